@@ -1,0 +1,126 @@
+# Builds, installs and tests the toms extension with PGXS.
+# A slice is one folder below src; SLICES fixes the order of linking, installation,
+# testing and the only direction in which one slice may include another.
+
+EXTENSION  = toms
+MODULE_big = toms
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" toms.control)
+
+SLICES = base catalog keyring context policy guard
+
+SOURCES   = src/toms.c src/hooks.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
+HEADERS_  = $(wildcard src/*.h src/*/*.h)
+OBJS      = $(SOURCES:.c=.o)
+FRAGMENTS = $(wildcard $(foreach s,$(SLICES),src/$(s)/$(s).sql))
+SCRIPT    = sql/extension/toms--$(EXTVERSION).sql
+
+DATA       = $(wildcard sql/extension/toms--*--*.sql)
+DATA_built = $(SCRIPT)
+
+REGRESS   = $(foreach s,$(SLICES),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extension=toms
+ifndef NO_TAP
+TAP_TESTS   = 1
+PROVE_TESTS = test/t/*.pl
+endif
+
+PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"'
+SHLIB_LINK  = -lsodium
+TOOLS       = src/bin/toms-keys
+EXTRA_CLEAN = $(SCRIPT) $(TOOLS) output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# Without PostgreSQL's build files only the targets that fetch them can run.
+ifneq ($(PGXS),)
+include $(PGXS)
+
+all: $(TOOLS)
+$(OBJS): $(HEADERS_) toms.control
+
+$(SCRIPT): $(FRAGMENTS) toms.control Makefile
+	@mkdir -p $(@D)
+	for f in $(FRAGMENTS); do echo "-- $$f"; cat $$f; done > $@
+
+src/bin/toms-keys: src/bin/toms-keys.c toms.control
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $< -o $@ $(LDFLAGS) -lsodium
+
+install: install-tools
+install-tools: $(TOOLS)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(TOOLS) '$(DESTDIR)$(bindir)/'
+uninstall: uninstall-tools
+uninstall-tools:
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(TOOLS)))
+endif
+
+# Warnings are errors, assertions and debug points are compiled in.
+debug:
+	$(MAKE) clean
+	$(MAKE) all with_llvm=no COPT="-O0 -g -DTOMS_DEBUG -DUSE_ASSERT_CHECKING -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare"
+
+# On any Debian machine: install what is missing, then work in a throw-away copy.
+test:
+	test/sandbox.sh make check-all
+demo:
+	test/sandbox.sh make -s check-demo
+
+# Asks the source alone; exported symbols too where toms.so has been built.
+lint:
+	test/lint.sh
+
+# The targets below are run in the copy: they install into the PostgreSQL of PG_CONFIG and
+# start servers of their own. Every such server is given test/toms.conf, through TEMP_CONFIG.
+export TEMP_CONFIG = $(CURDIR)/test/toms.conf
+
+check-build:
+	$(MAKE) all with_llvm=no
+	$(MAKE) install with_llvm=no
+check-lint: lint
+check-regress:
+	$(if $(REGRESS),$(pg_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_regress' \
+		$(REGRESS_OPTS) $(REGRESS) || $(call explain,.))
+check-isolation:
+	$(if $(ISOLATION),$(pg_isolation_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_iso' \
+		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
+check-tap:
+	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
+explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
+check-demo: check-build
+	bash examples/absence/demo.sh
+
+# Runs every stage, also after one has failed, and counts what the tools report. A stage that
+# fails without naming a failed test (a build, a server that does not start) counts as one.
+STAGES = build lint regress isolation tap
+check-all:
+	@for stage in $(STAGES); do \
+		echo "=== $$stage"; \
+		$(MAKE) -s check-$$stage PROVE_FLAGS=--verbose || echo "=== $$stage failed"; \
+	done 2>&1 | perl -ne "$$COUNT"
+
+define COUNT
+BEGIN { $$| = 1; $$passed = $$failed = $$skipped = 0 }
+print;
+if    (/^=== \w+$$/)                                { $$before = $$failed }
+elsif (/^=== \w+ failed$$/)                         { $$failed++ if $$failed == $$before }
+elsif (/^(not )?ok (- |\d).*# (skip|todo)/i)        { $$skipped++ }
+elsif (/^ok (- |\d)|^test \S+ +\.\.\. ok\b/)        { $$passed++ }
+elsif (/^not ok (- |\d)|^test \S+ +\.\.\. FAILED/)  { $$failed++ }
+END {
+	print "$$passed passed, $$failed failed", $$skipped ? ", $$skipped skipped" : "", "\n";
+	$$? = $$failed || !$$passed ? 1 : 0;
+}
+endef
+export COUNT
+
+.PHONY: debug install-tools uninstall-tools test demo lint check-all \
+	check-build check-lint check-regress check-isolation check-tap check-demo
+
+ifeq ($(PGXS),)
+all install installcheck:
+	@echo "No pg_config found: apt-get install postgresql-server-dev-15, or set PG_CONFIG." >&2; exit 1
+.DEFAULT_GOAL = all
+.PHONY: all install installcheck
+endif

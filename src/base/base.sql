@@ -1,0 +1,19 @@
+\echo Use "CREATE EXTENSION toms" to load this file. \quit
+
+-- Officers: three duties, kept apart.  Roles belong to the cluster and stay when the
+-- extension is dropped.
+DO $$
+DECLARE
+    duty text;
+BEGIN
+    FOREACH duty IN ARRAY '{toms_admin,toms_auditor,toms_operator}'::text[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = duty) THEN
+            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', duty);
+        END IF;
+    END LOOP;
+END
+$$;
+
+REVOKE ALL ON SCHEMA toms FROM PUBLIC;
+-- Policies of protected tables call functions of this schema as whoever queries.
+GRANT USAGE ON SCHEMA toms TO PUBLIC;

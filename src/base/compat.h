@@ -1,0 +1,120 @@
+/*
+ * compat.h - the only file that asks which major version of PostgreSQL this is.
+ *
+ * Everything that differs between the versions we build for (15 to 18) gets one
+ * name here; the rest of the source uses that name.
+ */
+#ifndef TOMS_COMPAT_H
+#define TOMS_COMPAT_H
+
+#include "postgres.h"
+
+#include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * Port holds a pointer to GSSAPI state in every build, so its layout does not
+ * depend on ENABLE_GSS, and we need no Kerberos headers.
+ */
+#ifdef ENABLE_GSS
+#undef ENABLE_GSS
+#include "libpq/libpq-be.h"
+#define ENABLE_GSS 1
+#else
+#include "libpq/libpq-be.h"
+#endif
+
+/* Memory of a check hook's new value and extra: guc.c releases it. */
+#if PG_VERSION_NUM >= 160000
+#define toms_guc_malloc(size) guc_malloc(LOG, size)
+#define toms_guc_free(ptr) guc_free(ptr)
+#else
+#define toms_guc_malloc(size) malloc(size)
+#define toms_guc_free(ptr) free(ptr)
+#endif
+
+/* The local transaction id of a backend, as its PGPROC shows it. */
+#if PG_VERSION_NUM >= 170000
+#define toms_proc_lxid(proc) ((proc)->vxid.lxid)
+#else
+#define toms_proc_lxid(proc) ((proc)->lxid)
+#endif
+
+/* JSON: semantic actions return a result from 16 on. */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType TomsJsonActionResult;
+#define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
+#else
+typedef void TomsJsonActionResult;
+#define TOMS_JSON_ACTION_RETURN return
+#endif
+#if PG_VERSION_NUM >= 170000
+#define toms_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
+#else
+#define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
+#endif
+
+/* The executor's hooks. */
+#if PG_VERSION_NUM >= 180000
+#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
+#define TOMS_EXECUTOR_RUN_ARGS query, direction, count
+#else
+#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
+#endif
+
+/* Permissions of a range table entry moved to a list of their own in 16. */
+#if PG_VERSION_NUM >= 160000
+#define TOMS_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
+#define TOMS_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
+#define toms_stmt_perminfos(stmt) ((stmt)->permInfos)
+#define TOMS_CHECK_PERMS_INFOS perminfos
+#else
+#define TOMS_CHECK_PERMS_PARAMS List *rtable, bool ereport_on_violation
+#define TOMS_CHECK_PERMS_ARGS rtable, ereport_on_violation
+#define toms_stmt_perminfos(stmt) NIL
+#define TOMS_CHECK_PERMS_INFOS NIL
+#endif
+
+typedef struct TomsRtePerms
+{
+	AclMode		required;		/* 0: nothing to check, a child for instance */
+	Oid			check_as_user;	/* a view's owner, or InvalidOid */
+} TomsRtePerms;
+
+static inline TomsRtePerms
+toms_rte_perms(RangeTblEntry *rte, List *perminfos)
+{
+	TomsRtePerms perms = {0, InvalidOid};
+
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex != 0)
+	{
+		RTEPermissionInfo *info = getRTEPermissionInfo(perminfos, rte);
+
+		perms.required = info->requiredPerms;
+		perms.check_as_user = info->checkAsUser;
+	}
+#else
+	perms.required = rte->requiredPerms;
+	perms.check_as_user = rte->checkAsUser;
+#endif
+	return perms;
+}
+
+#include "miscadmin.h"
+#include "postmaster/autovacuum.h"
+#if PG_VERSION_NUM >= 170000
+#define toms_is_autovacuum_worker() AmAutoVacuumWorkerProcess()
+#else
+#define toms_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
+#endif
+
+#endif							/* TOMS_COMPAT_H */

@@ -1,0 +1,80 @@
+/*
+ * crypto.c - the only file, with secret.c, that calls libsodium.
+ *
+ * Called by context (tokens) and keyring.  Nothing here allocates but the encoder.
+ */
+#include "base/crypto.h"
+#include "base/secret.h"
+
+#include <sodium.h>
+
+void
+toms_crypto_init(void)
+{
+	if (sodium_init() < 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("libsodium could not be initialized")));
+}
+
+bool
+toms_crypto_verify(const uint8 signature[TOMS_SIGNATURE_BYTES],
+				   const void *message, size_t length,
+				   const uint8 key[TOMS_PUBLIC_KEY_BYTES])
+{
+	return crypto_sign_verify_detached(signature, message, length, key) == 0;
+}
+
+void
+toms_crypto_sign(uint8 signature[TOMS_SIGNATURE_BYTES],
+				 const void *message, size_t length,
+				 const uint8 seed[TOMS_SEED_BYTES])
+{
+	uint8		public_key[crypto_sign_PUBLICKEYBYTES];
+	uint8	   *secret_key = toms_secret_alloc(CurrentMemoryContext, crypto_sign_SECRETKEYBYTES);
+
+	crypto_sign_seed_keypair(public_key, secret_key, seed);
+	crypto_sign_detached(signature, NULL, message, length, secret_key);
+	sodium_memzero(secret_key, crypto_sign_SECRETKEYBYTES);
+}
+
+void
+toms_crypto_public_key(uint8 key[TOMS_PUBLIC_KEY_BYTES], const uint8 seed[TOMS_SEED_BYTES])
+{
+	uint8	   *secret_key = toms_secret_alloc(CurrentMemoryContext, crypto_sign_SECRETKEYBYTES);
+
+	crypto_sign_seed_keypair(key, secret_key, seed);
+	sodium_memzero(secret_key, crypto_sign_SECRETKEYBYTES);
+}
+
+void
+toms_crypto_digest(uint8 digest[TOMS_DIGEST_BYTES], const void *message, size_t length,
+				   const uint8 *key, size_t key_length)
+{
+	crypto_generichash(digest, TOMS_DIGEST_BYTES, message, length, key, key_length);
+}
+
+void
+toms_crypto_random(void *bytes, size_t length)
+{
+	randombytes_buf(bytes, length);
+}
+
+bool
+toms_base64url_decode(const char *text, size_t length, uint8 *bytes, size_t size, size_t *written)
+{
+	const char *end = NULL;
+
+	return sodium_base642bin(bytes, size, text, length, NULL, written, &end,
+							 sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+		end == text + length;
+}
+
+char *
+toms_base64url_encode(const uint8 *bytes, size_t length)
+{
+	size_t		size = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	char	   *text = palloc(size);
+
+	return sodium_bin2base64(text, size, bytes, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}

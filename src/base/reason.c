@@ -1,0 +1,126 @@
+/*
+ * reason.c - raises and records refusals.
+ *
+ * Called by every slice that refuses.  A refusal is written to the server log before
+ * the error is raised, since an EXCEPTION block may swallow the error; the statement's
+ * text is kept out of both, for it may hold a token or a health value.
+ *
+ * The counter is atomic and needs no lock.
+ */
+#include "base/reason.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+typedef struct ReasonInfo
+{
+	const char *code;
+	int			sqlstate;
+	const char *text;
+} ReasonInfo;
+
+static const ReasonInfo reasons[] = {
+	[TOMS_OK] = {"toms_ok", 0, "permitted"},
+#define TOMS_REASON(name, code, sqlstate, text) [TOMS_##name] = {code, sqlstate, text},
+#include "base/reason_list.h"
+#undef TOMS_REASON
+};
+
+static pg_atomic_uint64 *refusals = NULL;
+
+const char *
+toms_reason_code(TomsReason reason)
+{
+	return reasons[reason].code;
+}
+
+const char *
+toms_reason_text(TomsReason reason)
+{
+	return reasons[reason].text;
+}
+
+int
+toms_reason_sqlstate(TomsReason reason)
+{
+	return reasons[reason].sqlstate;
+}
+
+Size
+toms_reason_shmem_size(void)
+{
+	return sizeof(pg_atomic_uint64);
+}
+
+void
+toms_reason_shmem_init(bool found, void *area)
+{
+	refusals = area;
+	if (!found)
+		pg_atomic_init_u64(refusals, 0);
+}
+
+uint64
+toms_refusal_count(void)
+{
+	return refusals ? pg_atomic_read_u64(refusals) : 0;
+}
+
+/* Name of the session's user, also before log-in is complete. */
+static const char *
+login_name(void)
+{
+	char	   *name = NULL;
+
+	if (IsTransactionState() && OidIsValid(GetSessionUserId()))
+		name = GetUserNameFromId(GetSessionUserId(), true);
+	return name ? name : "-";
+}
+
+void
+toms_record_refusal(const TomsRefusal *refusal, const char *action)
+{
+	const char *table = "-";
+
+	if (refusals)
+		pg_atomic_fetch_add_u64(refusals, 1);
+	if (OidIsValid(refusal->relid))
+		table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(refusal->relid)),
+										   get_rel_name(refusal->relid));
+
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("toms %s %s: table=%s login=%s %s", action,
+					toms_reason_code(refusal->reason), table, login_name(),
+					refusal->who ? refusal->who : "-"),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* Error field: the table, with its schema. */
+static int
+error_table(Oid relid)
+{
+	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(relid)));
+	err_generic_string(PG_DIAG_TABLE_NAME, get_rel_name(relid));
+	return 0;
+}
+
+void
+toms_refuse(const TomsRefusal *refusal)
+{
+	const char *text = toms_reason_text(refusal->reason);
+	bool		table = OidIsValid(refusal->relid);
+
+	toms_record_refusal(refusal, "refused");
+	ereport(ERROR,
+			(errcode(toms_reason_sqlstate(refusal->reason)),
+			 table ? errmsg("access to \"%s\" refused: %s", get_rel_name(refusal->relid), text)
+			 : errmsg("%s", text),
+			 refusal->detail ? errdetail("%s", refusal->detail) : 0,
+			 refusal->hint ? errhint("%s", refusal->hint) : 0,
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, toms_reason_code(refusal->reason)),
+			 table ? error_table(refusal->relid) : 0,
+			 errhidestmt(true)));
+}

@@ -1,0 +1,60 @@
+/*
+ * reason_list.h - the list of reasons, included by reason.h and reason.c only.
+ *
+ * 28000: who is asking is not established; a client renews its token.
+ * 42501: who is asking is known and may not; a client shows 403.
+ * 55000: toms is not set up for this; an administrator has to act.
+ */
+
+/* the context */
+TOMS_REASON(CONTEXT_MISSING, "toms_context_missing", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "no context is set")
+TOMS_REASON(CONTEXT_ENDED, "toms_context_ended", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the context has ended with its transaction")
+TOMS_REASON(CONTEXT_EXPIRED, "toms_context_expired", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the context has expired")
+TOMS_REASON(CONTEXT_NOT_YET_VALID, "toms_context_not_yet_valid", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the context is not valid yet")
+TOMS_REASON(CONTEXT_CHANGED, "toms_context_changed", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the context has changed since the statement was opened")
+TOMS_REASON(CONTEXT_SWAPPED, "toms_context_swapped", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "this transaction already had a context of another tenant")
+TOMS_REASON(TENANT_UNKNOWN, "toms_tenant_unknown", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the tenant of the context is not registered")
+TOMS_REASON(TENANT_ENDED, "toms_tenant_ended", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the tenant of the context has ended")
+
+/* the token */
+TOMS_REASON(TOKEN_MALFORMED, "toms_token_malformed", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is malformed")
+TOMS_REASON(TOKEN_TOO_LARGE, "toms_token_too_large", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is too large")
+TOMS_REASON(TOKEN_ALGORITHM, "toms_token_algorithm", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is not signed with EdDSA")
+TOMS_REASON(TOKEN_CRITICAL, "toms_token_critical", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token demands a header extension that is not supported")
+TOMS_REASON(TOKEN_UNKNOWN_KEY, "toms_token_unknown_key", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is signed with a key that is not trusted")
+TOMS_REASON(TOKEN_FORGED, "toms_token_forged", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token's signature does not verify")
+TOMS_REASON(TOKEN_CLAIM, "toms_token_claim", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "a claim of the token is missing or not acceptable")
+TOMS_REASON(TOKEN_AUDIENCE, "toms_token_audience", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is meant for another audience")
+TOMS_REASON(TOKEN_ENVIRONMENT, "toms_token_environment", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token is meant for another environment")
+TOMS_REASON(TOKEN_TOO_LONG_LIVED, "toms_token_too_long_lived", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token lives longer than toms.max_token_age allows")
+TOMS_REASON(TOKEN_REPLAYED, "toms_token_replayed", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "the token has been used before")
+TOMS_REASON(TOKEN_UNENCRYPTED, "toms_token_unencrypted", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "a token is not accepted over an unencrypted connection")
+TOMS_REASON(TOKEN_SOURCE, "toms_token_source", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "a token cannot be stored in a configuration")
+TOMS_REASON(NO_KEYS, "toms_no_keys", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "no key is configured that could verify a token")
+
+/* permissions */
+TOMS_REASON(ROLE_UNKNOWN, "toms_role_unknown", ERRCODE_INSUFFICIENT_PRIVILEGE, "the role of the context does not exist")
+TOMS_REASON(ROLE_NOT_MEMBER, "toms_role_not_member", ERRCODE_INSUFFICIENT_PRIVILEGE, "the session's user is not a member of the context's role")
+TOMS_REASON(PURPOSE_MISSING, "toms_purpose_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "the context holds several purposes and none is chosen")
+TOMS_REASON(PURPOSE_NOT_IN_TOKEN, "toms_purpose_not_in_token", ERRCODE_INSUFFICIENT_PRIVILEGE, "the chosen purpose is not one of the context's")
+TOMS_REASON(PERMISSION_MISSING, "toms_permission_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "the role has no permission for this table")
+TOMS_REASON(VERB_NOT_PERMITTED, "toms_verb_not_permitted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the verb is not permitted to the role")
+TOMS_REASON(PURPOSE_NOT_PERMITTED, "toms_purpose_not_permitted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the purpose is not permitted for this table")
+TOMS_REASON(MFA_REQUIRED, "toms_mfa_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "the permission demands a second factor")
+TOMS_REASON(GRANT_MISSING, "toms_grant_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "permitted, but the privilege is not granted")
+TOMS_REASON(IDENTIFIER_TYPE, "toms_identifier_type", ERRCODE_INSUFFICIENT_PRIVILEGE, "an identifier of the context does not fit the column's type")
+TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another tenant")
+TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
+
+/* ways around the policies */
+TOMS_REASON(REASON_MISSING, "toms_reason_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "administrative access needs a stated reason")
+TOMS_REASON(POLICY_BYPASSED, "toms_policy_bypassed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table would be read without its policies")
+TOMS_REASON(TRUNCATE, "toms_truncate", ERRCODE_INSUFFICIENT_PRIVILEGE, "truncate would reach the rows of every tenant")
+TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIVILEGE, "a cursor with hold would outlive the context")
+TOMS_REASON(POLICY_MANAGED, "toms_policy_managed", ERRCODE_INSUFFICIENT_PRIVILEGE, "row security of a protected table is kept by toms")
+TOMS_REASON(OFFICER_REQUIRED, "toms_officer_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "only a toms officer may do this")
+TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the log-in may not enter this context")
+
+/* set-up */
+TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")
+TOMS_REASON(KEYRING, "toms_keyring", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the keyring cannot be used")

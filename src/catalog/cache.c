@@ -1,0 +1,438 @@
+/*
+ * cache.c - the per-backend cache of protected relations and tenants.
+ *
+ * Called by context (tenants), policy and guard (relations), on hot paths: an answer
+ * costs one hash look-up.  Each entry owns a memory context.  An invalidation message
+ * only marks entries stale, since a caller may be looking at one; a stale entry is
+ * rebuilt by the look-up that finds it.  The configuration tables carry a trigger that
+ * sends a relcache message for themselves, and any such message makes everything stale:
+ * configuration changes are rare, and a permission that has ended must end at once.
+ *
+ * Rows are read with the catalog snapshot, which for tables without a syscache is taken
+ * anew for every scan: what is committed now counts, whatever snapshot the caller's
+ * transaction uses.
+ */
+#include "catalog/catalog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "commands/seclabel.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+typedef struct RelationEntry
+{
+	Oid			relid;			/* hash key */
+	bool		stale;
+	MemoryContext context;		/* NULL for a relation that is not protected */
+	TomsRelation *relation;		/* NULL for a relation that is not protected */
+} RelationEntry;
+
+typedef struct TenantEntry
+{
+	char		tenant[256];	/* hash key */
+	bool		registered;
+	TimestampTz ended_at;		/* DT_NOEND: has not ended */
+} TenantEntry;
+
+/* Columns of toms.permission and toms.tenant that are read here, by position. */
+enum
+{
+	PERMISSION_ROLE = 2,
+	PERMISSION_RELATION,
+	PERMISSION_VERBS,
+	PERMISSION_PURPOSES,
+	PERMISSION_SCOPE,
+	PERMISSION_REQUIRE_MFA,
+	PERMISSION_VALID_FROM,
+	PERMISSION_VALID_UNTIL,
+	PERMISSION_COLUMNS = PERMISSION_VALID_UNTIL
+};
+enum
+{
+	TENANT_TENANT = 1,
+	TENANT_ENDED_AT
+};
+
+static HTAB *relations = NULL;
+static HTAB *tenants = NULL;
+static uint64 generation = 1;
+static Oid	permission_oid = InvalidOid;
+static Oid	tenant_oid = InvalidOid;
+static bool read_without_extension = false; /* an answer depends on its absence */
+
+static void
+forget_everything(void)
+{
+	HASH_SEQ_STATUS scan;
+	RelationEntry *entry;
+
+	generation++;
+	permission_oid = tenant_oid = InvalidOid;
+	read_without_extension = false;
+	hash_seq_init(&scan, relations);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		entry->stale = true;
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	RelationEntry *entry = OidIsValid(relid) ? hash_search(relations, &relid, HASH_FIND, NULL) : NULL;
+
+	if (!OidIsValid(relid) || relid == permission_oid || relid == tenant_oid ||
+		read_without_extension || (entry && entry->relation))
+		forget_everything();
+	else if (entry)
+		entry->stale = true;
+}
+
+static void
+role_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	generation++;
+}
+
+void
+toms_catalog_init(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(RelationEntry)};
+	HASHCTL		tenant_control = {.keysize = sizeof(((TenantEntry *) 0)->tenant),.entrysize = sizeof(TenantEntry)};
+
+	relations = hash_create("toms relations", 256, &control, HASH_ELEM | HASH_BLOBS);
+	tenants = hash_create("toms tenants", 32, &tenant_control, HASH_ELEM | HASH_STRINGS);
+	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
+}
+
+uint64
+toms_catalog_generation(void)
+{
+	return generation;
+}
+
+/* OID of a table of schema toms; InvalidOid where the extension is not installed. */
+static Oid
+config_table(const char *name, Oid *cached)
+{
+	if (!OidIsValid(*cached))
+	{
+		Oid			schema = get_namespace_oid("toms", true);
+
+		*cached = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+		if (!OidIsValid(*cached))
+			read_without_extension = true;
+	}
+	return *cached;
+}
+
+/* Verbs, purposes: a text[] without nulls. */
+static char **
+text_array(Datum array, int *count)
+{
+	Datum	   *elements;
+	char	  **texts;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, count);
+	texts = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+		texts[i] = TextDatumGetCString(elements[i]);
+	return texts;
+}
+
+static void
+read_permission(TomsPermission *permission, const Datum *values, const bool *nulls)
+{
+	int			nverbs;
+	char	  **verbs = text_array(values[PERMISSION_VERBS - 1], &nverbs);
+
+	permission->role = DatumGetObjectId(values[PERMISSION_ROLE - 1]);
+	permission->verbs = 0;
+	for (int i = 0; i < nverbs; i++)
+		permission->verbs |= toms_verb_parse(verbs[i]);
+	permission->purposes = text_array(values[PERMISSION_PURPOSES - 1], &permission->npurposes);
+	permission->scope_tenant = strcmp(TextDatumGetCString(values[PERMISSION_SCOPE - 1]), "tenant") == 0;
+	permission->require_mfa = DatumGetBool(values[PERMISSION_REQUIRE_MFA - 1]);
+	permission->valid_from = DatumGetTimestampTz(values[PERMISSION_VALID_FROM - 1]);
+	permission->valid_until = nulls[PERMISSION_VALID_UNTIL - 1] ? DT_NOEND :
+		DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]);
+}
+
+/* Permissions that have not ended; whether one is in force is asked at use. */
+static void
+read_permissions(TomsRelation *relation)
+{
+	Oid			table = config_table("permission", &permission_oid);
+	int			room = 8;
+	Oid			index;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	relation->permissions = palloc(room * sizeof(TomsPermission));
+	if (!OidIsValid(table))
+		return;
+
+	index = get_relname_relid("permission_relation_idx", get_rel_namespace(table));
+	rel = table_open(table, AccessShareLock);
+	ScanKeyInit(&key, PERMISSION_RELATION, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation->root));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Datum		values[32];
+		bool		nulls[32];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (!nulls[PERMISSION_VALID_UNTIL - 1] &&
+			DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]) <= GetCurrentTimestamp())
+			continue;
+		if (relation->npermissions == room)
+		{
+			room *= 2;
+			relation->permissions = repalloc(relation->permissions, room * sizeof(TomsPermission));
+		}
+		read_permission(&relation->permissions[relation->npermissions++], values, nulls);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* The label of a relation (column 0) or a column; NULL if it has none. */
+static char *
+label_of(Oid relid, AttrNumber column)
+{
+	ObjectAddress object;
+
+	ObjectAddressSubSet(object, RelationRelationId, relid, column);
+	return GetSecurityLabel(&object, "toms");
+}
+
+static Oid
+plain_type(Oid type)
+{
+	type = getBaseType(type);
+	return type == VARCHAROID ? TEXTOID : type;
+}
+
+static void
+read_columns(TomsRelation *relation)
+{
+	Relation	rel = relation_open(relation->relid, AccessShareLock);
+
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
+		char	   *label = column->attisdropped ? NULL : label_of(relation->relid, column->attnum);
+
+		if (label && toms_label_get(label, "tenant", NULL))
+		{
+			relation->tenant = column->attnum;
+			relation->tenant_type = plain_type(column->atttypid);
+		}
+		if (label && toms_label_get(label, "subject", NULL))
+		{
+			relation->subject = column->attnum;
+			relation->subject_type = plain_type(column->atttypid);
+		}
+	}
+	relation_close(rel, AccessShareLock);
+}
+
+/* The parents of a partition or inheritance child, direct ones only. */
+static List *
+parents_of(Oid relid)
+{
+	List	   *parents = NIL;
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+		parents = lappend_oid(parents, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parents;
+}
+
+/*
+ * The topmost labelled relation above (or at) relid, whose permissions count; InvalidOid
+ * if there is none.  A child without a label of its own is protected all the same.
+ */
+static Oid
+find_root(Oid relid)
+{
+	Oid			root = label_of(relid, 0) ? relid : InvalidOid;
+	ListCell   *cell;
+
+	foreach(cell, parents_of(relid))
+	{
+		Oid			above = find_root(lfirst_oid(cell));
+
+		if (OidIsValid(above))
+			return above;
+	}
+	return root;
+}
+
+static void
+build_relation(TomsRelation *relation, Oid relid, Oid root)
+{
+	char	   *label = label_of(relid, 0);
+	char	   *value;
+
+	relation->relid = relid;
+	relation->root = root;
+	if (label == NULL)
+		label = label_of(root, 0);
+	relation->mode = toms_label_get(label, "mode", &value) && strcmp(value, "observe") == 0 ?
+		TOMS_MODE_OBSERVE : TOMS_MODE_ENFORCE;
+	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
+			NAMEDATALEN);
+	read_columns(relation);
+	read_permissions(relation);
+}
+
+/*
+ * Build into a fresh context and publish only what is complete: an error or an
+ * invalidation on the way leaves the entry stale.
+ */
+static void
+refresh(RelationEntry *entry, Oid relid)
+{
+	uint64		before = generation;
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext work = AllocSetContextCreate(old, "toms relation", ALLOCSET_SMALL_SIZES);
+	char		kind = get_rel_relkind(relid);
+	Oid			root;
+
+	MemoryContextSwitchTo(work);
+	root = kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ?
+		find_root(relid) : InvalidOid;
+	if (entry->context)
+		MemoryContextDelete(entry->context);
+	entry->context = NULL;
+	entry->relation = NULL;
+	if (OidIsValid(root))
+	{
+		TomsRelation *relation = palloc0(sizeof(TomsRelation));
+
+		build_relation(relation, relid, root);
+		MemoryContextSetParent(work, CacheMemoryContext);
+		entry->context = work;
+		entry->relation = relation;
+	}
+	else
+		MemoryContextDelete(work);
+	MemoryContextSwitchTo(old);
+	entry->stale = before != generation;
+}
+
+TomsRelation *
+toms_catalog_relation(Oid relid)
+{
+	RelationEntry *entry;
+	bool		found;
+
+	if (relid < FirstNormalObjectId)
+		return NULL;
+	entry = hash_search(relations, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->stale = true;
+		entry->context = NULL;
+		entry->relation = NULL;
+	}
+	for (int tries = 0; entry->stale && tries < 8; tries++)
+		refresh(entry, relid);
+	return entry->relation;
+}
+
+static void
+read_tenant(const char *tenant, TenantEntry *answer)
+{
+	Oid			table = config_table("tenant", &tenant_oid);
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	answer->registered = false;
+	answer->ended_at = DT_NOEND;
+	if (!OidIsValid(table))
+		return;
+	rel = table_open(table, AccessShareLock);
+	ScanKeyInit(&key, TENANT_TENANT, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(tenant));
+	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, NULL, 1, &key);
+	if ((tuple = systable_getnext(scan)) != NULL)
+	{
+		bool		isnull;
+		Datum		ended = heap_getattr(tuple, TENANT_ENDED_AT, RelationGetDescr(rel), &isnull);
+
+		answer->registered = true;
+		answer->ended_at = isnull ? DT_NOEND : DatumGetTimestampTz(ended);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+forget_tenants(void)
+{
+	HASH_SEQ_STATUS scan;
+	TenantEntry *entry;
+
+	hash_seq_init(&scan, tenants);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		hash_search(tenants, entry->tenant, HASH_REMOVE, NULL);
+}
+
+TomsTenantState
+toms_catalog_tenant(const char *tenant)
+{
+	static uint64 known_generation = 0;
+	TenantEntry answer;
+	TenantEntry *entry;
+
+	if (known_generation != generation)
+		forget_tenants();
+	known_generation = generation;
+
+	entry = hash_search(tenants, tenant, HASH_FIND, NULL);
+	if (entry)
+		answer = *entry;
+	else
+	{
+		read_tenant(tenant, &answer);
+		if (known_generation == generation)
+		{
+			entry = hash_search(tenants, tenant, HASH_ENTER, NULL);
+			entry->registered = answer.registered;
+			entry->ended_at = answer.ended_at;
+		}
+	}
+	if (!answer.registered)
+		return TOMS_TENANT_IS_UNKNOWN;
+	return answer.ended_at > GetCurrentTimestamp() ? TOMS_TENANT_IS_ACTIVE : TOMS_TENANT_HAS_ENDED;
+}

@@ -1,0 +1,99 @@
+/*
+ * catalog.h - what toms knows about a relation, a tenant and an officer.
+ *
+ * The truth is in SECURITY LABELs (which table, which columns) and in the tables
+ * toms.permission and toms.tenant; the answers here come from one cache per backend
+ * that any change to these, committed by anybody, throws away.
+ */
+#ifndef TOMS_CATALOG_H
+#define TOMS_CATALOG_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "catalog/objectaddress.h"
+#include "datatype/timestamp.h"
+#include "nodes/parsenodes.h"
+
+typedef enum TomsMode
+{
+	TOMS_MODE_NONE,				/* not protected */
+	TOMS_MODE_OBSERVE,			/* decided and recorded, nothing refused */
+	TOMS_MODE_ENFORCE
+} TomsMode;
+
+/* A verb is PostgreSQL's own privilege bit, so that sets of them need no mapping. */
+#define TOMS_VERBS (ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE)
+
+typedef struct TomsPermission
+{
+	Oid			role;
+	AclMode		verbs;
+	bool		scope_tenant;	/* false: the actor's own rows only */
+	bool		require_mfa;
+	TimestampTz valid_from;
+	TimestampTz valid_until;
+	int			npurposes;
+	char	  **purposes;
+} TomsPermission;
+
+/* Whether the row security of a table is what toms made it; kept by slice policy. */
+typedef enum TomsIntact
+{
+	TOMS_INTACT_UNKNOWN,
+	TOMS_INTACT_YES,
+	TOMS_INTACT_NO
+} TomsIntact;
+
+typedef struct TomsRelation
+{
+	Oid			relid;
+	TomsMode	mode;
+	Oid			root;			/* whose permissions count: a partition's topmost parent */
+	AttrNumber	tenant;
+	AttrNumber	subject;		/* 0: the table has no data subject */
+	Oid			tenant_type;	/* int2, int4, int8, uuid or text (varchar is text) */
+	Oid			subject_type;
+	char		category[NAMEDATALEN];
+	int			npermissions;
+	TomsPermission *permissions;
+	TomsIntact	intact;
+} TomsRelation;
+
+typedef enum TomsTenantState
+{
+	TOMS_TENANT_IS_UNKNOWN,
+	TOMS_TENANT_IS_ACTIVE,
+	TOMS_TENANT_HAS_ENDED
+} TomsTenantState;
+
+extern void toms_catalog_init(void);
+
+/*
+ * The protected relation "relid", or NULL if it is not protected.  The result is valid
+ * until the next call of a function of this header or the next lock that is taken.
+ */
+extern TomsRelation *toms_catalog_relation(Oid relid);
+
+extern TomsTenantState toms_catalog_tenant(const char *tenant);
+
+/* Changes whenever anything that the cache holds, or a role's membership, may have. */
+extern uint64 toms_catalog_generation(void);
+
+/* True for superusers and members of the role toms_<duty>. */
+extern bool toms_catalog_is_officer(Oid role, const char *duty);
+
+/* Label grammar: "key" or "key=value", separated by commas; value is palloc'd. */
+extern bool toms_label_get(const char *label, const char *key, char **value);
+
+/* Checks that a SECURITY LABEL FOR toms may be set, before it is written. */
+extern void toms_label_check(const ObjectAddress *object, const char *label);
+
+/* Text of a verb set, for messages: "select, update". */
+extern char *toms_verb_text(AclMode verbs);
+extern AclMode toms_verb_parse(const char *verb);	/* 0: there is no such verb */
+
+/* Qualified and quoted, for messages and hints. */
+extern char *toms_relation_name(Oid relid);
+
+#endif							/* TOMS_CATALOG_H */

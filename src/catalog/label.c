@@ -1,0 +1,117 @@
+/*
+ * label.c - SECURITY LABEL FOR toms: grammar, and who may set one.
+ *
+ * Labels on tables and columns are the truth about what is protected, since pg_dump,
+ * ALTER … RENAME and pg_upgrade carry them.  PostgreSQL calls toms_label_check() before
+ * it writes a label; a dump restores labels before any row, so only the grammar is
+ * tested here, never whether a category or purpose exists.
+ *
+ *   table   category=health,mode=enforce[,had_rls[,had_force]]   (as it was before toms)
+ *   column  tenant | subject
+ */
+#include "catalog/catalog.h"
+
+#include "base/reason.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/varlena.h"
+
+static List *
+split_label(const char *label)
+{
+	List	   *words;
+
+	if (!SplitIdentifierString(pstrdup(label), ',', &words))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label \"%s\" is not a list of words", label)));
+	return words;
+}
+
+bool
+toms_label_get(const char *label, const char *key, char **value)
+{
+	size_t		length = strlen(key);
+	ListCell   *cell;
+
+	foreach(cell, split_label(label))
+	{
+		const char *word = lfirst(cell);
+
+		if (strncmp(word, key, length) == 0 && (word[length] == '=' || word[length] == '\0'))
+		{
+			if (value)
+				*value = pstrdup(word[length] == '=' ? word + length + 1 : "");
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_word(const char *text)
+{
+	return *text != '\0' && strlen(text) < NAMEDATALEN &&
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
+}
+
+static bool
+table_word_ok(const char *word)
+{
+	if (strncmp(word, "category=", 9) == 0)
+		return is_word(word + 9);
+	return strcmp(word, "mode=enforce") == 0 || strcmp(word, "mode=observe") == 0 ||
+		strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
+}
+
+static bool
+column_word_ok(const char *word)
+{
+	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0;
+}
+
+static void
+check_grammar(const char *label, bool column)
+{
+	ListCell   *cell;
+
+	foreach(cell, split_label(label))
+	{
+		if (!(column ? column_word_ok : table_word_ok) (lfirst(cell)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"%s\" is not a label that toms knows", (char *) lfirst(cell)),
+					 errhint("Labels are set by toms.protect().")));
+	}
+}
+
+void
+toms_label_check(const ObjectAddress *object, const char *label)
+{
+	if (object->classId != RelationRelationId)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("toms labels tables and their columns only")));
+	if (!toms_catalog_is_officer(GetUserId(), "admin"))
+	{
+		TomsRefusal refusal = {.reason = TOMS_OFFICER_REQUIRED,.relid = object->objectId,
+			.detail = "The owner of a table cannot label it.",
+		.hint = "A member of toms_admin calls toms.protect() or toms.unprotect()."};
+
+		toms_refuse(&refusal);
+	}
+	if (label)
+		check_grammar(label, object->objectSubId != 0);
+	CacheInvalidateRelcacheByRelid(object->objectId);
+}
+
+bool
+toms_catalog_is_officer(Oid role, const char *duty)
+{
+	Oid			officer = get_role_oid(psprintf("toms_%s", duty), true);
+
+	return superuser_arg(role) || (OidIsValid(officer) && has_privs_of_role(role, officer));
+}

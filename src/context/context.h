@@ -1,0 +1,76 @@
+/*
+ * context.h - the one door to "who is asking".
+ *
+ * A context is what a verified token says, for as long as it holds: in the transaction
+ * that set it (or the session, where toms.session_context allows that), until it expires,
+ * for a tenant that is registered and a role that the session's user is a member of.
+ */
+#ifndef TOMS_CONTEXT_H
+#define TOMS_CONTEXT_H
+
+#include "postgres.h"
+
+#include "base/reason.h"
+#include "datatype/timestamp.h"
+
+#define TOMS_MAX_PURPOSES 32
+#define TOMS_PRINCIPAL_BYTES 16
+
+/* What a token says, verified.  One block of memory, strings included. */
+typedef struct TomsContext
+{
+	const char *tenant;
+	const char *subject;
+	const char *actor;			/* act.sub, else the subject */
+	const char *role;
+	int			npurposes;
+	const char *purposes[TOMS_MAX_PURPOSES];
+	bool		mfa;			/* amr holds "mfa" (RFC 8176) */
+	TimestampTz expires_at;
+	TimestampTz not_before;
+	LocalTransactionId lxid;	/* the transaction that set it */
+	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* digest of all above that says who */
+} TomsContext;
+
+extern void toms_context_init(void);
+
+/* Shared memory: the key set, verified tokens, used token ids. */
+extern Size toms_context_shmem_size(void);
+extern void toms_context_shmem_init(bool found, void *area);
+
+/*
+ * TOMS_OK if a context is in force, else the first reason why not.  Answers from a
+ * per-statement cache; a change of context, configuration or membership renews it.
+ */
+extern TomsReason toms_context_check(void);
+
+/* The context in force, or NULL. */
+extern const TomsContext *toms_context_get(void);
+
+/* Role and chosen purpose of the context in force; purpose is NULL if none is chosen. */
+extern Oid	toms_context_role(void);
+extern const char *toms_context_purpose(void);
+
+/* Differs whenever the answers above may differ. */
+extern uint64 toms_context_stamp(void);
+
+/* Whether the context has expired by the clock, not by the statement's start. */
+extern bool toms_context_expired_now(void);
+
+/* One line for records: "tenant=… role=… purpose=…", without the data subject. */
+extern const char *toms_context_who(void);
+
+/* A sentence and the SQL that helps, for the reasons of toms_context_check(). */
+extern const char *toms_context_detail(TomsReason reason);
+extern const char *toms_context_hint(TomsReason reason);
+
+/* Whether a context may live longer than its transaction (toms.session_context). */
+extern bool toms_context_outlives_transaction(void);
+
+/* Whether a missing context yields no rows instead of an error. */
+extern bool toms_context_missing_is_empty(void);
+
+/* The stated reason of administrative access, or NULL. */
+extern const char *toms_context_stated_reason(void);
+
+#endif							/* TOMS_CONTEXT_H */

@@ -1,0 +1,108 @@
+/*
+ * context_int.h - between the files of slice context.
+ */
+#ifndef TOMS_CONTEXT_INT_H
+#define TOMS_CONTEXT_INT_H
+
+#include "context/context.h"
+
+#include "base/crypto.h"
+#include "utils/guc.h"
+
+#define TOMS_TOKEN_BYTES 8192	/* longest token that is looked at */
+#define TOMS_ENTER_KEY "enter"
+#define TOMS_ENTER_KID "toms-enter" /* reserved: tokens of toms.enter() */
+
+/* A reason with a sentence about it; TOMS_OK is success. */
+typedef struct TomsVerdict
+{
+	TomsReason	reason;
+	const char *detail;
+	const char *hint;
+} TomsVerdict;
+
+#define TOMS_VERDICT_OK ((TomsVerdict) {TOMS_OK})
+#define TOMS_VERDICT(...) ((TomsVerdict) {__VA_ARGS__})
+
+/* A claim set as read, in palloc'd memory; what is absent is NULL or 0. */
+typedef struct TomsClaims
+{
+	char	   *tenant;
+	char	   *subject;
+	char	   *actor;
+	char	   *role;
+	char	   *purposes[TOMS_MAX_PURPOSES];
+	int			npurposes;
+	char	   *jti;
+	char	   *environment;
+	char	   *audience;		/* the one equal to toms.audience, else the last */
+	bool		mfa;
+	bool		has_exp;
+	bool		has_nbf;
+	bool		has_iat;
+	int64		exp;			/* seconds since 1970 */
+	int64		nbf;
+	int64		iat;
+} TomsClaims;
+
+typedef struct TomsHeader
+{
+	char		alg[32];
+	char		kid[128];
+	bool		has_kid;
+	bool		has_crit;
+} TomsHeader;
+
+/* claims.c: header and payload, from JSON */
+extern TomsVerdict toms_header_read(const char *json, size_t length, TomsHeader *header);
+extern TomsVerdict toms_claims_read(const char *json, size_t length, TomsClaims *claims);
+
+/* claims.c: one block for guc.c; NULL when memory is short */
+extern TomsContext *toms_claims_pack(const TomsClaims *claims, LocalTransactionId lxid);
+
+/* settings.c */
+extern void toms_settings_init(void);
+extern bool toms_settings_single_use(void);
+extern TomsVerdict toms_settings_check_claims(const TomsClaims *claims);
+extern TomsVerdict toms_settings_check_connection(void);
+extern int64 toms_settings_leeway_us(void);
+extern const char *toms_settings_jwks_file(void);
+extern const char *toms_settings_audience(void);
+extern const char *toms_settings_environment(void);
+extern const char *toms_settings_purpose(void);
+
+/* token.c: the check of a compact JWS; fills claims on success */
+extern TomsVerdict toms_token_read(const char *token, bool trusted, TomsClaims *claims);
+
+/* jwks.c: the key set in shared memory */
+typedef enum TomsKeyLookup
+{
+	TOMS_KEY_FOUND,
+	TOMS_KEY_NOT_FOUND,
+	TOMS_KEY_AMBIGUOUS,			/* no kid given and several keys to choose from */
+	TOMS_KEY_NONE_CONFIGURED
+} TomsKeyLookup;
+
+extern TomsKeyLookup toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES]);
+extern Size toms_jwks_shmem_size(void);
+extern void toms_jwks_shmem_init(bool found, void *area);
+
+/* verified.c: tokens that some backend has verified, and token ids that were used */
+extern bool toms_verified_seen(const uint8 digest[TOMS_DIGEST_BYTES]);
+extern void toms_verified_remember(const uint8 digest[TOMS_DIGEST_BYTES]);
+extern bool toms_replay_claim(const char *jti, int64 exp);
+extern Size toms_verified_shmem_size(void);
+extern void toms_verified_shmem_init(bool found, void *area);
+
+/* context.c: hooks of the setting toms.token */
+extern bool toms_token_check_hook(char **newval, void **extra, GucSource source);
+extern void toms_token_assign_hook(const char *newval, void *extra);
+extern const char *toms_token_show_hook(void);
+
+/* context.c: forget the per-statement answer */
+extern void toms_context_forget(void);
+
+/* context.c: whether this transaction had a context already */
+extern bool toms_context_in_transaction(void);
+
+#endif							/* TOMS_CONTEXT_INT_H */

@@ -1,0 +1,232 @@
+/*
+ * settings.c - the settings of slice context, and the tests that depend on them alone.
+ *
+ * Called by token.c (what a token must satisfy) and context.c (when a context holds).
+ * A client may set toms.token, toms.purpose and toms.reason, nothing else.
+ */
+#include "context/context_int.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "base/compat.h"
+#include "miscadmin.h"
+
+typedef enum RequireTls
+{
+	REQUIRE_TLS_OFF,
+	REQUIRE_TLS_REMOTE,
+	REQUIRE_TLS_ON
+} RequireTls;
+
+static const struct config_enum_entry require_tls_options[] = {
+	{"off", REQUIRE_TLS_OFF, false},
+	{"remote", REQUIRE_TLS_REMOTE, false},
+	{"on", REQUIRE_TLS_ON, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry missing_options[] = {
+	{"error", false, false},
+	{"empty", true, false},
+	{NULL, 0, false}
+};
+
+static char *token = NULL;
+static char *purpose = NULL;
+static char *stated_reason = NULL;
+static char *jwks_file = NULL;
+static char *audience = NULL;
+static char *environment = NULL;
+static int	max_token_age = 3600;
+static int	clock_leeway = 5;
+static int	require_tls = REQUIRE_TLS_REMOTE;
+static bool session_context = false;
+static bool single_use_tokens = false;
+static int	on_missing_context = false;
+
+static void
+assign_purpose(const char *newval, void *extra)
+{
+	toms_context_forget();
+}
+
+static void
+assign_session_context(bool newval, void *extra)
+{
+	toms_context_forget();
+}
+
+static void
+define_client_settings(void)
+{
+	DefineCustomStringVariable("toms.token",
+							   "Signed token (compact JWS) that says who acts.",
+							   "SELECT set_config('toms.token', $1, true) in the transaction that needs it.",
+							   &token, "", PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   toms_token_check_hook, toms_token_assign_hook, toms_token_show_hook);
+	DefineCustomStringVariable("toms.purpose",
+							   "The one of the token's purposes that is in force.",
+							   "Needed only if the token holds several.",
+							   &purpose, "", PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							   NULL, assign_purpose, NULL);
+	DefineCustomStringVariable("toms.reason",
+							   "Stated reason of administrative access, for the record.",
+							   "Superusers and roles with BYPASSRLS reach protected tables only with it.",
+							   &stated_reason, "", PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							   NULL, NULL, NULL);
+}
+
+static void
+define_token_settings(void)
+{
+	DefineCustomStringVariable("toms.jwks_file",
+							   "File with the public keys (JWKS) that tokens are verified with.",
+							   "Read again whenever it changes; a broken file keeps the former keys.",
+							   &jwks_file, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("toms.audience",
+							   "Value that the claim \"aud\" of a token must hold; empty: not tested.",
+							   NULL, &audience, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("toms.environment",
+							   "Value that the claim \"env\" of a token must equal; empty: not tested.",
+							   "production, staging, test and so on.",
+							   &environment, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("toms.max_token_age",
+							"Longest life of a token, from \"iat\" (or now) to \"exp\".",
+							NULL, &max_token_age, 3600, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("toms.clock_leeway",
+							"How far the clocks of server and token issuer may differ.",
+							NULL, &clock_leeway, 5, 0, 60, PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomEnumVariable("toms.require_tls",
+							 "Which TCP connections must be encrypted to set a token.",
+							 "remote: all but loopback; on: all; off: none. Unix sockets always pass.",
+							 &require_tls, REQUIRE_TLS_REMOTE, require_tls_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("toms.single_use_tokens",
+							 "Accept each token id (\"jti\") in one transaction only.",
+							 "Kept in this server's shared memory, not shared with other servers.",
+							 &single_use_tokens, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+void
+toms_settings_init(void)
+{
+	define_client_settings();
+	define_token_settings();
+	DefineCustomBoolVariable("toms.session_context",
+							 "Let a context live as long as its token instead of one transaction.",
+							 "For connections that no pooler shares between clients; by ALTER ROLE … SET.",
+							 &session_context, false, PGC_SUSET, 0, NULL, assign_session_context, NULL);
+	DefineCustomEnumVariable("toms.on_missing_context",
+							 "What a query of a protected table without any context gets: error or empty.",
+							 NULL, &on_missing_context, false, missing_options, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+}
+
+bool
+toms_context_outlives_transaction(void)
+{
+	return session_context;
+}
+
+bool
+toms_settings_single_use(void)
+{
+	return single_use_tokens;
+}
+
+const char *
+toms_settings_jwks_file(void)
+{
+	return jwks_file;
+}
+
+const char *
+toms_settings_audience(void)
+{
+	return audience;
+}
+
+const char *
+toms_settings_environment(void)
+{
+	return environment;
+}
+
+const char *
+toms_settings_purpose(void)
+{
+	return purpose && purpose[0] ? purpose : NULL;
+}
+
+int64
+toms_settings_leeway_us(void)
+{
+	return (int64) clock_leeway * USECS_PER_SEC;
+}
+
+bool
+toms_context_missing_is_empty(void)
+{
+	return on_missing_context;
+}
+
+const char *
+toms_context_stated_reason(void)
+{
+	return stated_reason && stated_reason[0] ? stated_reason : NULL;
+}
+
+/* Audience, environment, times: all in seconds since 1970. */
+TomsVerdict
+toms_settings_check_claims(const TomsClaims *claims)
+{
+	int64		now = (int64) time(NULL);
+
+	if (audience[0] && (claims->audience == NULL || strcmp(claims->audience, audience) != 0))
+		return TOMS_VERDICT(TOMS_TOKEN_AUDIENCE, "The claim \"aud\" does not hold the value of toms.audience.", NULL);
+	if (environment[0] && (claims->environment == NULL || strcmp(claims->environment, environment) != 0))
+		return TOMS_VERDICT(TOMS_TOKEN_ENVIRONMENT, "The claim \"env\" does not equal toms.environment.", NULL);
+	if (claims->exp + clock_leeway <= now)
+		return TOMS_VERDICT(TOMS_CONTEXT_EXPIRED, "The claim \"exp\" lies in the past.", "Mint a new token.");
+	if (claims->has_nbf && claims->nbf - clock_leeway > now)
+		return TOMS_VERDICT(TOMS_CONTEXT_NOT_YET_VALID, "The claim \"nbf\" lies in the future.",
+							"Compare the clocks of the server and the token's issuer; toms.clock_leeway bridges seconds.");
+	if (claims->has_iat && claims->iat - clock_leeway > now)
+		return TOMS_VERDICT(TOMS_CONTEXT_NOT_YET_VALID, "The claim \"iat\" lies in the future.",
+							"Compare the clocks of the server and the token's issuer; toms.clock_leeway bridges seconds.");
+	if (claims->exp - (claims->has_iat ? claims->iat : now) > max_token_age)
+		return TOMS_VERDICT(TOMS_TOKEN_TOO_LONG_LIVED, psprintf("At most %d seconds are allowed.", max_token_age),
+							"Mint tokens with a shorter life.");
+	return TOMS_VERDICT_OK;
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET)
+		return (ntohl(((const struct sockaddr_in *) address)->sin_addr.s_addr) >> 24) == 127;
+	if (address->ss_family == AF_INET6)
+	{
+		const struct in6_addr *ip = &((const struct sockaddr_in6 *) address)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == 127);
+	}
+	return false;
+}
+
+TomsVerdict
+toms_settings_check_connection(void)
+{
+	const Port *port = MyProcPort;
+
+	if (port == NULL || require_tls == REQUIRE_TLS_OFF || port->ssl_in_use ||
+		port->raddr.addr.ss_family == AF_UNIX ||
+		(require_tls == REQUIRE_TLS_REMOTE && is_loopback(&port->raddr.addr)))
+		return TOMS_VERDICT_OK;
+	return TOMS_VERDICT(TOMS_TOKEN_UNENCRYPTED, "toms.require_tls asks for TLS on this connection.",
+						"Connect with sslmode=verify-full; the token that was sent must be taken as known to others.");
+}

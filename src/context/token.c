@@ -1,0 +1,124 @@
+/*
+ * token.c - verifies a compact JWS (RFC 7515) signed with Ed25519 (RFC 8037).
+ *
+ * Called by the check hook of toms.token only.  Order: form, header, key, signature, then
+ * the payload: nothing a forger wrote is parsed as claims.  Needs no catalog.  A token
+ * that any backend of this server has verified under the same key is not verified again.
+ */
+#include "context/context_int.h"
+
+#include "keyring/keyring.h"
+
+typedef struct Segment
+{
+	const char *text;
+	size_t		length;
+} Segment;
+
+static bool
+split_token(const char *token, Segment segments[3])
+{
+	for (int i = 0; i < 3; i++)
+	{
+		const char *end = i < 2 ? strchr(token, '.') : token + strlen(token);
+
+		if (end == NULL || end == token)
+			return false;
+		segments[i].text = token;
+		segments[i].length = end - token;
+		token = end + 1;
+	}
+	return memchr(segments[2].text, '.', segments[2].length) == NULL;
+}
+
+static TomsVerdict
+find_key(const TomsHeader *header, uint8 key[TOMS_PUBLIC_KEY_BYTES])
+{
+	if (header->has_kid && strcmp(header->kid, TOMS_ENTER_KID) == 0)
+	{
+		const uint8 *seed = toms_keyring_configured() ? toms_keyring_seed(TOMS_ENTER_KEY) : NULL;
+
+		if (seed == NULL)
+			return TOMS_VERDICT(TOMS_TOKEN_UNKNOWN_KEY, "The keyring holds no key for toms.enter().",
+								"SELECT toms.allow_enter(…) makes it.");
+		toms_crypto_public_key(key, seed);
+		return TOMS_VERDICT_OK;
+	}
+	switch (toms_jwks_find(header->has_kid ? header->kid : NULL, key))
+	{
+		case TOMS_KEY_FOUND:
+			return TOMS_VERDICT_OK;
+		case TOMS_KEY_NOT_FOUND:
+			return TOMS_VERDICT(TOMS_TOKEN_UNKNOWN_KEY, "No key of toms.jwks_file has the token's \"kid\".", NULL);
+		case TOMS_KEY_AMBIGUOUS:
+			return TOMS_VERDICT(TOMS_TOKEN_UNKNOWN_KEY, "The token has no \"kid\" and toms.jwks_file holds several keys.", NULL);
+		default:
+			return TOMS_VERDICT(TOMS_NO_KEYS, "toms.jwks_file gives no key.",
+								"Make one with \"toms-keys new --jwks FILE --private KEY\", then ALTER SYSTEM SET toms.jwks_file = 'FILE'; SELECT pg_reload_conf();");
+	}
+}
+
+static TomsVerdict
+verify(const char *token, const Segment segments[3], const uint8 key[TOMS_PUBLIC_KEY_BYTES])
+{
+	size_t		signed_length = segments[2].text - token - 1;
+	uint8		digest[TOMS_DIGEST_BYTES];
+	uint8		signature[TOMS_SIGNATURE_BYTES];
+	size_t		written;
+
+	toms_crypto_digest(digest, token, strlen(token), key, TOMS_PUBLIC_KEY_BYTES);
+	if (toms_verified_seen(digest))
+		return TOMS_VERDICT_OK;
+	if (!toms_base64url_decode(segments[2].text, segments[2].length, signature, sizeof(signature), &written) ||
+		written != sizeof(signature))
+		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its signature is not 64 bytes of base64url.", NULL);
+	if (!toms_crypto_verify(signature, token, signed_length, key))
+		return TOMS_VERDICT(TOMS_TOKEN_FORGED, NULL, NULL);
+	toms_verified_remember(digest);
+	return TOMS_VERDICT_OK;
+}
+
+static TomsVerdict
+check_header(const char *token, const Segment segments[3])
+{
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	uint8	   *json = palloc(TOMS_TOKEN_BYTES);
+	TomsHeader	header;
+	TomsVerdict verdict;
+	size_t		length;
+
+	if (!toms_base64url_decode(segments[0].text, segments[0].length, json, TOMS_TOKEN_BYTES, &length))
+		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its header is not base64url.", NULL);
+	verdict = toms_header_read((char *) json, length, &header);
+	if (verdict.reason == TOMS_OK)
+		verdict = find_key(&header, key);
+	if (verdict.reason == TOMS_OK)
+		verdict = verify(token, segments, key);
+	return verdict;
+}
+
+TomsVerdict
+toms_token_read(const char *token, bool trusted, TomsClaims *claims)
+{
+	Segment		segments[3];
+	TomsVerdict verdict;
+	uint8	   *json;
+	size_t		length;
+
+	if (strlen(token) > TOMS_TOKEN_BYTES)
+		return TOMS_VERDICT(TOMS_TOKEN_TOO_LARGE, psprintf("At most %d bytes are accepted.", TOMS_TOKEN_BYTES), NULL);
+	if (!split_token(token, segments))
+		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "It does not consist of three parts.",
+							"A token is a JWS in compact form: header.payload.signature.");
+	verdict = trusted ? TOMS_VERDICT_OK : check_header(token, segments);
+	if (verdict.reason != TOMS_OK)
+		return verdict;
+
+	json = palloc(TOMS_TOKEN_BYTES);
+	if (!toms_base64url_decode(segments[1].text, segments[1].length, json, TOMS_TOKEN_BYTES, &length))
+		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its payload is not base64url.", NULL);
+	verdict = toms_claims_read((char *) json, length, claims);
+	if (verdict.reason == TOMS_OK && !trusted)
+		verdict = toms_settings_check_claims(claims);
+	return verdict;
+}

@@ -1,0 +1,277 @@
+/*
+ * check.c - asks the rule for every relation a statement touches, before it starts.
+ *
+ * Called by hooks.c around the planner and the executor.  Three things live here: the
+ * levels of execution, which tell PostgreSQL's own referential-integrity queries from
+ * what a trigger inside one of them runs; the check of a range table; and the pins, which
+ * refuse to fetch from a statement whose context has changed since it was started.
+ *
+ * A pin lives in its statement's memory context and is taken off the list by a reset
+ * callback, so errors and half-read cursors leave nothing behind.
+ */
+#include "guard/guard_int.h"
+
+#include "access/parallel.h"
+#include "context/context.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "utils/inval.h"
+
+typedef struct Pin
+{
+	dlist_node	node;
+	MemoryContextCallback callback;
+	QueryDesc  *query;
+	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
+	char		purpose[NAMEDATALEN];
+} Pin;
+
+static dlist_head pins = DLIST_STATIC_INIT(pins);
+static TomsLevel current = {0, 0};
+static List *checked_rtable = NIL;	/* by before_start, not to be checked twice */
+static bool to_be_pinned = false;	/* the range table just checked needs the context */
+static bool holding = false;	/* a cursor WITH HOLD is being declared */
+
+/* levels ----------------------------------------------------------------------------- */
+
+TomsLevel
+toms_guard_push_level(void)
+{
+	TomsLevel	enclosing = current;
+	Oid			user;
+
+	current.depth++;
+	GetUserIdAndSecContext(&user, &current.security);
+	return enclosing;
+}
+
+void
+toms_guard_pop_level(TomsLevel level)
+{
+	current = level;
+}
+
+/*
+ * A referential-integrity query runs as the table's owner with SECURITY_NOFORCE_RLS, so
+ * no policy applies to it, and must see all rows.  What a trigger, cast or operator runs
+ * inside of it inherits the flag and must not: there the enclosing level has it already.
+ */
+static bool
+is_referential_integrity(void)
+{
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	return (security & SECURITY_NOFORCE_RLS) != 0 && (current.security & SECURITY_NOFORCE_RLS) == 0;
+}
+
+/* Processes of the server itself, which no client speaks through. */
+static bool
+is_exempt(void)
+{
+	return toms_is_autovacuum_worker() || IsLogicalWorker() || is_referential_integrity();
+}
+
+/* range tables ----------------------------------------------------------------------- */
+
+static void
+refuse_finding(const TomsAccess *access, const TomsFinding *finding)
+{
+	TomsRefusal refusal = {.reason = finding->reason,.relid = access->relation->relid,
+		.who = toms_context_who(),.detail = finding->detail,.hint = finding->hint};
+
+	toms_refuse(&refusal);
+}
+
+static void
+refuse_holding(const TomsAccess *access)
+{
+	TomsFinding finding = {.reason = TOMS_CURSOR_WITH_HOLD,
+		.detail = "Its rows would stay readable after the transaction, for whoever uses the connection next.",
+	.hint = "Declare the cursor without WITH HOLD and read it in its transaction."};
+
+	refuse_finding(access, &finding);
+}
+
+/* One access; returns false if it is refused and the caller only asks. */
+static bool
+check_access(const TomsAccess *access, bool refuse)
+{
+	TomsFinding finding = toms_guard_examine(access);
+
+	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
+	{
+		toms_guard_record_administrator(access->relation->relid, access->verbs);
+		return true;
+	}
+	if (access->relation->mode == TOMS_MODE_OBSERVE)
+	{
+		if (finding.passage == TOMS_PASS_REFUSED)
+			toms_observe_note(access, &finding);
+		return true;
+	}
+	to_be_pinned = true;
+	if (finding.passage == TOMS_PASS_REFUSED)
+	{
+		if (refuse)
+			refuse_finding(access, &finding);
+		return false;
+	}
+	if (holding)
+		refuse_holding(access);
+	return true;
+}
+
+static bool
+check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse)
+{
+	bool		fresh = false;
+	ListCell   *cell;
+
+	foreach(cell, rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
+		TomsRtePerms perms;
+		TomsAccess	access;
+
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		perms = toms_rte_perms(rte, perminfos);
+		if ((perms.required & TOMS_VERBS) == 0)
+			continue;
+		if (!fresh)
+			AcceptInvalidationMessages();	/* a permission that has ended, ends now */
+		fresh = true;
+		access.relation = toms_catalog_relation(rte->relid);
+		if (access.relation == NULL)
+			continue;
+		if (is_exempt())
+			return true;
+		access.verbs = perms.required & TOMS_VERBS;
+		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
+		access.reads_own_rows = has_returning;
+		if (!check_access(&access, refuse))
+			return false;
+	}
+	return true;
+}
+
+bool
+toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
+{
+	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
+		return true;
+	return check_rtable(rtable, perminfos, false, refuse);
+}
+
+bool
+toms_guard_before_start(QueryDesc *query)
+{
+	PlannedStmt *stmt = query->plannedstmt;
+
+	to_be_pinned = false;
+	checked_rtable = stmt->rtable;
+	/* a parallel worker's own statement is its leader's, which has been checked */
+	if (!IsParallelWorker() || current.depth > 0)
+		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true);
+	return to_be_pinned;
+}
+
+/* pins ------------------------------------------------------------------------------- */
+
+static void
+unpin(void *pin)
+{
+	dlist_delete(&((Pin *) pin)->node);
+}
+
+static void
+take_identity(uint8 principal[TOMS_PRINCIPAL_BYTES], char purpose[NAMEDATALEN])
+{
+	const TomsContext *context = toms_context_get();
+
+	memset(principal, 0, TOMS_PRINCIPAL_BYTES);
+	if (context)
+		memcpy(principal, context->principal, TOMS_PRINCIPAL_BYTES);
+	strlcpy(purpose, context && toms_context_purpose() ? toms_context_purpose() : "", NAMEDATALEN);
+}
+
+void
+toms_guard_after_start(QueryDesc *query, bool to_pin)
+{
+	Pin		   *pin;
+
+	checked_rtable = NIL;
+	if (!to_pin)
+		return;
+	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
+	pin->query = query;
+	take_identity(pin->principal, pin->purpose);
+	dlist_push_head(&pins, &pin->node);
+	pin->callback.func = unpin;
+	pin->callback.arg = pin;
+	MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &pin->callback);
+}
+
+static void
+refuse_fetch(TomsReason reason)
+{
+	TomsRefusal refusal = {.reason = reason,.who = toms_context_who(),
+		.detail = "Rows are fetched only in the context that the statement was started in.",
+	.hint = "Set the same context again, or start the statement anew."};
+
+	toms_refuse(&refusal);
+}
+
+void
+toms_guard_before_run(QueryDesc *query)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &pins)
+	{
+		Pin		   *pin = dlist_container(Pin, node, iter.cur);
+		uint8		principal[TOMS_PRINCIPAL_BYTES];
+		char		purpose[NAMEDATALEN];
+
+		if (pin->query != query)
+			continue;
+		take_identity(principal, purpose);
+		if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
+			refuse_fetch(toms_context_check() == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
+		if (toms_context_get() && toms_context_expired_now())
+			refuse_fetch(TOMS_CONTEXT_EXPIRED);
+		return;
+	}
+}
+
+bool
+toms_guard_set_holding(bool now)
+{
+	bool		before = holding;
+
+	holding = now;
+	return before;
+}
+
+/* truncate --------------------------------------------------------------------------- */
+
+void
+toms_guard_check_truncate(Oid relid)
+{
+	TomsAccess	access = {.relation = toms_catalog_relation(relid),.user = GetUserId()};
+	TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TRUNCATE,
+		.detail = "No policy applies to TRUNCATE.",
+	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
+
+	if (access.relation == NULL || is_exempt())
+		return;
+	if (toms_guard_is_administrator() && toms_context_stated_reason())
+		toms_guard_record_administrator(relid, 0);
+	else if (access.relation->mode == TOMS_MODE_OBSERVE)
+		toms_observe_note(&access, &finding);
+	else
+		refuse_finding(&access, &finding);
+}

@@ -1,0 +1,175 @@
+/*
+ * examine.c - the rule: may this access pass, and if not, what is the first thing missing?
+ *
+ * Called by check.c before statements, and by toms.explain_access().  It looks at an
+ * access from outside in: is row security in force for it at all; if it is bypassed, is
+ * an administrator at work who stated a reason; else what does the context permit; and
+ * last, is the plain privilege granted.
+ */
+#include "guard/guard_int.h"
+
+#include "access/parallel.h"
+#include "catalog/pg_class.h"
+#include "context/context.h"
+#include "miscadmin.h"
+#include "utils/queryjumble.h"
+#include "policy/policy.h"
+#include "port/atomics.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+
+static pg_atomic_uint64 *administrator_passes = NULL;
+
+void
+toms_guard_init(void)
+{
+	EnableQueryId();			/* toms.would_refuse groups by it */
+}
+
+static TomsFinding
+refused(TomsReason reason, const char *detail, const char *hint)
+{
+	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = reason,.detail = detail,.hint = hint};
+}
+
+bool
+toms_guard_is_administrator(void)
+{
+	/* the user outside of SECURITY DEFINER functions, so that these lend nothing */
+	return has_bypassrls_privilege(GetOuterUserId());
+}
+
+/* Whether PostgreSQL would apply no policy to the access. */
+static bool
+is_bypassed(const TomsAccess *access)
+{
+	if (access->relation->mode == TOMS_MODE_OBSERVE)
+		return has_bypassrls_privilege(access->user);
+	return check_enable_rls(access->relation->relid, access->user, true) != RLS_ENABLED;
+}
+
+static TomsFinding
+examine_bypass(const TomsAccess *access, bool intact)
+{
+	if (toms_guard_is_administrator())
+	{
+		if (toms_context_stated_reason())
+			return (TomsFinding) {.passage = TOMS_PASS_ADMINISTRATOR,.scope_tenant = true};
+		return refused(TOMS_REASON_MISSING,
+					   psprintf("User \"%s\" bypasses row security.", GetUserNameFromId(GetOuterUserId(), false)),
+					   "SET toms.reason = '…'; it is recorded. Programs: PGOPTIONS='-c toms.reason=nightly\\ dump'.");
+	}
+	if (!intact)
+		return refused(TOMS_PROTECTION_INCOMPLETE, "Its row security is not as toms made it.",
+					   psprintf("SELECT * FROM toms.explain_protection(%s); toms.protect() with the same arguments mends it.",
+								quote_literal_cstr(toms_relation_name(access->relation->root))));
+	return refused(TOMS_POLICY_BYPASSED,
+				   psprintf("User \"%s\", who owns the view or function that reads it, or a foreign key's table, bypasses row security.",
+							GetUserNameFromId(access->user, false)),
+				   "ALTER VIEW … SET (security_invoker = true), or let a role without BYPASSRLS own the view or function.");
+}
+
+static bool
+lacks_privilege(const TomsAccess *access, AclMode verb)
+{
+	Oid			relid = access->relation->relid;
+
+	return (access->verbs & verb) != 0 &&
+		pg_class_aclcheck(relid, access->user, verb) != ACLCHECK_OK &&
+		(verb == ACL_DELETE ||
+		 pg_attribute_aclcheck_all(relid, access->user, verb, ACLMASK_ANY) != ACLCHECK_OK);
+}
+
+static TomsFinding
+examine_privileges(const TomsAccess *access, TomsFinding permitted)
+{
+	AclMode		missing = 0;
+	const char *user;
+
+	for (AclMode verb = 1; verb <= access->verbs; verb <<= 1)
+	{
+		if (lacks_privilege(access, verb))
+			missing |= verb;
+	}
+	if (missing == 0)
+		return permitted;
+	user = GetUserNameFromId(access->user, false);
+	return refused(TOMS_GRANT_MISSING,
+				   psprintf("User \"%s\" lacks the privilege to %s.", user, toms_verb_text(missing)),
+				   psprintf("GRANT %s ON %s TO %s; or SET ROLE to the role of the context if \"%s\" does not inherit.",
+							toms_verb_text(missing), toms_relation_name(access->relation->relid),
+							quote_identifier(toms_context_get()->role), user));
+}
+
+static TomsFinding
+examine_context(const TomsAccess *access)
+{
+	TomsRelation *relation = access->relation;
+	TomsDecision decision = toms_policy_decide(relation, access->verbs);
+	TomsFinding finding;
+
+	if (decision.reason == TOMS_OK && !IsParallelWorker() && toms_context_expired_now())
+		decision.reason = TOMS_CONTEXT_EXPIRED;
+	if (decision.reason == TOMS_OK)
+		return (TomsFinding) {.passage = TOMS_PASS_CONTEXT,.scope_tenant = decision.scope_tenant};
+	if ((decision.reason == TOMS_CONTEXT_MISSING || decision.reason == TOMS_CONTEXT_ENDED) &&
+		toms_context_missing_is_empty() && access->verbs == ACL_SELECT)
+		return (TomsFinding) {.passage = TOMS_PASS_EMPTY};
+
+	finding = refused(decision.reason, toms_policy_detail(relation, &decision),
+					  toms_policy_hint(relation, &decision));
+	if (decision.reason == TOMS_VERB_NOT_PERMITTED && access->reads_own_rows &&
+		decision.missing == ACL_SELECT)
+		finding.detail = psprintf("%s RETURNING needs verb select.", finding.detail);
+	return finding;
+}
+
+TomsFinding
+toms_guard_examine(const TomsAccess *access)
+{
+	bool		intact = access->relation->mode == TOMS_MODE_OBSERVE || toms_policy_intact(access->relation);
+	TomsFinding finding;
+
+	if (is_bypassed(access) || !intact)
+		return examine_bypass(access, intact);
+	finding = examine_context(access);
+	if (finding.passage == TOMS_PASS_CONTEXT)
+		finding = examine_privileges(access, finding);
+	return finding;
+}
+
+void
+toms_guard_record_administrator(Oid relid, AclMode verbs)
+{
+	if (administrator_passes)
+		pg_atomic_fetch_add_u64(administrator_passes, 1);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("toms administrative access: table=%s verbs=%s login=%s user=%s reason=%s",
+					toms_relation_name(relid), toms_verb_text(verbs),
+					GetUserNameFromId(GetSessionUserId(), false),
+					GetUserNameFromId(GetUserId(), false), toms_context_stated_reason()),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+uint64
+toms_guard_administrator_count(void)
+{
+	return administrator_passes ? pg_atomic_read_u64(administrator_passes) : 0;
+}
+
+Size
+toms_guard_shmem_size(void)
+{
+	return add_size(MAXALIGN(sizeof(pg_atomic_uint64)), toms_observe_shmem_size());
+}
+
+void
+toms_guard_shmem_init(bool found, void *area)
+{
+	administrator_passes = area;
+	if (!found)
+		pg_atomic_init_u64(administrator_passes, 0);
+	toms_observe_shmem_init(found, (char *) area + MAXALIGN(sizeof(pg_atomic_uint64)));
+}

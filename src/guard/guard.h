@@ -1,0 +1,58 @@
+/*
+ * guard.h - the second wall and the voice: refuses before a row is touched, and says why.
+ *
+ * Called by hooks.c alone.  What passes here still meets the policies.
+ */
+#ifndef TOMS_GUARD_H
+#define TOMS_GUARD_H
+
+#include "base/compat.h"
+#include "executor/execdesc.h"
+
+extern void toms_guard_init(void);
+extern Size toms_guard_shmem_size(void);
+extern void toms_guard_shmem_init(bool found, void *area);
+
+/*
+ * Levels of execution: planner and executor calls nest.  Push returns what pop needs;
+ * pop must run on error too.
+ */
+typedef struct TomsLevel
+{
+	int			depth;
+	int			security;		/* security context in which the level runs */
+} TomsLevel;
+
+extern TomsLevel toms_guard_push_level(void);
+extern void toms_guard_pop_level(TomsLevel level);
+
+/*
+ * Before and after a statement is started.  "before" refuses, or returns whether the
+ * statement depends on the context; "after" then pins it to that context.
+ */
+extern bool toms_guard_before_start(QueryDesc *query);
+extern void toms_guard_after_start(QueryDesc *query, bool to_pin);
+
+/* Before rows are fetched: the context must still be the one the statement is pinned to. */
+extern void toms_guard_before_run(QueryDesc *query);
+
+/*
+ * For what checks a range table without the executor, COPY for instance.  Returns false
+ * instead of refusing where the caller only asks.
+ */
+extern bool toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse);
+
+extern void toms_guard_check_truncate(Oid relid);
+
+/* What is known of a utility statement before it runs and needed afterwards. */
+typedef struct TomsUtility
+{
+	bool		holds_cursor;	/* it declares a cursor that outlives its transaction */
+	Node	   *statement;		/* a copy, or NULL if nothing is left to do */
+} TomsUtility;
+
+extern TomsUtility toms_guard_before_utility(Node *statement);
+extern void toms_guard_after_utility(Node *statement);
+extern bool toms_guard_set_holding(bool holding);
+
+#endif							/* TOMS_GUARD_H */

@@ -1,0 +1,143 @@
+-- What the guard says on request: access, protection, refusals of observed tables, state.
+
+CREATE FUNCTION toms.explain_access(relation regclass, verb text) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_explain_access';
+COMMENT ON FUNCTION toms.explain_access(regclass, text) IS 'whether this session may do that now: permitted, or the first reason why not and the SQL that helps';
+
+-- observe mode -----------------------------------------------------------------------
+
+CREATE FUNCTION toms.would_refuse_entries(OUT relation regclass, OUT verbs text, OUT login regrole, OUT role text, OUT purpose text,
+                                          OUT reason text, OUT detail text, OUT remedy text, OUT query_id bigint,
+                                          OUT count bigint, OUT first_seen timestamptz, OUT last_seen timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_would_refuse';
+REVOKE ALL ON FUNCTION toms.would_refuse_entries() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.would_refuse_entries() TO toms_admin, toms_auditor, toms_operator;
+COMMENT ON FUNCTION toms.would_refuse_entries() IS 'internal: findings of tables in observe mode since the server started';
+
+CREATE VIEW toms.would_refuse AS SELECT * FROM toms.would_refuse_entries();
+COMMENT ON VIEW toms.would_refuse IS 'what tables in observe mode would have refused, with the SQL that would permit it';
+GRANT SELECT ON toms.would_refuse TO toms_admin, toms_auditor, toms_operator;
+
+-- state --------------------------------------------------------------------------------
+
+CREATE FUNCTION toms.guard_state(OUT library_version text, OUT refusals bigint, OUT administrative_accesses bigint,
+                                 OUT would_refuse integer, OUT keyring_configured boolean)
+    LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_guard_state';
+REVOKE ALL ON FUNCTION toms.guard_state() FROM PUBLIC;
+COMMENT ON FUNCTION toms.guard_state() IS 'internal: counters since the server started';
+
+-- Reads shared memory and files' stat only: no locks on tables, works on standbys.
+CREATE FUNCTION toms.status_row(OUT library_version text, OUT extension_version text, OUT refusals bigint,
+                                OUT administrative_accesses bigint, OUT would_refuse integer, OUT jwks_keys integer,
+                                OUT jwks_loaded_at timestamptz, OUT jwks_problem text, OUT keyring_configured boolean)
+LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT g.library_version, (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'toms'), g.refusals,
+           g.administrative_accesses, g.would_refuse, j.keys, j.loaded_at, j.problem, g.keyring_configured
+    FROM toms.guard_state() g, toms.jwks_state() j;
+$$;
+REVOKE ALL ON FUNCTION toms.status_row() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.status_row() TO pg_monitor, toms_admin, toms_auditor, toms_operator;
+COMMENT ON FUNCTION toms.status_row() IS 'internal: the row of toms.status';
+
+CREATE VIEW toms.status AS SELECT * FROM toms.status_row();
+COMMENT ON VIEW toms.status IS 'one row for monitoring: versions, keys, counters since the server started';
+GRANT SELECT ON toms.status TO pg_monitor, toms_admin, toms_auditor, toms_operator;
+
+-- protection ---------------------------------------------------------------------------
+
+-- What leaks around a protected table: each row is one finding with what ends it.
+CREATE FUNCTION toms.protection_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH rel AS (
+        SELECT c.oid, c.relowner, c.relacl, d.tenant,
+               (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = d.tenant) AS tenant_column
+        FROM pg_class c, toms.describe(c.oid::regclass) d WHERE c.oid = protection_leaks.relation
+    ), reader (view_oid, kind, owner, options) AS (
+        SELECT DISTINCT v.oid, v.relkind, v.relowner, v.reloptions
+        FROM rel, pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = rel.oid AND v.oid <> rel.oid
+    )
+    SELECT 'partition', t.child::text, 'its row security is not as toms made it: direct access is refused',
+           format('SELECT toms.protect(%L, …) with the arguments of before;', protection_leaks.relation)
+    FROM toms.relation_tree(protection_leaks.relation) t (child), toms.describe(t.child) d
+    WHERE d.mode = 'enforce' AND NOT d.intact
+    UNION ALL
+    SELECT 'mode', protection_leaks.relation::text, 'observed only: nothing is refused',
+           format('SELECT * FROM toms.would_refuse; then SELECT toms.enforce(%L);', protection_leaks.relation)
+    FROM toms.describe(protection_leaks.relation) d WHERE d.mode = 'observe'
+    UNION ALL
+    SELECT 'grant', coalesce(nullif(a.grantee, 0)::regrole::text, 'public'),
+           format('privilege %s passes by the policies', a.privilege_type),
+           format('REVOKE %s ON %s FROM %s;', a.privilege_type, protection_leaks.relation, coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'))
+    FROM rel, aclexplode(rel.relacl) a
+    WHERE a.privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES') AND a.grantee <> rel.relowner
+    UNION ALL
+    SELECT 'view', reader.view_oid::regclass::text,
+           format('its owner %s bypasses row security: reading it is refused', reader.owner::regrole),
+           format('ALTER VIEW %s SET (security_invoker = true);', reader.view_oid::regclass)
+    FROM reader JOIN pg_roles o ON o.oid = reader.owner
+    WHERE reader.kind = 'v' AND (o.rolsuper OR o.rolbypassrls)
+      AND NOT coalesce(reader.options && '{security_invoker=true,security_invoker=on,security_invoker=1,security_invoker=yes}', false)
+    UNION ALL
+    SELECT 'materialized view', reader.view_oid::regclass::text, 'holds a copy of rows that no policy protects',
+           format('DROP MATERIALIZED VIEW %s;', reader.view_oid::regclass)
+    FROM reader WHERE reader.kind = 'm'
+    UNION ALL
+    SELECT 'unique key', i.indexrelid::regclass::text, 'does not hold the tenant: a duplicate tells that another tenant has the value',
+           format('add %I to the key, if the value means anything to anybody', rel.tenant)
+    FROM rel JOIN pg_index i ON i.indrelid = rel.oid
+    WHERE i.indisunique AND NOT rel.tenant_column = ANY (i.indkey::smallint[])
+    UNION ALL
+    SELECT 'foreign key', f.conname::text || ' on ' || f.conrelid::regclass::text,
+           'does not hold the tenant: a row can refer to another tenant''s',
+           format('add the tenant to the key: FOREIGN KEY (%I, …) REFERENCES %s', rel.tenant, f.confrelid::regclass)
+    FROM rel JOIN pg_constraint f ON f.contype = 'f' AND f.conparentid = 0
+         AND ((f.conrelid = rel.oid AND NOT rel.tenant_column = ANY (f.conkey)) OR (f.confrelid = rel.oid AND NOT rel.tenant_column = ANY (f.confkey)))
+    WHERE (toms.describe(f.confrelid::regclass)).root IS NOT NULL
+    UNION ALL
+    SELECT 'trigger', t.tgname::text, format('function %s belongs to %s, not to the table''s owner, and sees the rows', t.tgfoid::regprocedure, p.proowner::regrole),
+           format('ALTER FUNCTION %s OWNER TO %s; or drop the trigger', t.tgfoid::regprocedure, rel.relowner::regrole)
+    FROM rel JOIN pg_trigger t ON t.tgrelid = rel.oid AND NOT t.tgisinternal JOIN pg_proc p ON p.oid = t.tgfoid
+    WHERE p.proowner <> rel.relowner AND NOT (SELECT o.rolsuper FROM pg_roles o WHERE o.oid = p.proowner)
+    UNION ALL
+    SELECT 'publication', p.pubname::text, 'sends rows of all tenants to its subscribers',
+           format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, protection_leaks.relation)
+    FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
+         JOIN rel ON rel.oid = format('%I.%I', t.schemaname, t.tablename)::regclass;
+$$;
+REVOKE ALL ON FUNCTION toms.protection_leaks(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.protection_leaks(regclass) IS 'internal: what leaks around a protected table';
+
+CREATE FUNCTION toms.explain_protection(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today record;
+BEGIN
+    SELECT * INTO today FROM toms.describe(relation);
+    IF today.root IS NULL THEN
+        RETURN QUERY SELECT 'protection', relation::text, 'not protected', format('SELECT toms.protect(%L, tenant => ''…'', subject => ''…'');', relation);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'protection', relation::text,
+           format('mode %s, tenant column %s, subject column %s, category %s', today.mode, today.tenant, coalesce(today.subject, '(none)'), today.category), NULL
+    UNION ALL
+    SELECT 'partition', t.child::text, 'protected like its root', NULL
+    FROM toms.relation_tree(relation) t (child), toms.describe(t.child) d WHERE t.child <> relation AND (d.intact OR d.mode = 'observe')
+    UNION ALL
+    (SELECT 'policy', p.polname::text,
+            CASE WHEN p.polname LIKE 'toms\_%' THEN 'of toms' ELSE 'of the application' END
+            || CASE WHEN p.polpermissive THEN ', permissive' ELSE ', restrictive' END, NULL
+     FROM pg_policy p WHERE p.polrelid = relation ORDER BY p.polname)
+    UNION ALL
+    (SELECT 'permission', p.role::text, format('%s for %s, scope %s%s', array_to_string(p.verbs, ', '), array_to_string(p.purposes, ', '), p.scope,
+                                              CASE WHEN p.require_mfa THEN ', with a second factor' ELSE '' END),
+            format('SELECT toms.forbid(role => %L, relation => %L);', p.role, today.root)
+     FROM toms.permission p WHERE p.relation = today.root AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp()) ORDER BY p.id)
+    UNION ALL
+    (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l ORDER BY l.kind, l.object);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.explain_protection(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.explain_protection(regclass) TO toms_admin, toms_auditor, toms_operator;
+COMMENT ON FUNCTION toms.explain_protection(regclass) IS 'what protects a table, who is permitted what, and what leaks around it with its remedy';

@@ -1,0 +1,54 @@
+/*
+ * guard_int.h - between the files of slice guard.
+ */
+#ifndef TOMS_GUARD_INT_H
+#define TOMS_GUARD_INT_H
+
+#include "guard/guard.h"
+
+#include "base/reason.h"
+#include "catalog/catalog.h"
+
+/* An access to one protected relation, as a statement asks for it. */
+typedef struct TomsAccess
+{
+	TomsRelation *relation;
+	AclMode		verbs;
+	Oid			user;			/* whose privileges count: a view's owner, or the current user */
+	bool		reads_own_rows; /* RETURNING: the statement reads what it writes */
+} TomsAccess;
+
+typedef enum TomsPassage
+{
+	TOMS_PASS_CONTEXT,			/* permitted by the context */
+	TOMS_PASS_EMPTY,			/* no context, and that yields no rows */
+	TOMS_PASS_ADMINISTRATOR,	/* let through for a stated reason, on record */
+	TOMS_PASS_REFUSED
+} TomsPassage;
+
+typedef struct TomsFinding
+{
+	TomsPassage passage;
+	TomsReason	reason;			/* TOMS_OK unless refused */
+	bool		scope_tenant;
+	const char *detail;
+	const char *hint;
+} TomsFinding;
+
+/* The one rule of the guard; raises no error and records nothing. */
+extern TomsFinding toms_guard_examine(const TomsAccess *access);
+
+/* Whether who opened the session, or SET ROLE in it, may bypass row security. */
+extern bool toms_guard_is_administrator(void);
+
+extern void toms_guard_record_administrator(Oid relid, AclMode verbs);
+
+/* observe.c: note what a table in observe mode would have refused. */
+extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);
+extern Size toms_observe_shmem_size(void);
+extern void toms_observe_shmem_init(bool found, void *area);
+extern int	toms_observe_count(void);
+
+extern uint64 toms_guard_administrator_count(void);
+
+#endif							/* TOMS_GUARD_INT_H */

@@ -1,0 +1,172 @@
+/*
+ * observe.c - what tables in observe mode would have refused.
+ *
+ * Called by check.c.  A shared hash table of fixed size under TOMS_LOCK_OBSERVED counts
+ * equal findings; the first of a kind is also written to the server log, so that a
+ * restart or a full table loses no kind of finding.  Read by the view toms.would_refuse.
+ */
+#include "guard/guard_int.h"
+
+#include "base/lock.h"
+#include "context/context.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "storage/shmem.h"
+#include "utils/backend_status.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/timestamp.h"
+
+#define OBSERVED_ENTRIES 2048
+
+typedef struct ObservedKey
+{
+	Oid			database;
+	Oid			relid;
+	Oid			login;
+	AclMode		verbs;
+	TomsReason	reason;
+	uint64		query;			/* as in pg_stat_statements */
+	char		role[NAMEDATALEN];	/* of the context; empty: none */
+	char		purpose[NAMEDATALEN];
+} ObservedKey;
+
+typedef struct Observed
+{
+	ObservedKey key;
+	int64		count;
+	TimestampTz first_seen;
+	TimestampTz last_seen;
+	char		detail[256];
+	char		remedy[512];
+} Observed;
+
+static HTAB *observed = NULL;
+
+PG_FUNCTION_INFO_V1(toms_would_refuse);
+
+Size
+toms_observe_shmem_size(void)
+{
+	return hash_estimate_size(OBSERVED_ENTRIES, sizeof(Observed));
+}
+
+void
+toms_observe_shmem_init(bool found, void *area)
+{
+	HASHCTL		control = {.keysize = sizeof(ObservedKey),.entrysize = sizeof(Observed)};
+
+	observed = ShmemInitHash("toms would refuse", OBSERVED_ENTRIES, OBSERVED_ENTRIES,
+							 &control, HASH_ELEM | HASH_BLOBS);
+}
+
+int
+toms_observe_count(void)
+{
+	int			count;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_OBSERVED), LW_SHARED);
+	count = hash_get_num_entries(observed);
+	LWLockRelease(toms_lock(TOMS_LOCK_OBSERVED));
+	return count;
+}
+
+static void
+fill_key(ObservedKey *key, const TomsAccess *access, const TomsFinding *finding)
+{
+	const TomsContext *context = toms_context_get();
+
+	memset(key, 0, sizeof(*key));	/* padding is hashed too */
+	key->database = MyDatabaseId;
+	key->relid = access->relation->relid;
+	key->login = GetSessionUserId();
+	key->verbs = access->verbs;
+	key->reason = finding->reason;
+	key->query = pgstat_get_my_query_id();
+	strlcpy(key->role, context ? context->role : "", NAMEDATALEN);
+	strlcpy(key->purpose, context && toms_context_purpose() ? toms_context_purpose() : "", NAMEDATALEN);
+}
+
+void
+toms_observe_note(const TomsAccess *access, const TomsFinding *finding)
+{
+	ObservedKey key;
+	Observed   *entry;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		found;
+
+	fill_key(&key, access, finding);
+	LWLockAcquire(toms_lock(TOMS_LOCK_OBSERVED), LW_EXCLUSIVE);
+	entry = hash_search(observed, &key, HASH_ENTER_NULL, &found);
+	if (entry && !found)
+	{
+		entry->count = 0;
+		entry->first_seen = now;
+		strlcpy(entry->detail, finding->detail ? finding->detail : "", sizeof(entry->detail));
+		strlcpy(entry->remedy, finding->hint ? finding->hint : "", sizeof(entry->remedy));
+	}
+	if (entry)
+	{
+		entry->count++;
+		entry->last_seen = now;
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_OBSERVED));
+
+	if (entry == NULL || !found)
+	{
+		TomsRefusal refusal = {.reason = finding->reason,.relid = key.relid,.who = toms_context_who()};
+
+		toms_record_refusal(&refusal, "would refuse");
+	}
+}
+
+static Datum
+text_or_missing(const char *text, bool *isnull)
+{
+	*isnull = text[0] == '\0';
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static void
+put_row(ReturnSetInfo *result, const Observed *entry)
+{
+	Datum		values[12];
+	bool		nulls[12] = {false};
+
+	values[0] = ObjectIdGetDatum(entry->key.relid);
+	values[1] = CStringGetTextDatum(toms_verb_text(entry->key.verbs));
+	values[2] = ObjectIdGetDatum(entry->key.login);
+	values[3] = text_or_missing(entry->key.role, &nulls[3]);
+	values[4] = text_or_missing(entry->key.purpose, &nulls[4]);
+	values[5] = CStringGetTextDatum(toms_reason_code(entry->key.reason));
+	values[6] = text_or_missing(entry->detail, &nulls[6]);
+	values[7] = text_or_missing(entry->remedy, &nulls[7]);
+	values[8] = Int64GetDatum((int64) entry->key.query);
+	values[9] = Int64GetDatum(entry->count);
+	values[10] = TimestampTzGetDatum(entry->first_seen);
+	values[11] = TimestampTzGetDatum(entry->last_seen);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* toms.would_refuse_entries(): those of this database. */
+Datum
+toms_would_refuse(PG_FUNCTION_ARGS)
+{
+	Observed   *copies = palloc(OBSERVED_ENTRIES * sizeof(Observed));
+	HASH_SEQ_STATUS scan;
+	Observed   *entry;
+	int			n = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	LWLockAcquire(toms_lock(TOMS_LOCK_OBSERVED), LW_SHARED);
+	hash_seq_init(&scan, observed);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->key.database == MyDatabaseId && n < OBSERVED_ENTRIES)
+			copies[n++] = *entry;
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_OBSERVED));
+	for (int i = 0; i < n; i++)
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
+	return (Datum) 0;
+}

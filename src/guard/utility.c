@@ -1,0 +1,207 @@
+/*
+ * utility.c - DDL and other utility statements that concern protected tables.
+ *
+ * Called by hooks.c before and after each.  Before: what would take the policies of toms
+ * away is refused, whoever asks, since toms.unprotect() is there for it.  After: what the
+ * application added, a partition or a policy, is brought under protection in the same
+ * transaction.
+ */
+#include "guard/guard_int.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "context/context.h"
+#include "nodes/pg_list.h"
+#include "nodes/value.h"
+#include "policy/policy.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+static bool
+is_toms_policy(const char *name)
+{
+	return strncmp(name, "toms_", 5) == 0;
+}
+
+static void
+refuse_managed(Oid relid)
+{
+	TomsRefusal refusal = {.reason = TOMS_POLICY_MANAGED,.relid = relid,.who = toms_context_who(),
+		.detail = "Policies named toms_… and the switches of row security belong to toms.",
+	.hint = psprintf("SELECT toms.unprotect(%s, reason => '…');", quote_literal_cstr(toms_relation_name(relid)))};
+
+	toms_refuse(&refusal);
+}
+
+static bool
+is_enforced(Oid relid)
+{
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+
+	return relation && relation->mode == TOMS_MODE_ENFORCE;
+}
+
+static Oid
+relation_named(RangeVar *name)
+{
+	return RangeVarGetRelid(name, NoLock, true);
+}
+
+static void
+check_policy_name(RangeVar *table, const char *policy)
+{
+	Oid			relid = is_toms_policy(policy) ? relation_named(table) : InvalidOid;
+
+	if (is_enforced(relid))
+		refuse_managed(relid);
+}
+
+/* The table of DROP POLICY, and the policy's name; false for other kinds of DROP. */
+static bool
+dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
+{
+	List	   *name;
+
+	if (drop->removeType != OBJECT_POLICY)
+		return false;
+	name = list_copy(linitial_node(List, drop->objects));
+	*policy = strVal(llast(name));
+	*table = makeRangeVarFromNameList(list_truncate(name, list_length(name) - 1));
+	return true;
+}
+
+static void
+check_alter_table(AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		AlterTableType type = lfirst_node(AlterTableCmd, cell)->subtype;
+		Oid			relid;
+
+		if (type != AT_DisableRowSecurity && type != AT_NoForceRowSecurity)
+			continue;
+		relid = relation_named(alter->relation);
+		if (is_enforced(relid))
+			refuse_managed(relid);
+	}
+}
+
+/*
+ * SET, not SET LOCAL, outside of a transaction block: the context would be gone with the
+ * statement that sets it.
+ */
+static void
+warn_of_lost_context(VariableSetStmt *set)
+{
+	if (set->kind == VAR_SET_VALUE && !set->is_local && set->name &&
+		pg_strcasecmp(set->name, "toms.token") == 0 && !IsTransactionBlock() &&
+		!toms_context_outlives_transaction())
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
+				 errmsg("the context ends with this statement"),
+				 errhint("BEGIN; SELECT set_config('toms.token', $1, true); … COMMIT;"),
+				 errhidestmt(true)));
+}
+
+static void
+check_ddl(Node *statement)
+{
+	RangeVar   *table;
+	const char *policy;
+
+	if (IsA(statement, AlterTableStmt))
+		check_alter_table((AlterTableStmt *) statement);
+	else if (IsA(statement, CreatePolicyStmt))
+		check_policy_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
+	else if (IsA(statement, AlterPolicyStmt))
+		check_policy_name(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
+	else if (IsA(statement, RenameStmt) && ((RenameStmt *) statement)->renameType == OBJECT_POLICY)
+	{
+		check_policy_name(((RenameStmt *) statement)->relation, ((RenameStmt *) statement)->subname);
+		check_policy_name(((RenameStmt *) statement)->relation, ((RenameStmt *) statement)->newname);
+	}
+	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
+		check_policy_name(table, policy);
+}
+
+static bool
+concerns_protection(Node *statement)
+{
+	return IsA(statement, CreateStmt) || IsA(statement, AlterTableStmt) ||
+		IsA(statement, CreatePolicyStmt) || IsA(statement, AlterPolicyStmt) ||
+		(IsA(statement, RenameStmt) && ((RenameStmt *) statement)->renameType == OBJECT_POLICY) ||
+		(IsA(statement, DropStmt) && ((DropStmt *) statement)->removeType == OBJECT_POLICY);
+}
+
+TomsUtility
+toms_guard_before_utility(Node *statement)
+{
+	TomsUtility before = {false, NULL};
+
+	if (IsA(statement, VariableSetStmt))
+		warn_of_lost_context((VariableSetStmt *) statement);
+	else if (IsA(statement, DeclareCursorStmt))
+		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
+	else if (concerns_protection(statement) && !toms_policy_in_maintenance())
+	{
+		before.statement = copyObject(statement);
+		check_ddl(before.statement);
+	}
+	return before;
+}
+
+static void
+app_policy_changed(RangeVar *table)
+{
+	Oid			relid = relation_named(table);
+
+	if (OidIsValid(relid))
+		toms_policy_app_changed(relid);
+}
+
+static void
+table_altered(AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_AttachPartition)
+			toms_policy_child_added(relation_named(castNode(PartitionCmd, command->def)->name));
+		else if (command->subtype == AT_AddInherit)
+			toms_policy_child_added(relation_named(alter->relation));
+	}
+}
+
+static void
+table_created(CreateStmt *create)
+{
+	if (create->inhRelations != NIL)
+		toms_policy_child_added(get_relname_relid(create->relation->relname,
+												  RangeVarGetCreationNamespace(create->relation)));
+}
+
+void
+toms_guard_after_utility(Node *statement)
+{
+	RangeVar   *table;
+	const char *policy;
+
+	if (statement == NULL)
+		return;
+	if (IsA(statement, CreateStmt))
+		table_created((CreateStmt *) statement);
+	else if (IsA(statement, AlterTableStmt))
+		table_altered((AlterTableStmt *) statement);
+	else if (IsA(statement, CreatePolicyStmt))
+		app_policy_changed(((CreatePolicyStmt *) statement)->table);
+	else if (IsA(statement, AlterPolicyStmt))
+		app_policy_changed(((AlterPolicyStmt *) statement)->table);
+	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
+		app_policy_changed(table);
+}

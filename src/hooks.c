@@ -1,0 +1,181 @@
+/*
+ * hooks.c - the only file that touches PostgreSQL's hook pointers.
+ *
+ * Each dispatcher saves nothing but the next hook and holds calls, no logic: refuse first,
+ * then the next hook or PostgreSQL's own function, then bring up to date.  The order of
+ * checks is this page.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/catalog.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "commands/seclabel.h"
+#include "guard/guard.h"
+#include "hooks.h"
+#include "optimizer/planner.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
+static planner_hook_type next_planner = NULL;
+static ExecutorStart_hook_type next_executor_start = NULL;
+static ExecutorRun_hook_type next_executor_run = NULL;
+static ExecutorFinish_hook_type next_executor_finish = NULL;
+static ExecutorCheckPerms_hook_type next_check_perms = NULL;
+static ProcessUtility_hook_type next_utility = NULL;
+static object_access_hook_type next_object_access = NULL;
+
+static void
+shmem_request(void)
+{
+	if (next_shmem_request)
+		next_shmem_request();
+	toms_shmem_request();
+}
+
+static void
+shmem_startup(void)
+{
+	if (next_shmem_startup)
+		next_shmem_startup();
+	toms_shmem_startup();
+}
+
+static PlannedStmt *
+plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	TomsLevel	level = toms_guard_push_level();
+	PlannedStmt *result;
+
+	PG_TRY();
+	{
+		result = next_planner ? next_planner(parse, query_string, cursor_options, params)
+			: standard_planner(parse, query_string, cursor_options, params);
+	}
+	PG_FINALLY();
+	{
+		toms_guard_pop_level(level);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	bool		to_pin = toms_guard_before_start(query);
+
+	if (next_executor_start)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+	toms_guard_after_start(query, to_pin);
+}
+
+static void
+executor_run(TOMS_EXECUTOR_RUN_PARAMS)
+{
+	TomsLevel	level;
+
+	toms_guard_before_run(query);
+	level = toms_guard_push_level();
+	PG_TRY();
+	{
+		if (next_executor_run)
+			next_executor_run(TOMS_EXECUTOR_RUN_ARGS);
+		else
+			standard_ExecutorRun(TOMS_EXECUTOR_RUN_ARGS);
+	}
+	PG_FINALLY();
+	{
+		toms_guard_pop_level(level);
+	}
+	PG_END_TRY();
+}
+
+static void
+executor_finish(QueryDesc *query)
+{
+	TomsLevel	level = toms_guard_push_level();
+
+	PG_TRY();
+	{
+		if (next_executor_finish)
+			next_executor_finish(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_FINALLY();
+	{
+		toms_guard_pop_level(level);
+	}
+	PG_END_TRY();
+}
+
+static bool
+check_perms(TOMS_CHECK_PERMS_PARAMS)
+{
+	if (!toms_guard_check_rtable(rtable, TOMS_CHECK_PERMS_INFOS, ereport_on_violation))
+		return false;
+	return next_check_perms ? next_check_perms(TOMS_CHECK_PERMS_ARGS) : true;
+}
+
+static void
+utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
+		ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	/* the statement's own tree may be gone when it has run */
+	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
+	bool		holding = toms_guard_set_holding(before.holds_cursor);
+
+	PG_TRY();
+	{
+		if (next_utility)
+			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		else
+			standard_ProcessUtility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		toms_guard_set_holding(holding);
+	}
+	PG_END_TRY();
+	toms_guard_after_utility(before.statement);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (next_object_access)
+		next_object_access(access, class, object, sub, arg);
+	if (access == OAT_TRUNCATE && class == RelationRelationId)
+		toms_guard_check_truncate(object);
+}
+
+void
+toms_hooks_install(void)
+{
+	next_shmem_request = shmem_request_hook;
+	shmem_request_hook = shmem_request;
+	next_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = shmem_startup;
+	next_planner = planner_hook;
+	planner_hook = plan;
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	next_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = executor_run;
+	next_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = executor_finish;
+	next_check_perms = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = check_perms;
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+	next_object_access = object_access_hook;
+	object_access_hook = object_access;
+
+	register_label_provider("toms", toms_label_check);
+}

@@ -1,0 +1,161 @@
+/*
+ * decide.c - the decision on a relation, a verb set and the context in force.
+ *
+ * Called by qual.c (scope of rows) and by guard (refusals, explain_access), so that both
+ * walls follow one rule: some permission in force, held by the context's role or by a
+ * role whose privileges it has, names every verb, the purpose, and the second factor if
+ * it demands one.  Default is nothing.
+ */
+#include "policy/policy_int.h"
+
+#include "context/context.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static bool
+names_purpose(const TomsPermission *permission, const char *purpose)
+{
+	for (int i = 0; purpose && i < permission->npurposes; i++)
+	{
+		if (strcmp(permission->purposes[i], purpose) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+in_force(const TomsPermission *permission, Oid role, TimestampTz now)
+{
+	return permission->valid_from <= now && now < permission->valid_until &&
+		has_privs_of_role(role, permission->role);
+}
+
+/* The furthest that any permission gets decides what is said to be missing. */
+static TomsReason
+weigh(const TomsRelation *relation, AclMode verb, bool *scope_tenant)
+{
+	const TomsContext *context = toms_context_get();
+	TomsReason	reason = TOMS_PERMISSION_MISSING;
+	TimestampTz now = GetCurrentTimestamp();
+	const char *purpose = toms_context_purpose();
+
+	for (int i = 0; i < relation->npermissions; i++)
+	{
+		const TomsPermission *permission = &relation->permissions[i];
+
+		if (!in_force(permission, toms_context_role(), now))
+			continue;
+		if ((permission->verbs & verb) == 0)
+		{
+			if (reason == TOMS_PERMISSION_MISSING)
+				reason = TOMS_VERB_NOT_PERMITTED;
+		}
+		else if (!names_purpose(permission, purpose))
+		{
+			if (reason != TOMS_OK && reason != TOMS_MFA_REQUIRED)
+				reason = purpose ? TOMS_PURPOSE_NOT_PERMITTED : TOMS_PURPOSE_MISSING;
+		}
+		else if (permission->require_mfa && !context->mfa)
+		{
+			if (reason != TOMS_OK)
+				reason = TOMS_MFA_REQUIRED;
+		}
+		else
+		{
+			reason = TOMS_OK;
+			*scope_tenant |= permission->scope_tenant;
+		}
+	}
+	return reason;
+}
+
+static bool
+identifiers_fit(const TomsRelation *relation, bool scope_tenant)
+{
+	const TomsContext *context = toms_context_get();
+	Datum		value;
+
+	return toms_identifier_value(context->tenant, relation->tenant_type, &value) &&
+		(scope_tenant || toms_identifier_value(context->subject, relation->subject_type, &value));
+}
+
+/* Scope is tenant only if every verb has it: the narrowest verb speaks for all. */
+TomsDecision
+toms_policy_decide(const TomsRelation *relation, AclMode verbs)
+{
+	TomsDecision decision = {.reason = toms_context_check(),.scope_tenant = true};
+
+	if (decision.reason != TOMS_OK)
+		return decision;
+	for (AclMode verb = 1; verb <= verbs; verb <<= 1)
+	{
+		bool		scope_tenant = false;
+		TomsReason	reason;
+
+		if ((verbs & verb) == 0)
+			continue;
+		reason = weigh(relation, verb, &scope_tenant);
+		if (reason != TOMS_OK)
+			decision.missing |= verb;
+		if (decision.reason == TOMS_OK)
+			decision.reason = reason;
+		decision.scope_tenant &= scope_tenant;
+	}
+	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.scope_tenant))
+		decision.reason = TOMS_IDENTIFIER_TYPE;
+	return decision;
+}
+
+static char *
+permit_call(const TomsRelation *relation, AclMode verbs, const char *purpose)
+{
+	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => '{%s}', scope => '%s');",
+					quote_literal_cstr(toms_context_get()->role),
+					quote_literal_cstr(toms_relation_name(relation->root)),
+					toms_verb_text(verbs), purpose ? purpose : "…",
+					relation->subject ? "own" : "tenant");
+}
+
+const char *
+toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision)
+{
+	const TomsContext *context = toms_context_get();
+
+	switch (decision->reason)
+	{
+		case TOMS_PERMISSION_MISSING:
+			return psprintf("Role \"%s\" has no permission for %s.", context->role, toms_relation_name(relation->root));
+		case TOMS_VERB_NOT_PERMITTED:
+			return psprintf("Role \"%s\" is not permitted to %s.", context->role, toms_verb_text(decision->missing));
+		case TOMS_PURPOSE_NOT_PERMITTED:
+			return psprintf("Role \"%s\" is not permitted to %s for purpose \"%s\".", context->role,
+							toms_verb_text(decision->missing), toms_context_purpose());
+		case TOMS_PURPOSE_MISSING:
+			return "The token holds several purposes; exactly one must be in force.";
+		case TOMS_MFA_REQUIRED:
+			return "The claim \"amr\" of the token does not hold \"mfa\" (RFC 8176).";
+		case TOMS_IDENTIFIER_TYPE:
+			return "Tenant or subject of the context is not written as a value of the column's type.";
+		default:
+			return toms_context_detail(decision->reason);
+	}
+}
+
+const char *
+toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
+{
+	switch (decision->reason)
+	{
+		case TOMS_PERMISSION_MISSING:
+		case TOMS_VERB_NOT_PERMITTED:
+		case TOMS_PURPOSE_NOT_PERMITTED:
+			return permit_call(relation, decision->missing, toms_context_purpose());
+		case TOMS_PURPOSE_MISSING:
+			return "SET LOCAL toms.purpose = '…'; SELECT purposes FROM toms.context() shows the choice.";
+		case TOMS_MFA_REQUIRED:
+			return "Log in with a second factor and mint a new token.";
+		default:
+			return toms_context_hint(decision->reason);
+	}
+}

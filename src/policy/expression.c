@@ -1,0 +1,171 @@
+/*
+ * expression.c - the condition of each policy, and whether a table still has it.
+ *
+ * The text made here is what sync.c puts into CREATE POLICY and what toms_policy_intact()
+ * parses again and compares with the policy that stands in the catalogue.  So a policy
+ * that somebody altered, while toms was not loaded for instance, closes the table: the
+ * guard refuses a relation that is not intact.
+ */
+#include "policy/policy_int.h"
+
+#include "access/relation.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+static const AclMode verbs[] = {ACL_SELECT, ACL_INSERT, ACL_UPDATE, ACL_DELETE};
+
+const char *
+toms_policy_name(AclMode verb, bool permissive)
+{
+	return psprintf("toms_%s%s", toms_verb_text(verb), permissive ? "_only" : "");
+}
+
+static const char *
+tenant_function(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return "toms.tenant_smallint()";
+		case INT4OID:
+			return "toms.tenant_integer()";
+		case INT8OID:
+			return "toms.tenant_bigint()";
+		case UUIDOID:
+			return "toms.tenant_uuid()";
+		default:
+			return "toms.tenant_text()";
+	}
+}
+
+static const char *
+column(const TomsRelation *relation, AttrNumber number)
+{
+	return quote_identifier(get_attname(relation->relid, number, false));
+}
+
+char *
+toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
+{
+	const char *self = psprintf("%s::pg_catalog.regclass, '%s'",
+								quote_literal_cstr(toms_relation_name(relation->relid)),
+								toms_verb_text(verb));
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (check)
+		appendStringInfo(&text, "toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
+	else
+		appendStringInfo(&text, "%s OPERATOR(pg_catalog.=) %s", column(relation, relation->tenant),
+						 tenant_function(relation->tenant_type));
+	if (relation->subject)
+		appendStringInfo(&text, " AND toms.%s(%s, %s)", check ? "check_subject" : "in_scope",
+						 self, column(relation, relation->subject));
+	return text.data;
+}
+
+/* Parse a condition as CREATE POLICY would. */
+static Node *
+parse_condition(Relation rel, const char *condition)
+{
+	List	   *raw = raw_parser(psprintf("SELECT %s", condition), RAW_PARSE_DEFAULT);
+	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	Node	   *node;
+
+	item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false);
+	addNSItemToQuery(pstate, item, false, true, true);
+	node = transformWhereClause(pstate, linitial_node(ResTarget, select->targetList)->val,
+								EXPR_KIND_POLICY, "POLICY");
+	assign_expr_collations(pstate, node);
+	free_parsestate(pstate);
+	return node;
+}
+
+static bool
+same_condition(Relation rel, const TomsRelation *relation, AclMode verb, bool check, Expr *found)
+{
+	if (found == NULL)
+		return false;
+	return equal(parse_condition(rel, toms_policy_condition(relation, verb, check)), found);
+}
+
+static bool
+policy_is_ours(Relation rel, const TomsRelation *relation, AclMode verb, const RowSecurityPolicy *policy)
+{
+	bool		reads = verb != ACL_INSERT;
+	bool		writes = verb == ACL_INSERT || verb == ACL_UPDATE;
+
+	if (policy->roles == NULL || ARR_DIMS(policy->roles)[0] != 1 ||
+		((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
+		return false;
+	if (reads && !same_condition(rel, relation, verb, false, policy->qual))
+		return false;
+	/* where WITH CHECK was not given PostgreSQL repeats USING: not for our verbs that write */
+	return !writes || same_condition(rel, relation, verb, true, policy->with_check_qual);
+}
+
+char
+toms_policy_command(AclMode verb)
+{
+	return verb == ACL_SELECT ? ACL_SELECT_CHR : verb == ACL_INSERT ? ACL_INSERT_CHR :
+		verb == ACL_UPDATE ? ACL_UPDATE_CHR : ACL_DELETE_CHR;
+}
+
+static bool
+has_restrictive_policy(Relation rel, const TomsRelation *relation, AclMode verb)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(cell);
+
+		if (!policy->permissive && policy->polcmd == toms_policy_command(verb) &&
+			strcmp(policy->policy_name, toms_policy_name(verb, false)) == 0)
+			return policy_is_ours(rel, relation, verb, policy);
+	}
+	return false;
+}
+
+static bool
+is_intact(const TomsRelation *relation)
+{
+	Relation	rel = relation_open(relation->relid, AccessShareLock);
+	bool		intact = relation->tenant != 0 && rel->rd_rel->relrowsecurity &&
+		rel->rd_rel->relforcerowsecurity && rel->rd_rsdesc != NULL;
+
+	for (int i = 0; intact && i < lengthof(verbs); i++)
+		intact = has_restrictive_policy(rel, relation, verbs[i]);
+	relation_close(rel, AccessShareLock);
+	return intact;
+}
+
+bool
+toms_policy_intact(TomsRelation *relation)
+{
+	if (relation->intact == TOMS_INTACT_UNKNOWN)
+	{
+		MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "toms policies",
+												   ALLOCSET_DEFAULT_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(work);
+
+		relation->intact = is_intact(relation) ? TOMS_INTACT_YES : TOMS_INTACT_NO;
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(work);
+	}
+	return relation->intact == TOMS_INTACT_YES;
+}

@@ -1,0 +1,44 @@
+/*
+ * policy.h - may they?  Decisions on a protected relation under the context in force.
+ */
+#ifndef TOMS_POLICY_H
+#define TOMS_POLICY_H
+
+#include "postgres.h"
+
+#include "base/reason.h"
+#include "catalog/catalog.h"
+
+typedef struct TomsDecision
+{
+	TomsReason	reason;			/* TOMS_OK: permitted */
+	bool		scope_tenant;	/* all rows of the tenant, not the actor's own only */
+	AclMode		missing;		/* the verbs that are not permitted */
+} TomsDecision;
+
+/* May the context in force use these verbs on the relation?  Never raises an error. */
+extern TomsDecision toms_policy_decide(const TomsRelation *relation, AclMode verbs);
+
+/* Sentence and remedy for a decision that is not TOMS_OK. */
+extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
+extern const char *toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision);
+
+/*
+ * True if row security of the relation is enabled and forced, and each verb has the
+ * restrictive policy that toms made, unchanged.
+ */
+extern bool toms_policy_intact(TomsRelation *relation);
+
+/*
+ * The application has changed its own policies on a protected relation: renew those of
+ * toms that stand in for missing ones.
+ */
+extern void toms_policy_app_changed(Oid relid);
+
+/* A relation was attached below another one: protect it too if that one is protected. */
+extern void toms_policy_child_added(Oid child);
+
+/* True while toms itself changes row security. */
+extern bool toms_policy_in_maintenance(void);
+
+#endif							/* TOMS_POLICY_H */

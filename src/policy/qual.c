@@ -1,0 +1,214 @@
+/*
+ * qual.c - the functions that the policies of protected tables call.
+ *
+ *   rows that are there   tenant_id = toms.tenant_bigint()
+ *                         AND toms.in_scope('hr.sick_note', 'select', employee_id)
+ *   rows to be written    toms.check_tenant('hr.sick_note', 'insert', tenant_id)
+ *                         AND toms.check_subject('hr.sick_note', 'insert', employee_id)
+ *
+ * The first kind is STABLE, LEAKPROOF and never raises an error: without a context in
+ * force, or without permission, it answers NULL or false, so that no row is seen even if
+ * the guard did not refuse before.  The second kind raises an error that says why.
+ * Each call site keeps its answer in fn_extra until toms_context_stamp() changes.
+ */
+#include "policy/policy_int.h"
+
+#include "catalog/pg_type.h"
+#include "context/context.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+/* What a call site knows; lives in fn_mcxt. */
+typedef struct CallSite
+{
+	uint64		stamp;
+	MemoryContext context;		/* of value */
+	TomsReason	reason;			/* TOMS_OK: compare, unless "everything" */
+	bool		everything;		/* scope tenant: any subject will do */
+	bool		has_value;
+	Oid			type;
+	Datum		value;			/* the tenant or subject of the context */
+} CallSite;
+
+PG_FUNCTION_INFO_V1(toms_tenant_value);
+PG_FUNCTION_INFO_V1(toms_in_scope);
+PG_FUNCTION_INFO_V1(toms_check_tenant);
+PG_FUNCTION_INFO_V1(toms_check_subject);
+
+/* Returns true if the call site has to find its answer anew. */
+static bool
+stale(FunctionCallInfo fcinfo, CallSite **site)
+{
+	uint64		stamp = toms_context_stamp();
+
+	*site = fcinfo->flinfo->fn_extra;
+	if (*site && (*site)->stamp == stamp)
+		return false;
+	if (*site == NULL)
+	{
+		*site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+		(*site)->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "toms policy value",
+												 ALLOCSET_SMALL_SIZES);
+		fcinfo->flinfo->fn_extra = *site;
+	}
+	MemoryContextReset((*site)->context);
+	(*site)->stamp = stamp;
+	(*site)->reason = TOMS_CONTEXT_MISSING;
+	(*site)->everything = (*site)->has_value = false;
+	return true;
+}
+
+static void
+set_value(CallSite *site, const char *identifier)
+{
+	MemoryContext old = MemoryContextSwitchTo(site->context);
+
+	site->has_value = toms_identifier_value(identifier, site->type, &site->value);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+equals(const CallSite *site, Datum value)
+{
+	text	   *left;
+	text	   *right;
+	bool		equal;
+
+	switch (site->type)
+	{
+		case INT2OID:
+			return DatumGetInt16(value) == DatumGetInt16(site->value);
+		case INT4OID:
+			return DatumGetInt32(value) == DatumGetInt32(site->value);
+		case INT8OID:
+			return DatumGetInt64(value) == DatumGetInt64(site->value);
+		case UUIDOID:
+			return memcmp(DatumGetUUIDP(value), DatumGetUUIDP(site->value), UUID_LEN) == 0;
+		default:
+			left = DatumGetTextPP(value);
+			right = DatumGetTextPP(site->value);
+			equal = VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
+				memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
+			if ((Pointer) left != DatumGetPointer(value))
+				pfree(left);
+			return equal;
+	}
+}
+
+/* toms.tenant_bigint() and its siblings: the tenant in the type that is returned. */
+Datum
+toms_tenant_value(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+
+	if (stale(fcinfo, &site))
+	{
+		const TomsContext *context = toms_context_get();
+
+		site->type = get_fn_expr_rettype(fcinfo->flinfo);
+		if (context)
+			set_value(site, context->tenant);
+	}
+	if (!site->has_value)
+		PG_RETURN_NULL();
+	return site->value;
+}
+
+/* Decision on (relation, verb) for a column that the function got as third argument. */
+static void
+decide(FunctionCallInfo fcinfo, CallSite *site)
+{
+	AclMode		verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
+	TomsDecision decision;
+
+	site->type = get_fn_expr_argtype(fcinfo->flinfo, 2);
+	if (relation == NULL || verb == 0)
+	{
+		site->reason = TOMS_PROTECTION_INCOMPLETE;
+		return;
+	}
+	decision = toms_policy_decide(relation, verb);
+	site->reason = decision.reason;
+	site->everything = decision.scope_tenant;
+}
+
+/* toms.in_scope(relation, verb, subject) */
+Datum
+toms_in_scope(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+
+	if (stale(fcinfo, &site))
+	{
+		decide(fcinfo, site);
+		if (site->reason == TOMS_OK && !site->everything)
+			set_value(site, toms_context_get()->subject);
+	}
+	if (site->reason != TOMS_OK)
+		PG_RETURN_BOOL(false);
+	if (site->everything)
+		PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(site->has_value && !PG_ARGISNULL(2) && equals(site, PG_GETARG_DATUM(2)));
+}
+
+static void
+refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	TomsRelation *relation = toms_catalog_relation(relid);
+	TomsDecision decision = {.reason = reason};
+	TomsRefusal refusal = {.reason = reason,.relid = relid,.who = toms_context_who()};
+
+	if (reason == TOMS_ROW_OTHER_TENANT)
+		refusal.detail = "A row can be written for the tenant of the context only.";
+	else if (reason == TOMS_ROW_OTHER_SUBJECT)
+		refusal.detail = "In scope own a row can be written for the context's own subject only.";
+	else if (relation)
+	{
+		refusal.detail = toms_policy_detail(relation, &decision);
+		refusal.hint = toms_policy_hint(relation, &decision);
+	}
+	toms_refuse(&refusal);
+}
+
+/* toms.check_tenant(relation, verb, tenant) */
+Datum
+toms_check_tenant(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+
+	if (stale(fcinfo, &site))
+	{
+		decide(fcinfo, site);
+		if (site->reason == TOMS_OK)
+			set_value(site, toms_context_get()->tenant);
+	}
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason);
+	if (!site->has_value || PG_ARGISNULL(2) || !equals(site, PG_GETARG_DATUM(2)))
+		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT);
+	PG_RETURN_BOOL(true);
+}
+
+/* toms.check_subject(relation, verb, subject) */
+Datum
+toms_check_subject(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+
+	if (stale(fcinfo, &site))
+	{
+		decide(fcinfo, site);
+		if (site->reason == TOMS_OK && !site->everything)
+			set_value(site, toms_context_get()->subject);
+	}
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason);
+	if (!site->everything && (!site->has_value || PG_ARGISNULL(2) || !equals(site, PG_GETARG_DATUM(2))))
+		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT);
+	PG_RETURN_BOOL(true);
+}

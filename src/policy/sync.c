@@ -1,0 +1,242 @@
+/*
+ * sync.c - makes and renews the policies and labels of protected tables.
+ *
+ * Called by toms.protect() and its kin (SQL, as the extension's owner) and by the utility
+ * hook after DDL of the application: a new partition, a policy of its own.  DDL is run
+ * through SPI as the bootstrap superuser, with nothing on the search path but the
+ * system's own; while it runs toms_policy_in_maintenance() is true, so that the guard
+ * lets toms' own DDL pass.
+ */
+#include "policy/policy_int.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+static int	maintenance = 0;
+
+PG_FUNCTION_INFO_V1(toms_sync_policies);
+PG_FUNCTION_INFO_V1(toms_drop_policies);
+PG_FUNCTION_INFO_V1(toms_describe);
+
+static const AclMode verbs[] = {ACL_SELECT, ACL_INSERT, ACL_UPDATE, ACL_DELETE};
+
+bool
+toms_policy_in_maintenance(void)
+{
+	return maintenance > 0;
+}
+
+/*
+ * Run statements as the bootstrap superuser.  The counter is restored whatever happens;
+ * user and search path are restored by the transaction machinery on error.
+ */
+static void
+run_as_owner(const char *statements)
+{
+	Oid			user;
+	int			secure;
+	int			level = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &secure);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, secure | SECURITY_LOCAL_USERID_CHANGE);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	maintenance++;
+	PG_TRY();
+	{
+		if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(statements, false, 0) < 0 ||
+			SPI_finish() != SPI_OK_FINISH)
+			elog(ERROR, "could not run maintenance statements");
+	}
+	PG_FINALLY();
+	{
+		maintenance--;
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(true, level);
+	SetUserIdAndSecContext(user, secure);
+}
+
+static bool
+is_toms_policy(const RowSecurityPolicy *policy)
+{
+	for (int i = 0; i < lengthof(verbs); i++)
+	{
+		if (strcmp(policy->policy_name, toms_policy_name(verbs[i], false)) == 0 ||
+			strcmp(policy->policy_name, toms_policy_name(verbs[i], true)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+append_drops(StringInfo statements, Relation rel, const char *name)
+{
+	ListCell   *cell;
+
+	if (rel->rd_rsdesc == NULL)
+		return;
+	foreach(cell, rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(cell);
+
+		if (is_toms_policy(policy))
+			appendStringInfo(statements, "DROP POLICY %s ON %s;", quote_identifier(policy->policy_name), name);
+	}
+}
+
+/* Whether the application has a permissive policy of its own for the verb. */
+static bool
+app_permits(Relation rel, AclMode verb)
+{
+	ListCell   *cell;
+
+	if (rel->rd_rsdesc == NULL)
+		return false;
+	foreach(cell, rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(cell);
+
+		if (policy->permissive && !is_toms_policy(policy) &&
+			(policy->polcmd == '*' || policy->polcmd == toms_policy_command(verb)))
+			return true;
+	}
+	return false;
+}
+
+static void
+append_policy(StringInfo statements, const TomsRelation *relation, const char *name, AclMode verb, bool permissive)
+{
+	appendStringInfo(statements, "CREATE POLICY %s ON %s AS %s FOR %s",
+					 toms_policy_name(verb, permissive), name,
+					 permissive ? "PERMISSIVE" : "RESTRICTIVE", toms_verb_text(verb));
+	if (verb != ACL_INSERT)
+		appendStringInfo(statements, " USING (%s)", toms_policy_condition(relation, verb, false));
+	if (verb == ACL_INSERT || verb == ACL_UPDATE)
+		appendStringInfo(statements, " WITH CHECK (%s)", toms_policy_condition(relation, verb, true));
+	appendStringInfoChar(statements, ';');
+}
+
+/*
+ * Renew the policies of one relation.  A restrictive one per verb, which no other policy
+ * can widen, and where the application has no permissive one for the verb a permissive
+ * twin with the same condition: never "true", since dropping a column takes the
+ * restrictive policy with it and would leave the other.
+ */
+static void
+sync_policies(Oid relid)
+{
+	TomsRelation *relation = toms_catalog_relation(relid);
+	Relation	rel = relation_open(relid, AccessShareLock);
+	char	   *name = toms_relation_name(relid);
+	StringInfoData statements;
+
+	initStringInfo(&statements);
+	append_drops(&statements, rel, name);
+	if (relation && relation->mode == TOMS_MODE_ENFORCE)
+	{
+		for (int i = 0; i < lengthof(verbs); i++)
+		{
+			append_policy(&statements, relation, name, verbs[i], false);
+			if (!app_permits(rel, verbs[i]))
+				append_policy(&statements, relation, name, verbs[i], true);
+		}
+		appendStringInfo(&statements, "ALTER TABLE ONLY %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;", name);
+	}
+	relation_close(rel, NoLock);
+	if (statements.len > 0)
+		run_as_owner(statements.data);
+}
+
+void
+toms_policy_app_changed(Oid relid)
+{
+	TomsRelation *relation = toms_catalog_relation(relid);
+
+	if (maintenance == 0 && relation && relation->mode == TOMS_MODE_ENFORCE)
+	{
+		CommandCounterIncrement();
+		sync_policies(relid);
+	}
+}
+
+void
+toms_policy_child_added(Oid child)
+{
+	TomsRelation *relation = OidIsValid(child) ? toms_catalog_relation(child) : NULL;
+
+	if (maintenance == 0 && relation && relation->root != child)
+	{
+		CommandCounterIncrement();
+		run_as_owner(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
+	}
+}
+
+/* toms.sync_policies(relation) */
+Datum
+toms_sync_policies(PG_FUNCTION_ARGS)
+{
+	sync_policies(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
+
+/* toms.drop_policies(relation, keep_rls, keep_force): take row security of toms off again. */
+Datum
+toms_drop_policies(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Relation	rel = relation_open(relid, AccessShareLock);
+	char	   *name = toms_relation_name(relid);
+	StringInfoData statements;
+
+	initStringInfo(&statements);
+	append_drops(&statements, rel, name);
+	if (!PG_GETARG_BOOL(1))
+		appendStringInfo(&statements, "ALTER TABLE ONLY %s DISABLE ROW LEVEL SECURITY;", name);
+	if (!PG_GETARG_BOOL(2))
+		appendStringInfo(&statements, "ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY;", name);
+	relation_close(rel, NoLock);
+	if (statements.len > 0)
+		run_as_owner(statements.data);
+	PG_RETURN_VOID();
+}
+
+static Datum
+column_name(Oid relid, AttrNumber number, bool *isnull)
+{
+	*isnull = number == 0;
+	return number ? DirectFunctionCall1(namein, CStringGetDatum(get_attname(relid, number, false))) : (Datum) 0;
+}
+
+/* toms.describe(relation): root, mode, tenant, subject, category, intact; NULLs if not protected */
+Datum
+toms_describe(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	TomsRelation *relation = toms_catalog_relation(relid);
+	TupleDesc	desc;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	if (relation == NULL)
+		PG_RETURN_NULL();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = ObjectIdGetDatum(relation->root);
+	values[1] = CStringGetTextDatum(relation->mode == TOMS_MODE_OBSERVE ? "observe" : "enforce");
+	values[2] = column_name(relid, relation->tenant, &nulls[2]);
+	values[3] = column_name(relid, relation->subject, &nulls[3]);
+	values[4] = CStringGetTextDatum(relation->category);
+	values[5] = BoolGetDatum(toms_policy_intact(relation));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
