@@ -37,7 +37,8 @@
 #define KID_MAX			64
 #define KID_OF_ENTER	"toms-enter"	/* the server looks for it elsewhere, see context_int.h */
 #define KID_DEFAULT		16		/* leading characters of the thumbprint */
-#define JWKS_MAX		65536
+#define JWKS_MAX		65536	/* bytes; this and the next as the server's jwks.c has them */
+#define KEYS_MAX		64
 #define PAYLOAD_MAX		1048576
 
 /* The pieces of a JWK as this tool writes it; d stands in private files only. */
@@ -388,9 +389,12 @@ end_of_keys(const char *file, const char *text, const char *kid)
 	bool		ours = skip(&at, JWKS_START);
 	bool		more = strcmp(at, JWKS_END) != 0;
 	const char *end = at;
+	int			count = 0;
 
 	while (ours && more)
 	{
+		if (++count == KEYS_MAX)
+			fail(file, "holds %d keys, and the server reads no more: delete the lines of old ones", KEYS_MAX);
 		ours = skip_public(&at, other, sizeof(other));
 		if (ours && strcmp(other, kid) == 0)
 			fail(file, "has a key \"%s\" already: give another --kid", kid);

@@ -1,0 +1,145 @@
+#!/bin/bash
+# Runs a command in a throw-away copy of this source tree, beside a private copy of
+# PostgreSQL that "make install" may write to:
+#
+#     test/sandbox.sh COMMAND...
+#
+# Packages that are missing are installed first (as root). The command runs as an ordinary
+# user, because PostgreSQL refuses to run as root. Whatever happens, every process that was
+# started in the sandbox is ended and its folder removed; what stays is demo-output/ and,
+# after a failure, the logs in test-output/. PG_MAJOR chooses another version of PostgreSQL.
+set -euo pipefail
+
+major=${PG_MAJOR:-15}
+packages="gcc make libc6-dev libsodium-dev postgresql-$major postgresql-server-dev-$major
+	perl libipc-run-perl libcrypt-jwt-perl pgbouncer python3-jwt python3-cryptography"
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+data=data/absenteeism_at_work.csv
+shared=${TOMS_SHARED:-$top/../shared}
+
+say() { echo "sandbox: $*" >&2; }
+
+missing_packages() {
+	local p
+	for p in $packages; do
+		dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || echo "$p"
+	done
+}
+
+# One sandbox at a time installs. No service that comes with a package is started.
+install_packages() (
+	exec 9</var/lib/dpkg
+	flock 9
+	absent=$(missing_packages)
+	[ -n "$absent" ] || exit 0
+	if [ "$(id -u)" != 0 ]; then
+		say "packages are missing; as root: apt-get install" $absent
+		exit 1
+	fi
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		trap 'rm -f "$policy"' EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	apt-get -q update || say "not all of apt's sources could be read"
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install $absent 9<&-
+)
+
+# PostgreSQL finds its files from where its programs are: a copy is an installation.
+copy_postgresql() (
+	cd /
+	cp -a --parents -t "$box" "usr/lib/postgresql/$major" "usr/share/postgresql/$major" \
+		usr/include/postgresql
+)
+
+# Everything but what git ignores. Others may be editing: a file that has gone, or changes
+# while it is read (tar's exit status 1), is no failure.
+copy_source() {
+	local tar=(tar -C "$top" -c --ignore-failed-read --warning=no-failed-read --warning=no-file-changed)
+	mkdir "$box/toms"
+	if [ -e "$top/.git" ] && git -C "$top" -c safe.directory='*' \
+		ls-files -z --cached --others --exclude-standard >"$box/files" 2>/dev/null; then
+		"${tar[@]}" --null -T "$box/files" || [ $? = 1 ]
+	else
+		"${tar[@]}" --exclude-vcs --exclude-vcs-ignores . || [ $? = 1 ]
+	fi | tar -C "$box/toms" -x
+	[ ! -r "$shared/$data" ] || install -D -m 644 "$shared/$data" "$box/shared/$data"
+}
+
+# In a session of its own, without a terminal, and with nothing of our environment.
+run() {
+	local bin=$box/usr/lib/postgresql/$major/bin
+	local environment=(
+		TOMS_SANDBOX="$box" HOME="$box/home" TMPDIR="$box/tmp" USER="$user" LANG=C.UTF-8
+		PATH="$bin:/usr/sbin:/usr/bin:/sbin:/bin" PG_CONFIG="$bin/pg_config" ${CI:+CI="$CI"}
+	)
+	[ ! -e "$box/shared" ] || environment+=(TOMS_SHARED="$box/shared")
+	(cd "$box/toms" &&
+		exec setsid "${become[@]}" env -i --default-signal "${environment[@]}" "$@") </dev/null &
+	wait $!
+}
+
+# Ids of the processes whose program or environment is the sandbox's.
+inmates() {
+	{
+		find /proc/[0-9]*/exe -maxdepth 0 -lname "$box/*"
+		grep -lF "TOMS_SANDBOX=$box" /proc/[0-9]*/environ
+	} 2>/dev/null | cut -d/ -f3 | sort -u
+}
+
+# SIGQUIT is PostgreSQL's immediate shutdown, which leaves no shared memory behind.
+stop_inmates() {
+	local try signal pids
+	for ((try = 0; try < 80; try++)); do
+		pids=$(inmates)
+		[ -n "$pids" ] || return 0
+		case $try in 0) signal=TERM ;; ?|[1-5]?) signal=QUIT ;; *) signal=KILL ;; esac
+		kill -s "$signal" $pids 2>/dev/null
+		sleep 0.1
+	done
+}
+
+keep_logs() {
+	local to=$top/test-output/${box##*/}
+	mkdir -p "$to" && cd "$box/toms" || return
+	find . -type f \( -name 'regression.*' -o -path '*/results/*' -o -path '*/log/*' \) -print0 |
+		xargs -0 -r cp --parents -t "$to"
+	rmdir "$to" "$top/test-output" 2>/dev/null || say "logs are in $to"
+}
+
+leave() {
+	local status=$?
+	trap '' INT TERM HUP
+	set +e
+	stop_inmates
+	[ $status = 0 ] || keep_logs
+	[ ! -e "$box/toms/demo-output" ] || cp -r "$box/toms/demo-output" "$top"
+	chown -R --reference="$top" "$top"/{test,demo}-output 2>/dev/null
+	rm -rf "$box"
+	exit $status
+}
+
+[ $# -gt 0 ] || { say "usage: $0 COMMAND..."; exit 2; }
+install_packages
+
+user=$(id -un) become=()
+if [ "$(id -u)" = 0 ]; then
+	user=postgres become=(setpriv --reuid=postgres --regid=postgres --init-groups)
+fi
+
+# The path of a socket must be short, make knows no blanks, and the user must get there.
+tmp=${TMPDIR:-/tmp}
+[[ $tmp =~ ^[[:alnum:]/._-]{1,40}$ ]] && "${become[@]}" test -x "$tmp" || tmp=/tmp
+box=$(mktemp -d "$tmp/toms.XXXXXX")
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+chmod 755 "$box"
+mkdir "$box/home" "$box/tmp"
+copy_postgresql
+copy_source
+chown -R "$user:" "$box"
+run "$@"
