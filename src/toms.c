@@ -29,12 +29,13 @@ typedef struct SharedArea
 	const char *name;
 	Size		(*size) (void);
 	void		(*init) (bool found, void *area);
+	Size		(*beside) (void);	/* what init() allocates by itself, or NULL */
 } SharedArea;
 
 static const SharedArea shared_areas[] = {
 	{"toms refusals", toms_reason_shmem_size, toms_reason_shmem_init},
 	{"toms context", toms_context_shmem_size, toms_context_shmem_init},
-	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init},
+	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
 };
 
 extern PGDLLEXPORT void _PG_init(void);
@@ -43,7 +44,11 @@ void
 toms_shmem_request(void)
 {
 	for (int i = 0; i < lengthof(shared_areas); i++)
+	{
 		RequestAddinShmemSpace(shared_areas[i].size());
+		if (shared_areas[i].beside)
+			RequestAddinShmemSpace(shared_areas[i].beside());
+	}
 	RequestNamedLWLockTranche("toms", TOMS_LOCK_COUNT);
 }
 

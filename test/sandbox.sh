@@ -74,7 +74,7 @@ run() {
 	local bin=$box/usr/lib/postgresql/$major/bin
 	local environment=(
 		TOMS_SANDBOX="$box" HOME="$box/home" TMPDIR="$box/tmp" USER="$user" LANG=C.UTF-8
-		PATH="$bin:/usr/sbin:/usr/bin:/sbin:/bin" PG_CONFIG="$bin/pg_config" ${CI:+CI="$CI"}
+		PATH="$bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH" PG_CONFIG="$bin/pg_config" ${CI:+CI="$CI"}
 	)
 	[ ! -e "$box/shared" ] || environment+=(TOMS_SHARED="$box/shared")
 	(cd "$box/toms" &&

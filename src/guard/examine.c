@@ -162,7 +162,13 @@ toms_guard_administrator_count(void)
 Size
 toms_guard_shmem_size(void)
 {
-	return add_size(MAXALIGN(sizeof(pg_atomic_uint64)), toms_observe_shmem_size());
+	return sizeof(pg_atomic_uint64);
+}
+
+Size
+toms_guard_shmem_beside(void)
+{
+	return toms_observe_shmem_size();
 }
 
 void
@@ -171,5 +177,5 @@ toms_guard_shmem_init(bool found, void *area)
 	administrator_passes = area;
 	if (!found)
 		pg_atomic_init_u64(administrator_passes, 0);
-	toms_observe_shmem_init(found, (char *) area + MAXALIGN(sizeof(pg_atomic_uint64)));
+	toms_observe_shmem_init();
 }

@@ -12,6 +12,7 @@
 extern void toms_guard_init(void);
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
+extern Size toms_guard_shmem_beside(void);
 
 /*
  * Levels of execution: planner and executor calls nest.  Push returns what pop needs;

@@ -46,7 +46,7 @@ extern void toms_guard_record_administrator(Oid relid, AclMode verbs);
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);
 extern Size toms_observe_shmem_size(void);
-extern void toms_observe_shmem_init(bool found, void *area);
+extern void toms_observe_shmem_init(void);
 extern int	toms_observe_count(void);
 
 extern uint64 toms_guard_administrator_count(void);

@@ -52,7 +52,7 @@ toms_observe_shmem_size(void)
 }
 
 void
-toms_observe_shmem_init(bool found, void *area)
+toms_observe_shmem_init(void)
 {
 	HASHCTL		control = {.keysize = sizeof(ObservedKey),.entrysize = sizeof(Observed)};
 
