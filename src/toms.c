@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/crypto.h"
+#include "base/debug_point.h"
 #include "base/lock.h"
 #include "base/reason.h"
 #include "catalog/catalog.h"
@@ -76,6 +77,7 @@ _PG_init(void)
 				 errhint("Add toms to shared_preload_libraries in postgresql.conf and restart the server.")));
 
 	toms_crypto_init();
+	TOMS_DEBUG_POINT_INIT();
 	toms_catalog_init();
 	toms_keyring_init();
 	toms_context_init();

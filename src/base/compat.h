@@ -16,7 +16,10 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
 #include "varatt.h"
+#else
+#include "utils/queryjumble.h"
 #endif
 
 /*

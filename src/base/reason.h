@@ -45,6 +45,6 @@ extern uint64 toms_refusal_count(void);
 extern void toms_record_refusal(const TomsRefusal *refusal, const char *action);
 
 /* Record, then raise the error.  Never prints a token, a key or a row's value. */
-extern void toms_refuse(const TomsRefusal *refusal) pg_attribute_noreturn();
+extern void toms_refuse(const TomsRefusal *refusal) __attribute__((noreturn));
 
 #endif							/* TOMS_REASON_H */

@@ -373,6 +373,7 @@ static void
 read_tenant(const char *tenant, TenantEntry *answer)
 {
 	Oid			table = config_table("tenant", &tenant_oid);
+	Oid			index;
 	Relation	rel;
 	SysScanDesc scan;
 	ScanKeyData key;
@@ -382,9 +383,10 @@ read_tenant(const char *tenant, TenantEntry *answer)
 	answer->ended_at = DT_NOEND;
 	if (!OidIsValid(table))
 		return;
+	index = get_relname_relid("tenant_pkey", get_rel_namespace(table));
 	rel = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, TENANT_TENANT, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(tenant));
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, NULL, 1, &key);
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
 	if ((tuple = systable_getnext(scan)) != NULL)
 	{
 		bool		isnull;

@@ -12,7 +12,6 @@
 #include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
-#include "utils/queryjumble.h"
 #include "policy/policy.h"
 #include "port/atomics.h"
 #include "utils/acl.h"

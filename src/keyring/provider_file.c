@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/debug_point.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "common/file_perm.h"
@@ -151,6 +152,7 @@ toms_keyring_file_create(const char *directory, const char *name)
 
 	unlink(temporary);
 	write_file(temporary, line);
+	TOMS_DEBUG_POINT("keyring-before-link");
 	if (link(temporary, path) < 0 && errno != EEXIST)
 	{
 		int			save_errno = errno;

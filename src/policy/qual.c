@@ -13,6 +13,7 @@
  */
 #include "policy/policy_int.h"
 
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"

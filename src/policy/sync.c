@@ -11,6 +11,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "base/debug_point.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -20,6 +21,7 @@
 #include "miscadmin.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 static int	maintenance = 0;
@@ -154,6 +156,7 @@ sync_policies(Oid relid)
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;", name);
 	}
 	relation_close(rel, NoLock);
+	TOMS_DEBUG_POINT("policy-before-sync");
 	if (statements.len > 0)
 		run_as_owner(statements.data);
 }
