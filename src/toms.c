@@ -34,8 +34,8 @@ typedef struct SharedArea
 } SharedArea;
 
 static const SharedArea shared_areas[] = {
-	{"toms refusals", toms_reason_shmem_size, toms_reason_shmem_init},
-	{"toms context", toms_context_shmem_size, toms_context_shmem_init},
+	{"toms refusals", toms_reason_shmem_size, toms_reason_shmem_init, NULL},
+	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
 };
 
