@@ -14,6 +14,7 @@
 #include "commands/seclabel.h"
 #include "guard/guard.h"
 #include "hooks.h"
+#include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"

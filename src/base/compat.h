@@ -112,12 +112,4 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 	return perms;
 }
 
-#include "miscadmin.h"
-#include "postmaster/autovacuum.h"
-#if PG_VERSION_NUM >= 170000
-#define toms_is_autovacuum_worker() AmAutoVacuumWorkerProcess()
-#else
-#define toms_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
-#endif
-
 #endif							/* TOMS_COMPAT_H */

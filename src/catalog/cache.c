@@ -296,16 +296,38 @@ find_root(Oid relid)
 	return root;
 }
 
+/*
+ * A parent that is not labelled while something below it is: its policies would apply to
+ * rows of a protected table, and there are none.  It counts as protected without being
+ * intact, which closes it.
+ */
+static bool
+has_labelled_child(Oid relid)
+{
+	ListCell   *cell;
+
+	if (!has_subclass(relid))
+		return false;
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (lfirst_oid(cell) != relid && label_of(lfirst_oid(cell), 0))
+			return true;
+	}
+	return false;
+}
+
 static void
 build_relation(TomsRelation *relation, Oid relid, Oid root)
 {
-	char	   *label = label_of(relid, 0);
+	const char *label = label_of(relid, 0);
 	char	   *value;
 
 	relation->relid = relid;
 	relation->root = root;
 	if (label == NULL)
 		label = label_of(root, 0);
+	if (label == NULL)
+		label = "";
 	relation->mode = toms_label_get(label, "mode", &value) && strcmp(value, "observe") == 0 ?
 		TOMS_MODE_OBSERVE : TOMS_MODE_ENFORCE;
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
@@ -330,6 +352,8 @@ refresh(RelationEntry *entry, Oid relid)
 	MemoryContextSwitchTo(work);
 	root = kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ?
 		find_root(relid) : InvalidOid;
+	if (!OidIsValid(root) && has_labelled_child(relid))
+		root = relid;
 	if (entry->context)
 		MemoryContextDelete(entry->context);
 	entry->context = NULL;

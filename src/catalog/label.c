@@ -105,7 +105,8 @@ toms_label_check(const ObjectAddress *object, const char *label)
 	}
 	if (label)
 		check_grammar(label, object->objectSubId != 0);
-	CacheInvalidateRelcacheByRelid(object->objectId);
+	/* a table's parents and children are judged by its label too */
+	CacheInvalidateRelcacheAll();
 }
 
 bool

@@ -15,7 +15,6 @@
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "replication/logicalworker.h"
 #include "utils/inval.h"
 
 typedef struct Pin
@@ -65,13 +64,6 @@ is_referential_integrity(void)
 
 	GetUserIdAndSecContext(&user, &security);
 	return (security & SECURITY_NOFORCE_RLS) != 0 && (current.security & SECURITY_NOFORCE_RLS) == 0;
-}
-
-/* Processes of the server itself, which no client speaks through. */
-static bool
-is_exempt(void)
-{
-	return toms_is_autovacuum_worker() || IsLogicalWorker() || is_referential_integrity();
 }
 
 /* range tables ----------------------------------------------------------------------- */
@@ -147,7 +139,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse)
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
 			continue;
-		if (is_exempt())
+		if (is_referential_integrity())
 			return true;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
@@ -266,7 +258,7 @@ toms_guard_check_truncate(Oid relid)
 		.detail = "No policy applies to TRUNCATE.",
 	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
 
-	if (access.relation == NULL || is_exempt())
+	if (access.relation == NULL || is_referential_integrity())
 		return;
 	if (toms_guard_is_administrator() && toms_context_stated_reason())
 		toms_guard_record_administrator(relid, 0);

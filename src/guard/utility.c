@@ -71,21 +71,38 @@ dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
 	return true;
 }
 
+/*
+ * Rows that are read through a parent meet the parent's policies, not the child's: a
+ * protected table may only get a parent that is protected.
+ */
+static void
+check_new_parent(Oid child, Oid parent)
+{
+	TomsRefusal refusal = {.reason = TOMS_POLICY_BYPASSED,.relid = child,.who = toms_context_who(),
+		.detail = "The policies of a child do not apply to what is read through its parent.",
+	.hint = OidIsValid(parent) ? psprintf("SELECT toms.protect(%s, …);", quote_literal_cstr(toms_relation_name(parent))) : NULL};
+
+	if (is_enforced(child) && !is_enforced(parent))
+		toms_refuse(&refusal);
+}
+
 static void
 check_alter_table(AlterTableStmt *alter)
 {
+	Oid			relid = relation_named(alter->relation);
 	ListCell   *cell;
 
 	foreach(cell, alter->cmds)
 	{
-		AlterTableType type = lfirst_node(AlterTableCmd, cell)->subtype;
-		Oid			relid;
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
 
-		if (type != AT_DisableRowSecurity && type != AT_NoForceRowSecurity)
-			continue;
-		relid = relation_named(alter->relation);
-		if (is_enforced(relid))
+		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
+			is_enforced(relid))
 			refuse_managed(relid);
+		if (command->subtype == AT_AddInherit)
+			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
+		if (command->subtype == AT_AttachPartition)
+			check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);
 	}
 }
 

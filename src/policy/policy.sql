@@ -235,9 +235,8 @@ BEGIN
     IF kind.schema IN ('pg_catalog', 'information_schema', 'toms') THEN
         RAISE EXCEPTION '% is a system table', relation USING ERRCODE = 'wrong_object_type';
     END IF;
-    IF kind.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = relation
-                                      AND (toms.describe(i.inhparent::regclass)).root IS NOT NULL) THEN
-        RAISE EXCEPTION '% is protected with its parent', relation USING ERRCODE = 'wrong_object_type',
+    IF kind.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = relation) THEN
+        RAISE EXCEPTION '% can be protected with its parent only', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Protect the topmost table: it covers every partition and child, present and future.';
     END IF;
 END
