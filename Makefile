@@ -71,6 +71,10 @@ demo:
 lint:
 	test/lint.sh
 
+# Breaks the library in many places and sees that the tests notice; takes some minutes.
+mutants:
+	test/sandbox.sh make -s check-mutants
+
 # The targets below are run in the copy: they install into the PostgreSQL of PG_CONFIG and
 # start servers of their own. Every such server is given test/toms.conf, through TEMP_CONFIG.
 export TEMP_CONFIG = $(CURDIR)/test/toms.conf
@@ -90,6 +94,9 @@ check-tap:
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh
+
+check-mutants: check-build
+	test/mutants.sh
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
@@ -115,7 +122,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint check-all \
+.PHONY: debug install-tools uninstall-tools test demo lint mutants check-mutants check-all \
 	check-build check-lint check-regress check-isolation check-tap check-demo
 
 ifeq ($(PGXS),)

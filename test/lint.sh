@@ -34,22 +34,24 @@ check('hooks are set in hooks.c alone', matches(\&code, qr/_hook\s*=(?!=)/, grep
 # Tests
 
 check('every regression test has its slice and its result',
-	(map { -e "expected/$_.out" ? () : "expected/$_.out is missing" } names('sql/*.sql')),
-	(map { -e "sql/$_.sql" ? () : "expected/$_.out has no test" } map { s/_\d$//r } names('expected/*.out')),
-	(map { my $test = $_; (grep { $test =~ /^\Q$_\E(_|$)/ } @slices) ? () : "sql/$test.sql: no slice of that name" } names('sql/*.sql')));
+	(map { absent("expected/$_.out") } names('sql/*.sql')),
+	(map { absent("sql/$_.sql") } map { s/_\d$//r } names('expected/*.out')),
+	(map { my $test = $_; (grep { $test =~ /^\Q$_\E(_|$)/ } @slices) ? () : "sql/$test.sql: no slice of that name" }
+		names('sql/*.sql')));
 check('every isolation test has its result',
-	(map { -e "test/isolation/expected/$_.out" ? () : "test/isolation/expected/$_.out is missing" } names('test/isolation/specs/*.spec')),
-	(map { -e "test/isolation/specs/$_.spec" ? () : "test/isolation/expected/$_.out has no test" } map { s/_\d$//r } names('test/isolation/expected/*.out')));
+	(map { absent("test/isolation/expected/$_.out") } names('test/isolation/specs/*.spec')),
+	(map { absent("test/isolation/specs/$_.spec") } map { s/_\d$//r } names('test/isolation/expected/*.out')));
 check('tests that README.md names exist',
-	grep { !-e } $readme =~ m{(?<![\w/])((?:sql/\w+\.sql|test/t/\w+\.pl|test/isolation/specs/\w+\.spec))\b}g);
+	map { absent($_) } $readme =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
 
 # SQL
 
-check('nothing is replaced', map { matches_statement(qr/^CREATE\s+OR\s+REPLACE\b/i, $_) } @sql);
+check('the install script replaces nothing', map { matches_statement(qr/^CREATE\s+OR\s+REPLACE\b/i, $_) } @sql);
 check('every function states volatility and parallel safety',
 	map { $_->{at} } grep { $_->{text} !~ /\b(IMMUTABLE|STABLE|VOLATILE)\b/i || $_->{text} !~ /\bPARALLEL\s/i } @functions);
 check('every security definer has a safe search_path',
-	map { $_->{at} } grep { $_->{text} =~ /\bSECURITY\s+DEFINER\b/i && $_->{text} !~ /\bSET\s+search_path\s*(=|\bTO\b)\s*pg_catalog\s*,\s*pg_temp\b(?!\s*,)/i } @functions);
+	map { $_->{at} } grep { $_->{text} !~ /\bSET\s+search_path\s*(=|\bTO\b)\s*pg_catalog\s*,\s*pg_temp\b(?!\s*,)/i }
+		grep { $_->{text} =~ /\bSECURITY\s+DEFINER\b/i } @functions);
 check('what PUBLIC may call is listed in test/public_functions.txt', public_faults());
 check('every object has a comment', map { uncommented($_) } @sql);
 
@@ -68,15 +70,16 @@ check('META.json has the version of toms.control', grep { $_ ne $version } text(
 check('nothing is left to do',
 	matches(\&text, qr/\b(?:TO[D]O|FIX[M]E|X[X]X)\b/, grep { -f && -T } glob('Makefile *.md src/* src/*/* sql/* test/* test/*/* test/*/*/* examples/*/*')));
 
-exit($failed ? 1 : 0);
+exit $failed;
 
 # Results
 
 sub check {
 	my ($rule, @faults) = @_;
-	if    (!@faults)                            { print "ok - $rule\n" }
-	elsif ($faults[0] =~ /^skip: (.*)/)         { print "ok - $rule # SKIP $1\n" }
-	else  { $failed++; print "not ok - $rule\n", map { "    $_\n" } @faults }
+	return print "ok - $rule\n" if !@faults;
+	return print "ok - $rule # SKIP $1\n" if $faults[0] =~ /^skip: (.*)/;
+	print "not ok - $rule\n", map { "    $_\n" } @faults;
+	$failed = 1;
 }
 
 # Files
@@ -89,6 +92,8 @@ sub text {
 }
 
 sub names { return map { m{([^/]+)\.\w+$} } glob($_[0]) }
+
+sub absent { return -e $_[0] ? () : "$_[0] is missing" }
 
 # C without comments and strings; line numbers stay.
 sub code {
@@ -129,9 +134,7 @@ sub include_fault {
 }
 
 sub foreign_symbols {
-	my @lines = `nm -D --defined-only toms.so 2>&1` or return 'skip: there is no nm';
-	chomp @lines;
-	return grep { !/ (toms_\w+|pg_finfo_toms_\w+|_PG_init|Pg_magic_func)$/ } @lines;
+	return grep { !/ (toms_\w+|pg_finfo_toms_\w+|_PG_init|Pg_magic_func)$/ } split /\n/, `nm -D --defined-only toms.so 2>&1`;
 }
 
 sub size_faults {
@@ -187,9 +190,8 @@ sub functions {
 		$function->{name} = $name;
 		$function->{at} .= ": $name";
 		my $on = qr/ON\s+FUNCTION\s+(?:toms\.)?$name\b/i;
-		$function->{revoked} = grep {
-			$_->{text} =~ /^REVOKE\s+ALL\s+$on.*\bFROM\s+PUBLIC\b/is && $_->{first} > $function->{last} - 1 && $_->{first} <= $function->{last} + 3
-		} @statements;
+		my @below = grep { $_->{first} >= $function->{last} && $_->{first} <= $function->{last} + 3 } @statements;
+		$function->{revoked} = grep { $_->{text} =~ /^REVOKE\s+ALL\s+$on.*\bFROM\s+PUBLIC\b/is } @below;
 		$function->{granted} = grep { $_->{text} =~ /^GRANT\s.*$on.*\bTO\b.*\bPUBLIC\b/is } @statements;
 		push @found, $function;
 	}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Breaks the protection in one place after the other and sees that the tests named for it
+# fail: a test that passes without the protection proves nothing.
+#
+# Run by "make mutants" in a throw-away copy. Each line of test/mutants.txt is
+#   NAME | FILE | PERL SUBSTITUTION | TESTS THAT MUST FAIL
+# where a test is a pg_regress test, or a TAP script as test/t/NAME.pl.
+set -u
+cd "$(dirname "$0")/.."
+passed=0 failed=0
+
+build() {
+	make -s with_llvm=no 2>&1 | grep -E 'error|warning'
+	make -s install with_llvm=no >/dev/null
+}
+
+# One test with what it needs before it; true if it fails.
+fails() {
+	case $1 in
+	*.pl) ! make -s check-tap PROVE_TESTS="$1" >mutant.log 2>&1 ;;
+	*)	local before=; [ "$1" = base ] || before=base
+		make -s check-regress REGRESS="$before $1" >mutant.log 2>&1
+		grep -qE "^test $1 +\.\.\. FAILED" mutant.log ;;
+	esac
+}
+
+while IFS='|' read -r name file substitution tests; do
+	case $name in ''|'#'*) continue ;; esac
+	name=$(echo $name) file=$(echo $file)
+	cp "$file" mutant.saved
+	perl -0pi -e "$substitution" "$file"
+	if cmp -s "$file" mutant.saved; then
+		echo "not ok - $name: the substitution does not apply to $file"; failed=$((failed + 1)); continue
+	fi
+	build
+	for test in $tests; do
+		if fails "$test"; then
+			echo "ok - $name: $test fails"; passed=$((passed + 1))
+		else
+			echo "not ok - $name: $test passes all the same"; failed=$((failed + 1))
+		fi
+	done
+	cp mutant.saved "$file"
+done <test/mutants.txt
+build
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
