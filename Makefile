@@ -8,7 +8,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" toms.control
 
 SLICES = base catalog keyring context policy guard
 
-SOURCES   = src/toms.c src/hooks.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
+SOURCES   = src/toms.c src/hooks.c src/shmem.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
 HEADERS_  = $(wildcard src/*.h src/*/*.h)
 OBJS      = $(SOURCES:.c=.o)
 FRAGMENTS = $(wildcard $(foreach s,$(SLICES),src/$(s)/$(s).sql))

@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
+#include "shmem.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
 

@@ -350,7 +350,7 @@ refresh(RelationEntry *entry, Oid relid)
 	Oid			root;
 
 	MemoryContextSwitchTo(work);
-	root = kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ?
+	root = kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE ?
 		find_root(relid) : InvalidOid;
 	if (!OidIsValid(root) && has_labelled_child(relid))
 		root = relid;

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+static char *token = NULL;
 static const TomsContext *assigned = NULL;	/* belongs to guc.c */
 static bool had_context = false;	/* this session had one at some time */
 
@@ -39,7 +40,8 @@ static struct
 static struct
 {
 	bool		known;
-	uint64		generation;
+	uint64		generation;		/* of the catalogue */
+	uint64		settings;
 	LocalTransactionId lxid;
 	TimestampTz statement;
 	TomsReason	verdict;
@@ -106,7 +108,7 @@ check_single_use(const TomsClaims *claims)
 		return TOMS_VERDICT_OK;
 	if (claims->jti == NULL)
 		return TOMS_VERDICT(TOMS_TOKEN_CLAIM, "The claim \"jti\" is missing.", "toms.single_use_tokens needs it.");
-	if (!toms_replay_claim(claims->jti, claims->exp))
+	if (!toms_replay_claim(claims->jti, claims->exp + toms_settings_leeway_us() / USECS_PER_SEC))
 		return TOMS_VERDICT(TOMS_TOKEN_REPLAYED, NULL, "Mint a token for each transaction.");
 	return TOMS_VERDICT_OK;
 }
@@ -182,8 +184,8 @@ check_in_context(char **newval, void **extra, GucSource source)
 	return true;
 }
 
-bool
-toms_token_check_hook(char **newval, void **extra, GucSource source)
+static bool
+check_hook(char **newval, void **extra, GucSource source)
 {
 	MemoryContext work;
 	MemoryContext old;
@@ -213,11 +215,11 @@ note_transaction(const TomsContext *context)
 	strlcpy(transaction.tenant, context->tenant, sizeof(transaction.tenant));
 }
 
-void
-toms_token_assign_hook(const char *newval, void *extra)
+static void
+assign_hook(const char *newval, void *extra)
 {
 	assigned = extra;
-	toms_context_forget();
+	answer.known = false;
 	if (assigned == NULL)
 		return;
 	had_context = true;
@@ -225,19 +227,24 @@ toms_token_assign_hook(const char *newval, void *extra)
 		note_transaction(assigned);
 }
 
-const char *
-toms_token_show_hook(void)
+static const char *
+show_hook(void)
 {
 	return assigned ? "(set)" : "";
 }
 
-/* whether it is in force ------------------------------------------------------------ */
-
 void
-toms_context_forget(void)
+toms_token_init(void)
 {
-	answer.known = false;
+	DefineCustomStringVariable("toms.token",
+							   "Signed token (compact JWS) that says who acts.",
+							   "SELECT set_config('toms.token', $1, true) in the transaction that needs it.",
+							   &token, "", PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   check_hook, assign_hook, show_hook);
 }
+
+/* whether it is in force ------------------------------------------------------------ */
 
 bool
 toms_context_in_transaction(void)
@@ -320,7 +327,7 @@ static bool
 answer_holds(void)
 {
 	return answer.known && answer.generation == toms_catalog_generation() &&
-		answer.lxid == toms_proc_lxid(MyProc) &&
+		answer.settings == toms_settings_stamp() && answer.lxid == toms_proc_lxid(MyProc) &&
 		answer.statement == GetCurrentStatementStartTimestamp();
 }
 
@@ -331,6 +338,7 @@ toms_context_check(void)
 	for (int tries = 0; !answer_holds() && tries < 8; tries++)
 	{
 		answer.generation = toms_catalog_generation();
+		answer.settings = toms_settings_stamp();
 		answer.lxid = toms_proc_lxid(MyProc);
 		answer.statement = GetCurrentStatementStartTimestamp();
 		answer.verdict = find_verdict();

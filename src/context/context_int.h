@@ -63,6 +63,7 @@ extern TomsContext *toms_claims_pack(const TomsClaims *claims, LocalTransactionI
 /* settings.c */
 extern void toms_settings_init(void);
 extern bool toms_settings_single_use(void);
+extern uint64 toms_settings_stamp(void);	/* changes with what decides whether a context holds */
 extern TomsVerdict toms_settings_check_claims(const TomsClaims *claims);
 extern TomsVerdict toms_settings_check_connection(void);
 extern int64 toms_settings_leeway_us(void);
@@ -90,17 +91,12 @@ extern void toms_jwks_shmem_init(bool found, void *area);
 /* verified.c: tokens that some backend has verified, and token ids that were used */
 extern bool toms_verified_seen(const uint8 digest[TOMS_DIGEST_BYTES]);
 extern void toms_verified_remember(const uint8 digest[TOMS_DIGEST_BYTES]);
-extern bool toms_replay_claim(const char *jti, int64 exp);
+extern bool toms_replay_claim(const char *jti, int64 forget_after);
 extern Size toms_verified_shmem_size(void);
 extern void toms_verified_shmem_init(bool found, void *area);
 
-/* context.c: hooks of the setting toms.token */
-extern bool toms_token_check_hook(char **newval, void **extra, GucSource source);
-extern void toms_token_assign_hook(const char *newval, void *extra);
-extern const char *toms_token_show_hook(void);
-
-/* context.c: forget the per-statement answer */
-extern void toms_context_forget(void);
+/* context.c: the setting toms.token */
+extern void toms_token_init(void);
 
 /* context.c: whether this transaction had a context already */
 extern bool toms_context_in_transaction(void);

@@ -11,6 +11,7 @@ void
 toms_context_init(void)
 {
 	toms_settings_init();
+	toms_token_init();
 }
 
 Size

@@ -1,8 +1,9 @@
 /*
  * settings.c - the settings of slice context, and the tests that depend on them alone.
  *
- * Called by token.c (what a token must satisfy) and context.c (when a context holds).
- * A client may set toms.token, toms.purpose and toms.reason, nothing else.
+ * Called by token.c (what a token must satisfy) and context.c (when a context holds; the
+ * setting toms.token itself is defined there).  A client may set toms.token, toms.purpose
+ * and toms.reason, nothing else.
  */
 #include "context/context_int.h"
 
@@ -32,7 +33,6 @@ static const struct config_enum_entry missing_options[] = {
 	{NULL, 0, false}
 };
 
-static char *token = NULL;
 static char *purpose = NULL;
 static char *stated_reason = NULL;
 static char *jwks_file = NULL;
@@ -45,27 +45,23 @@ static bool session_context = false;
 static bool single_use_tokens = false;
 static int	on_missing_context = false;
 
+static uint64 stamp = 0;
+
 static void
 assign_purpose(const char *newval, void *extra)
 {
-	toms_context_forget();
+	stamp++;
 }
 
 static void
 assign_session_context(bool newval, void *extra)
 {
-	toms_context_forget();
+	stamp++;
 }
 
 static void
 define_client_settings(void)
 {
-	DefineCustomStringVariable("toms.token",
-							   "Signed token (compact JWS) that says who acts.",
-							   "SELECT set_config('toms.token', $1, true) in the transaction that needs it.",
-							   &token, "", PGC_USERSET,
-							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							   toms_token_check_hook, toms_token_assign_hook, toms_token_show_hook);
 	DefineCustomStringVariable("toms.purpose",
 							   "The one of the token's purposes that is in force.",
 							   "Needed only if the token holds several.",
@@ -136,6 +132,12 @@ bool
 toms_settings_single_use(void)
 {
 	return single_use_tokens;
+}
+
+uint64
+toms_settings_stamp(void)
+{
+	return stamp;
 }
 
 const char *

@@ -28,7 +28,7 @@ typedef struct VerifiedSet
 typedef struct UsedToken
 {
 	uint8		digest[TOMS_PRINCIPAL_BYTES];
-	int64		exp;			/* seconds since 1970; 0: free */
+	int64		forget_after;	/* seconds since 1970; 0: free */
 	int			pid;
 	pg_time_t	started;		/* of the backend: a pid may come back */
 	LocalTransactionId lxid;
@@ -97,7 +97,7 @@ is_mine(const UsedToken *slot)
  * one, since an id may lie behind a slot that has become free since.
  */
 static bool
-claim_slot(const uint8 *digest, int64 exp)
+claim_slot(const uint8 *digest, int64 forget_after)
 {
 	uint32		start = position(digest, REPLAY_SLOTS);
 	int64		now = (int64) time(NULL);
@@ -107,15 +107,15 @@ claim_slot(const uint8 *digest, int64 exp)
 	{
 		UsedToken  *slot = &used[(start + i) % REPLAY_SLOTS];
 
-		if (slot->exp != 0 && memcmp(slot->digest, digest, TOMS_PRINCIPAL_BYTES) == 0)
+		if (slot->forget_after != 0 && memcmp(slot->digest, digest, TOMS_PRINCIPAL_BYTES) == 0)
 			return is_mine(slot);
-		if (room == NULL && slot->exp < now)
+		if (room == NULL && slot->forget_after < now)
 			room = slot;
 	}
 	if (room == NULL)
 		return false;
 	memcpy(room->digest, digest, TOMS_PRINCIPAL_BYTES);
-	room->exp = exp;
+	room->forget_after = forget_after;
 	room->pid = MyProcPid;
 	room->started = (pg_time_t) MyStartTime;
 	room->lxid = toms_proc_lxid(MyProc);
@@ -123,14 +123,14 @@ claim_slot(const uint8 *digest, int64 exp)
 }
 
 bool
-toms_replay_claim(const char *jti, int64 exp)
+toms_replay_claim(const char *jti, int64 forget_after)
 {
 	uint8		digest[TOMS_DIGEST_BYTES];
 	bool		claimed;
 
 	toms_crypto_digest(digest, jti, strlen(jti), NULL, 0);
 	LWLockAcquire(toms_lock(TOMS_LOCK_REPLAY), LW_EXCLUSIVE);
-	claimed = claim_slot(digest, exp + toms_settings_leeway_us() / USECS_PER_SEC);
+	claimed = claim_slot(digest, forget_after);
 	LWLockRelease(toms_lock(TOMS_LOCK_REPLAY));
 	return claimed;
 }

@@ -137,9 +137,9 @@ decide(FunctionCallInfo fcinfo, CallSite *site)
 	site->everything = decision.scope_tenant;
 }
 
-/* toms.in_scope(relation, verb, subject) */
-Datum
-toms_in_scope(PG_FUNCTION_ARGS)
+/* The call site of a function that compares a row's subject. */
+static CallSite *
+subject_site(FunctionCallInfo fcinfo)
 {
 	CallSite   *site;
 
@@ -149,11 +149,23 @@ toms_in_scope(PG_FUNCTION_ARGS)
 		if (site->reason == TOMS_OK && !site->everything)
 			set_value(site, toms_context_get()->subject);
 	}
-	if (site->reason != TOMS_OK)
-		PG_RETURN_BOOL(false);
-	if (site->everything)
-		PG_RETURN_BOOL(true);
-	PG_RETURN_BOOL(site->has_value && !PG_ARGISNULL(2) && equals(site, PG_GETARG_DATUM(2)));
+	return site;
+}
+
+static bool
+subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
+{
+	return site->everything ||
+		(site->has_value && !PG_ARGISNULL(2) && equals(site, PG_GETARG_DATUM(2)));
+}
+
+/* toms.in_scope(relation, verb, subject) */
+Datum
+toms_in_scope(PG_FUNCTION_ARGS)
+{
+	CallSite   *site = subject_site(fcinfo);
+
+	PG_RETURN_BOOL(site->reason == TOMS_OK && subject_fits(fcinfo, site));
 }
 
 static void
@@ -199,17 +211,11 @@ toms_check_tenant(PG_FUNCTION_ARGS)
 Datum
 toms_check_subject(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
+	CallSite   *site = subject_site(fcinfo);
 
-	if (stale(fcinfo, &site))
-	{
-		decide(fcinfo, site);
-		if (site->reason == TOMS_OK && !site->everything)
-			set_value(site, toms_context_get()->subject);
-	}
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason);
-	if (!site->everything && (!site->has_value || PG_ARGISNULL(2) || !equals(site, PG_GETARG_DATUM(2))))
+	if (!subject_fits(fcinfo, site))
 		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT);
 	PG_RETURN_BOOL(true);
 }

@@ -1,0 +1,56 @@
+/*
+ * shmem.c - shared memory and locks of all slices.
+ *
+ * Called by hooks.c when the postmaster asks for sizes and when memory is there.  Each
+ * slice lays out its own area and says which lock guards what; nothing is shared between
+ * slices.
+ */
+#include "postgres.h"
+
+#include "base/lock.h"
+#include "base/reason.h"
+#include "context/context.h"
+#include "guard/guard.h"
+#include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+typedef struct SharedArea
+{
+	const char *name;
+	Size		(*size) (void);
+	void		(*init) (bool found, void *area);
+	Size		(*beside) (void);	/* what init() allocates by itself, or NULL */
+} SharedArea;
+
+static const SharedArea shared_areas[] = {
+	{"toms refusals", toms_reason_shmem_size, toms_reason_shmem_init, NULL},
+	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
+	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
+};
+
+void
+toms_shmem_request(void)
+{
+	for (int i = 0; i < lengthof(shared_areas); i++)
+	{
+		RequestAddinShmemSpace(shared_areas[i].size());
+		if (shared_areas[i].beside)
+			RequestAddinShmemSpace(shared_areas[i].beside());
+	}
+	RequestNamedLWLockTranche("toms", TOMS_LOCK_COUNT);
+}
+
+void
+toms_shmem_startup(void)
+{
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	for (int i = 0; i < lengthof(shared_areas); i++)
+	{
+		bool		found;
+		void	   *area = ShmemInitStruct(shared_areas[i].name, shared_areas[i].size(), &found);
+
+		shared_areas[i].init(found, area);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
