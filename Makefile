@@ -28,6 +28,7 @@ endif
 PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"'
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys
+MANUALS     = toms-keys.1
 EXTRA_CLEAN = $(SCRIPT) $(TOOLS) output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
@@ -51,9 +52,11 @@ install: install-tools
 install-tools: $(TOOLS)
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'
 	$(INSTALL_PROGRAM) $(TOOLS) '$(DESTDIR)$(bindir)/'
+	$(MKDIR_P) '$(DESTDIR)$(mandir)/man1'
+	$(INSTALL_DATA) $(addprefix $(srcdir)/doc/,$(MANUALS)) '$(DESTDIR)$(mandir)/man1/'
 uninstall: uninstall-tools
 uninstall-tools:
-	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(TOOLS)))
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(TOOLS))) $(addprefix '$(DESTDIR)$(mandir)/man1'/,$(MANUALS))
 endif
 
 # Warnings are errors, assertions and debug points are compiled in.
