@@ -17,3 +17,8 @@ $$;
 REVOKE ALL ON SCHEMA toms FROM PUBLIC;
 -- Policies of protected tables call functions of this schema as whoever queries.
 GRANT USAGE ON SCHEMA toms TO PUBLIC;
+
+CREATE FUNCTION toms.refuse(code text, detail text, hint text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_sql_refuse';
+REVOKE ALL ON FUNCTION toms.refuse(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.refuse(text, text, text) IS 'internal: refuse with a reason code, on record';

@@ -10,6 +10,7 @@
 #include "base/reason.h"
 
 #include "access/xact.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "utils/builtins.h"
@@ -30,6 +31,8 @@ static const ReasonInfo reasons[] = {
 };
 
 static pg_atomic_uint64 *refusals = NULL;
+
+PG_FUNCTION_INFO_V1(toms_sql_refuse);
 
 const char *
 toms_reason_code(TomsReason reason)
@@ -69,6 +72,17 @@ toms_refusal_count(void)
 	return refusals ? pg_atomic_read_u64(refusals) : 0;
 }
 
+TomsReason
+toms_reason_by_code(const char *code)
+{
+	for (int i = 0; i < TOMS_REASON_COUNT; i++)
+	{
+		if (strcmp(reasons[i].code, code) == 0)
+			return (TomsReason) i;
+	}
+	elog(ERROR, "there is no reason \"%s\"", code);
+}
+
 /* Name of the session's user, also before log-in is complete. */
 static const char *
 login_name(void)
@@ -85,8 +99,6 @@ toms_record_refusal(const TomsRefusal *refusal, const char *action)
 {
 	const char *table = "-";
 
-	if (refusals)
-		pg_atomic_fetch_add_u64(refusals, 1);
 	if (OidIsValid(refusal->relid))
 		table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(refusal->relid)),
 										   get_rel_name(refusal->relid));
@@ -96,6 +108,17 @@ toms_record_refusal(const TomsRefusal *refusal, const char *action)
 					toms_reason_code(refusal->reason), table, login_name(),
 					refusal->who ? refusal->who : "-"),
 			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* toms.refuse(code, detail, hint): for the declarations that are written in SQL. */
+Datum
+toms_sql_refuse(PG_FUNCTION_ARGS)
+{
+	TomsRefusal refusal = {.reason = toms_reason_by_code(text_to_cstring(PG_GETARG_TEXT_PP(0))),
+		.detail = text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	.hint = text_to_cstring(PG_GETARG_TEXT_PP(2))};
+
+	toms_refuse(&refusal);
 }
 
 /* Error field: the table, with its schema. */
@@ -113,6 +136,8 @@ toms_refuse(const TomsRefusal *refusal)
 	const char *text = toms_reason_text(refusal->reason);
 	bool		table = OidIsValid(refusal->relid);
 
+	if (refusals)
+		pg_atomic_fetch_add_u64(refusals, 1);
 	toms_record_refusal(refusal, "refused");
 	ereport(ERROR,
 			(errcode(toms_reason_sqlstate(refusal->reason)),

@@ -32,6 +32,7 @@ typedef struct TomsRefusal
 extern const char *toms_reason_code(TomsReason reason);
 extern const char *toms_reason_text(TomsReason reason);
 extern int	toms_reason_sqlstate(TomsReason reason);
+extern TomsReason toms_reason_by_code(const char *code);
 
 /* Refusals of this cluster since start, and lets them be counted. */
 extern Size toms_reason_shmem_size(void);

@@ -68,16 +68,12 @@ BEGIN
     IF NOT EXISTS (SELECT FROM toms.enter_permission e
                    WHERE e.login = (SELECT oid FROM pg_roles WHERE rolname = session_user)
                      AND e.ended_at IS NULL AND enter.tenant = ANY (e.tenants) AND enter.role = ANY (e.roles)) THEN
-        RAISE LOG 'toms refused toms_enter_not_allowed: tenant=% role=% login=%', tenant, role, session_user;
-        RAISE EXCEPTION 'log-in "%" may not enter tenant "%" as "%"', session_user, tenant, role
-            USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'toms_enter_not_allowed',
-                  HINT = format('SELECT toms.allow_enter(login => %L, tenants => %L, roles => %L);',
-                                session_user, ARRAY[tenant], ARRAY[role]);
+        PERFORM toms.refuse('toms_enter_not_allowed', format('Log-in "%s" may not enter tenant "%s" as "%s".', session_user, tenant, role),
+                            format('SELECT toms.allow_enter(login => %L, tenants => %L, roles => %L);', session_user, ARRAY[tenant], ARRAY[role]));
     END IF;
     IF NOT pg_has_role(session_user, role, 'MEMBER') THEN
-        RAISE EXCEPTION 'log-in "%" is not a member of role "%"', session_user, role
-            USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'toms_role_not_member',
-                  HINT = format('GRANT %I TO %I;', role, session_user);
+        PERFORM toms.refuse('toms_role_not_member', format('Log-in "%s" is not a member of role "%s".', session_user, role),
+                            format('GRANT %I TO %I;', role, session_user));
     END IF;
     RAISE LOG 'toms entered: tenant=% role=% purpose=% login=%', tenant, role, purpose, session_user;
     PERFORM toms.mint_context(tenant, subject, role, purpose, actor, valid_for, is_local);

@@ -108,6 +108,11 @@ toms_mint_context(PG_FUNCTION_ARGS)
 
 		toms_refuse(&refusal);
 	}
+	if (!PG_GETARG_BOOL(6) && !toms_context_outlives_transaction())
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
+				 errmsg("the context ends with its transaction all the same"),
+				 errhint("ALTER ROLE … SET toms.session_context = on; lets it live longer.")));
 	claims = claims_json(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2),
 						 text_argument(fcinfo, 3), text_argument(fcinfo, 4), seconds);
 	set_token(sign_token(claims), PG_GETARG_BOOL(6) ? GUC_ACTION_LOCAL : GUC_ACTION_SET);

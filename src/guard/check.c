@@ -168,6 +168,10 @@ toms_guard_before_start(QueryDesc *query)
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true);
+
+	/* EXPLAIN ANALYZE would count the rows that policies take out */
+	if (to_be_pinned)
+		query->instrument_options = 0;
 	return to_be_pinned;
 }
 

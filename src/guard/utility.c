@@ -123,6 +123,16 @@ warn_of_lost_context(VariableSetStmt *set)
 				 errhidestmt(true)));
 }
 
+/*
+ * A dump creates the policies of toms as it found them.  An administrator may, on a stated
+ * reason: a policy that is not what toms would make leaves the table closed.
+ */
+static bool
+restoring(void)
+{
+	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+}
+
 static void
 check_ddl(Node *statement)
 {
@@ -131,7 +141,7 @@ check_ddl(Node *statement)
 
 	if (IsA(statement, AlterTableStmt))
 		check_alter_table((AlterTableStmt *) statement);
-	else if (IsA(statement, CreatePolicyStmt))
+	else if (IsA(statement, CreatePolicyStmt) && !restoring())
 		check_policy_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, AlterPolicyStmt))
 		check_policy_name(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);

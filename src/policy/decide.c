@@ -107,6 +107,19 @@ toms_policy_decide(const TomsRelation *relation, AclMode verbs)
 	return decision;
 }
 
+/* The scope that a role has on the relation already is the one to propose. */
+static const char *
+proposed_scope(const TomsRelation *relation)
+{
+	for (int i = 0; i < relation->npermissions; i++)
+	{
+		if (relation->permissions[i].scope_tenant &&
+			has_privs_of_role(toms_context_role(), relation->permissions[i].role))
+			return "tenant";
+	}
+	return relation->subject ? "own" : "tenant";
+}
+
 static char *
 permit_call(const TomsRelation *relation, AclMode verbs, const char *purpose)
 {
@@ -114,7 +127,7 @@ permit_call(const TomsRelation *relation, AclMode verbs, const char *purpose)
 					quote_literal_cstr(toms_context_get()->role),
 					quote_literal_cstr(toms_relation_name(relation->root)),
 					toms_verb_text(verbs), purpose ? purpose : "…",
-					relation->subject ? "own" : "tenant");
+					proposed_scope(relation));
 }
 
 const char *

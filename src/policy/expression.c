@@ -59,9 +59,8 @@ column(const TomsRelation *relation, AttrNumber number)
 char *
 toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 {
-	const char *self = psprintf("%s::pg_catalog.regclass, '%s'",
-								quote_literal_cstr(toms_relation_name(relation->relid)),
-								toms_verb_text(verb));
+	/* by number: a name would be looked up with the privileges of whoever queries */
+	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
 	StringInfoData text;
 
 	initStringInfo(&text);

@@ -416,12 +416,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_permit(regclass, text[], text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_permit(regclass, text[], text[], text) IS 'internal: whether a permission can be given as asked';
 
--- A permission is not a GRANT, but is of no use without one: give what the role lacks.
+-- A permission is not a GRANT, but is of no use without one: give what the role lacks.  Where
+-- it holds a privilege on some columns, that is left as it is.
 CREATE FUNCTION toms.grant_verbs(role regrole, relation regclass, verbs text[])
 RETURNS text[] LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     schema regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation);
-    lacking text[] := ARRAY(SELECT v FROM unnest(verbs) v WHERE NOT has_table_privilege(role, relation, v) ORDER BY v);
+    lacking text[] := ARRAY(SELECT v FROM unnest(verbs) v WHERE NOT has_table_privilege(role, relation, v)
+                            AND (v = 'delete' OR NOT has_any_column_privilege(role, relation, v)) ORDER BY v);
 BEGIN
     IF NOT has_schema_privilege(role, schema, 'USAGE') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema, role);

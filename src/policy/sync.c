@@ -161,26 +161,37 @@ sync_policies(Oid relid)
 		run_as_owner(statements.data);
 }
 
+/*
+ * Whether a change of the application's is to be followed.  Not while toms itself is at
+ * work, and not where protection is incomplete: then a dump is being restored, which
+ * brings policies of its own, or the table is closed and stays so.
+ */
+static bool
+is_followed(Oid relid)
+{
+	TomsRelation *relation = maintenance == 0 ? toms_catalog_relation(relid) : NULL;
+
+	return relation && (relation->mode == TOMS_MODE_OBSERVE || toms_policy_intact(relation));
+}
+
 void
 toms_policy_app_changed(Oid relid)
 {
-	TomsRelation *relation = toms_catalog_relation(relid);
-
-	if (maintenance == 0 && relation && relation->mode == TOMS_MODE_ENFORCE)
-	{
-		CommandCounterIncrement();
+	CommandCounterIncrement();
+	if (is_followed(relid))
 		sync_policies(relid);
-	}
 }
 
 void
 toms_policy_child_added(Oid child)
 {
-	TomsRelation *relation = OidIsValid(child) ? toms_catalog_relation(child) : NULL;
+	TomsRelation *relation;
 
-	if (maintenance == 0 && relation && relation->root != child)
+	CommandCounterIncrement();
+	relation = OidIsValid(child) ? toms_catalog_relation(child) : NULL;
+	if (relation && relation->root != child && is_followed(relation->root))
 	{
-		CommandCounterIncrement();
+		relation = toms_catalog_relation(child);
 		run_as_owner(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
 	}
 }

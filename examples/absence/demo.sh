@@ -1,0 +1,431 @@
+#!/bin/bash
+# Acts out who can do what to the absence application once toms guards it, in a PostgreSQL
+# cluster that lives as long as this script. Every step states what it expects; the script
+# fails if one turns out otherwise.
+#
+#     make demo                     on any Debian machine
+#     examples/absence/demo.sh      with the programs of a PostgreSQL 15 that has toms
+#
+# PG_CONFIG names that PostgreSQL; by default the programs on the PATH are taken.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
+	PATH=$bin:$PATH
+fi
+die() {
+	echo "demo: $*" >&2
+	exit 1
+}
+[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make demo"
+for program in initdb pg_ctl psql toms-keys; do
+	command -v $program >/dev/null || die "$program is not on the PATH"
+done
+
+# --- the stage ---------------------------------------------------------------------------
+
+leave() {
+	local status=$?
+	trap '' INT TERM HUP
+	[ $status = 0 ] || [ $steps != 0 ] || cat "$box/start" "$box/log" >&2 2>/dev/null || true
+	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
+	rm -rf "$box"
+	exit $status
+}
+chapters=0 steps=0 refused=0 broken=''
+box=$(mktemp -d)
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Nobody else gets into the folder, which makes its socket as private as its files. Of the
+# messages only errors: psql 15 cannot bind parameters, so toms would warn that a token
+# stands in the text of a statement.
+unset "${!PG@}"
+export PGHOST=$box PGPORT=5432 PGDATABASE=absence PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
+export PGOPTIONS='-c client_min_messages=error'
+
+start_server() {
+	initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync
+	mkdir -m 700 "$box/keyring"
+	toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" --kid app
+	toms-keys new --jwks "$box/forged.json" --private "$box/forged.jwk" --kid app
+	cat >>"$box/data/postgresql.conf" <<-CONF
+		listen_addresses = ''
+		unix_socket_directories = '$box'
+		fsync = off
+		shared_preload_libraries = 'toms'
+		toms.jwks_file = '$box/jwks.json'
+		toms.keyring = '$box/keyring'
+		toms.audience = 'absence'
+		toms.environment = 'demo'
+	CONF
+	pg_ctl -D "$box/data" -l "$box/log" -w start
+	psql -X -U postgres -d postgres -c 'CREATE DATABASE absence'
+}
+
+as_dba() { psql -XqAt -U postgres "$@"; }
+
+load() {
+	as_dba -c 'CREATE EXTENSION toms'
+	as_dba -f "$here/schema.sql"
+	as_dba -f "$here/data.sql"
+	# What is true, asked before anything is protected.
+	own=$(as_dba -c "SELECT count(*) FROM hr.absence WHERE tenant_id = 'acme' AND employee_id = 17")
+	notes=$(as_dba -c "SELECT count(*) FROM hr.sick_note WHERE tenant_id = 'acme' AND certificate_from >= '2025-12-01'")
+	ill=$(as_dba -c "SELECT count(*) FROM (SELECT FROM hr.absence WHERE tenant_id = 'acme' AND kind = 'sick' AND first_day >= '2025-01-01'
+	                                       GROUP BY employee_id HAVING sum(last_day - first_day + 1) > 42) e")
+	size=$(as_dba -c "SELECT (SELECT count(*) FROM hr.company) || ' tenants, ' || (SELECT count(*) FROM hr.employee) || ' employees, '
+	                         || (SELECT count(*) FROM hr.absence) || ' absences, ' || (SELECT count(*) FROM work.time_booking) || ' time bookings'")
+	as_dba -f "$here/protect.sql"
+}
+
+# --- the actors --------------------------------------------------------------------------
+
+declare -A token                # of each actor; who has none logs in and that is all
+declare -A login=([deploy]=absence_deploy [job]=absence_job [dba]=postgres)
+
+# who NAME TENANT SUBJECT ROLE "PURPOSE..." [MORE-CLAIMS]: what the application's back end
+# does after a log-in. These four are changed to show what comes of a wrong one.
+key=app aud=absence env=demo exp=$(($(date +%s) + 900))
+who() {
+	local purposes=${5// /\",\"}
+	token[$1]=$(toms-keys mint --private "$box/$key.jwk" --payload - <<-JSON
+		{"tenant":"$2","sub":"$3","role":"$4","purpose":["$purposes"],
+		 "aud":"$aud","env":"$env","exp":$exp${6:+,$6}}
+	JSON
+	)
+}
+
+cast_actors() {
+	who employee acme 17 employee absence_management
+	who booking acme 17 employee 'absence_management employer_duties'
+	who hr acme 3 hr absence_management
+	who planner acme 3 hr staff_planning
+	who rival nordlicht 100 hr absence_management
+	who admin acme 1 administrator employer_duties '"amr":["pwd","mfa"]'
+	who hasty_admin acme 1 administrator employer_duties '"amr":["pwd"]'
+	key=forged who forger acme 3 hr absence_management
+	exp=1735689600 who late acme 3 hr absence_management
+	env=staging who tester acme 3 hr absence_management
+	aud=payroll who stranger acme 3 hr absence_management
+	who upstart acme 3 absence_owner absence_management
+	who unknown initech 3 hr absence_management
+}
+
+# --- how a step is told ------------------------------------------------------------------
+
+bold='' dim='' red='' green='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "$(tput colors 2>/dev/null || echo 0)" -ge 8 ]; then
+	bold=$(tput bold) dim=$(tput setaf 6) red=$(tput setaf 1) green=$(tput setaf 2) plain=$(tput sgr0)
+fi
+indent='     '
+
+chapter() {
+	chapters=$((chapters + 1)) step=0
+	printf '\n%s%s  %s\n%s%s\n' "$bold" $chapters "$1" "$(printf '%*s' $((${#1} + 3)) '' | tr ' ' '=')" "$plain"
+}
+
+# Runs the statement as its actor would: the token first, in the same transaction.
+run() {
+	local set_token=''
+	[ -z "${token[$1]:-}" ] || set_token="SELECT set_config('toms.token', :'token', true) \\g /dev/null"
+	TOKEN=${token[$1]:-} psql -X -v ON_ERROR_STOP=1 -v VERBOSITY=verbose \
+		-U "${login[$1]:-absence_app}" >"$box/rows" 2>"$box/error" <<-SQL
+		\set QUIET on
+		\getenv token TOKEN
+		BEGIN;
+		$set_token
+		\set QUIET off
+		$2
+		\set QUIET on
+		COMMIT;
+	SQL
+}
+
+# The fields of an error (ERROR, DETAIL, HINT, CONSTRAINT NAME, ...) as psql prints them.
+declare -A field
+read_error() {
+	local line name=OTHER
+	field=()
+	while IFS= read -r line; do
+		if [[ $line =~ ^([A-Z][A-Z ]+):\ +(.*) ]]; then
+			name=${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
+		fi
+		field[$name]+=${field[$name]:+ }$line
+	done <"$box/error"
+	if [[ ${field[ERROR]:-} =~ ^([0-9A-Z]{5}):\ (.*) ]]; then
+		field[STATE]=${BASH_REMATCH[1]} field[ERROR]=${BASH_REMATCH[2]}
+	fi
+}
+
+# Tables, at most five rows of each; of a single value "= value"; command tags but for SET.
+tell_rows() {
+	sed 's/ *$//; /^\(SET\)\?$/d' "$box/rows" | awk '
+		/^-[-+]*$/                           { inside = 1; rule = $0; held = 0; next }
+		inside && /^\([0-9]+ rows?\)$/       { rows = substr($1, 2) + 0; single = rows == 1 && rule !~ /\+/
+		                                       if (!single) print head "\n" rule
+		                                       for (i = 1; i <= held && (rows <= 5 || i <= 5); i++) {
+		                                           if (single) sub(/^ */, i == 1 ? "= " : "  ", line[i])
+		                                           if (single) sub(/ *\+$/, "", line[i])
+		                                           print line[i]
+		                                       }
+		                                       if (rows > 5) print "(" rows " rows, the first 5 are shown)"
+		                                       else if (!single) print
+		                                       inside = 0; head = ""; next }
+		inside                               { line[++held] = $0; next }
+		                                     { if (head != "") print head; head = $0 }
+		END                                  { if (head != "") print head }'
+}
+
+# A text with a label, folded.
+tell() { fold -s -w 68 <<<"$2" | sed "1s/^/$(printf '%-9s' "$1")/; 1!s/^/         /"; }
+
+tell_error() {
+	local name
+	echo "${red}refused  ${field[STATE]:-} ${field[CONSTRAINT NAME]:-}${plain}"
+	for name in ERROR DETAIL HINT OTHER; do
+		[ -z "${field[$name]:-}" ] || tell "$(tr "[:upper:]" "[:lower:]" <<<"${name/ERROR/message}")" "${field[$name]}"
+	done
+}
+
+# try WHO HEADLINE EXPECTED <<SQL
+# Expected is, of an error, the reason code of toms (which travels in the protocol's
+# constraint-name field) or the SQLSTATE; else the last line told. It may be a pattern.
+try() {
+	local sql got
+	sql=$(cat)
+	steps=$((steps + 1)) step=$((step + 1))
+	printf '\n%s%s.%s  %s%s\n' "$bold" $chapters $step "$2" "$plain"
+	sed "s/^/$indent$dim/; s/\$/$plain/" <<<"$sql"
+	if run "$1" "$sql"; then
+		tell_rows >"$box/told"
+		got=$(grep -v '^ ' "$box/told" | tail -n 1 | sed 's/^(\([0-9]* rows\?\).*/\1/')
+	else
+		read_error
+		tell_error >"$box/told"
+		got=${field[CONSTRAINT NAME]:-${field[STATE]:-no answer}}
+		[[ $got != toms_* ]] || refused=$((refused + 1))
+	fi
+	echo
+	fold -s -w 80 "$box/told" | sed "s/^/$indent/; s/ *\$//"
+	[[ $got == $3 ]] && return
+	broken+=" $chapters.$step"
+	printf '\n%sNOT AS PROMISED: expected "%s", got "%s"%s\n' "$red" "$3" "$got" "$plain"
+}
+
+# --- the play ----------------------------------------------------------------------------
+
+start_server >"$box/start" 2>&1
+began=$SECONDS
+load >"$box/start"
+cast_actors
+printf '%s\n' "$(as_dba -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', toms ' || library_version FROM toms.status")" \
+	"$size, loaded and protected in $((SECONDS - began)) s" '' \
+	'Each step is one transaction. Who has a token sets it first, as an application does:' \
+	"     BEGIN; SELECT set_config('toms.token', \$1, true); …; COMMIT;"
+
+chapter 'The employee: rows of her own, for a purpose'
+
+try employee 'Employee 17 of ACME lists absences. No WHERE, and yet only hers come' "$own rows" <<'SQL'
+SELECT absence_id, employee_id, kind, first_day, last_day
+FROM hr.absence
+ORDER BY first_day;
+SQL
+try employee "The application pastes what she types into its SQL; she types ' OR 1=1 --" "$own rows" <<'SQL'
+SELECT absence_id, employee_id, kind, first_day, last_day
+FROM hr.absence WHERE employee_id = 17 AND kind = '' OR 1=1 --'
+ORDER BY first_day;
+SQL
+try employee 'She asks for leave; toms.current_tenant() is the default of tenant_id' 'INSERT 0 1' <<'SQL'
+INSERT INTO hr.absence (employee_id, kind, first_day, last_day)
+VALUES (17, 'vacation', '2026-01-07', '2026-01-16')
+RETURNING tenant_id, employee_id, first_day, state;
+SQL
+try employee 'She asks for leave on behalf of a colleague' toms_row_other_subject <<'SQL'
+INSERT INTO hr.absence (employee_id, kind, first_day, last_day)
+VALUES (18, 'vacation', '2026-01-07', '2026-01-16');
+SQL
+try employee 'She wants her illnesses forgotten' toms_verb_not_permitted <<'SQL'
+DELETE FROM hr.absence WHERE kind = 'sick';
+SQL
+try booking 'Her token holds two purposes, and the application chose none' toms_purpose_missing <<'SQL'
+SELECT count(*) FROM work.time_booking;
+SQL
+try booking 'It chooses one, and goes past the table to one of its partitions' '1 row' <<'SQL'
+SET LOCAL toms.purpose = 'employer_duties';
+SELECT tenant_id, employee_id, count(*), min(booked_on), max(booked_on)
+FROM work.time_booking_2025_12 GROUP BY 1, 2;
+SQL
+
+chapter 'HR and administrators: rows of their tenant'
+
+try hr "ACME's HR reads the certificates of December" "$notes rows" <<'SQL'
+SELECT tenant_id, family_name, certificate_from, certificate_to, follow_up
+FROM hr.sick_note JOIN hr.employee USING (tenant_id, employee_id)
+WHERE certificate_from >= '2025-12-01'
+ORDER BY certificate_from;
+SQL
+try rival "Nordlicht's HR asks for ACME's by name" '= 0' <<'SQL'
+SELECT count(*) FROM hr.sick_note WHERE tenant_id = 'acme';
+SQL
+try rival "It files a certificate for ACME's absence 379: the keys start with the tenant" '*_fkey' <<'SQL'
+INSERT INTO hr.sick_note (absence_id, employee_id, certificate_from, certificate_to)
+VALUES (379, 17, '2024-08-09', '2024-08-15');
+SQL
+try hr "ACME's HR approves what employee 17 asked for" 'UPDATE 2' <<'SQL'
+UPDATE hr.absence SET state = 'approved'
+WHERE employee_id = 17 AND state = 'requested';
+SQL
+try hr 'The clerk, employee 3, changes an absence of his own: a policy of the application' 42501 <<'SQL'
+UPDATE hr.absence SET state = 'approved' WHERE employee_id = 3;
+SQL
+try hr "A row is moved into another tenant's data" toms_row_other_tenant <<'SQL'
+UPDATE hr.absence SET tenant_id = 'nordlicht' WHERE absence_id = 379;
+SQL
+try planner 'The same clerk, now planning staff, wants to know who is often ill' toms_purpose_not_permitted <<'SQL'
+SELECT employee_id, count(*) FROM hr.sick_note GROUP BY employee_id;
+SQL
+try hr 'Asking instead of trying' '= refused (toms_verb_not_permitted)*' <<'SQL'
+SELECT toms.explain_access('hr.sick_note', 'delete');
+SQL
+try admin 'An administrator, who keeps the staff list, reads certificates' toms_permission_missing <<'SQL'
+SELECT * FROM hr.sick_note;
+SQL
+try hasty_admin 'An administrator without the second factor' toms_mfa_required <<'SQL'
+UPDATE hr.employee SET weekly_hours = 35 WHERE employee_id = 17;
+SQL
+
+chapter 'The token: signed, fresh, meant for here, or worth nothing'
+
+read -r -d '' any <<'SQL' || true
+SELECT count(*) FROM hr.employee;
+SQL
+try nobody 'No token at all' toms_context_missing <<<"$any"
+try forger 'A token signed with another key under the same key id' toms_token_forged <<<"$any"
+try late 'A token that expired on 1 January 2025' toms_context_expired <<<"$any"
+try tester 'A token of the staging environment' toms_token_environment <<<"$any"
+try stranger 'A token for the payroll application' toms_token_audience <<<"$any"
+try unknown 'A token of a company that is no tenant' toms_tenant_unknown <<<"$any"
+try upstart "A token that names the tables' owner, which is no role of the application" toms_role_not_member <<<"$any"
+try hr 'A driver in autocommit mode: the context ended with its transaction' toms_context_ended <<SQL
+COMMIT;
+$any
+SQL
+
+chapter 'Ways around'
+
+try dba 'The DBA lends a view of his own: it would read with his rights' GRANT <<'SQL'
+CREATE VIEW hr.ill_today AS
+    SELECT tenant_id, employee_id, certificate_to FROM hr.sick_note;
+GRANT SELECT ON hr.ill_today TO employee;
+SQL
+try employee 'An employee reads the view' toms_policy_bypassed <<'SQL'
+SELECT * FROM hr.ill_today;
+SQL
+try dba 'toms knows of it, and what helps …' '= ALTER VIEW hr.ill_today SET (security_invoker = true);' <<'SQL'
+SELECT remedy FROM toms.explain_protection('hr.sick_note')
+WHERE kind = 'leak: view';
+SQL
+try dba '… so that the view reads with the rights of who asks' 'ALTER VIEW' <<'SQL'
+ALTER VIEW hr.ill_today SET (security_invoker = true);
+SQL
+try employee 'The employee reads it again, and sees herself' '= 17' <<'SQL'
+SELECT DISTINCT employee_id FROM hr.ill_today;
+SQL
+try hr 'A cursor that would outlive the transaction, and so the context' toms_cursor_with_hold <<'SQL'
+DECLARE everything CURSOR WITH HOLD FOR SELECT * FROM hr.sick_note;
+SQL
+try deploy "A migration, as the tables' owner, empties a table: no policy applies to that" toms_truncate <<'SQL'
+TRUNCATE hr.sick_note;
+SQL
+try deploy 'It turns row security off' toms_policy_managed <<'SQL'
+ALTER TABLE hr.sick_note DISABLE ROW LEVEL SECURITY;
+SQL
+try deploy 'It adds a policy that lets everybody see everything …' 'CREATE POLICY' <<'SQL'
+CREATE POLICY open_house ON hr.absence USING (true);
+SQL
+try employee '… and employee 17 sees what she saw: toms restricts, whatever else permits' '= 17' <<'SQL'
+SELECT DISTINCT employee_id FROM hr.absence;
+SQL
+try deploy "It adds next month's partition …" 'CREATE TABLE' <<'SQL'
+CREATE TABLE work.time_booking_2026_01 PARTITION OF work.time_booking
+    FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+SQL
+try dba '… which is protected from its first moment' '1 row' <<'SQL'
+SELECT relation, mode, tenant, subject, intact FROM toms.protected_tables
+WHERE relation = 'work.time_booking_2026_01'::regclass;
+SQL
+
+chapter 'The DBA and the job: on record'
+
+try dba 'A superuser looks something up' toms_reason_missing <<'SQL'
+SELECT * FROM hr.sick_note;
+SQL
+try dba 'A superuser copies the table out' toms_reason_missing <<'SQL'
+COPY hr.sick_note TO STDOUT;
+SQL
+try dba 'A superuser who says why' '20 rows' <<'SQL'
+SET LOCAL toms.reason = 'ticket 4711: certificates missing in the export';
+SELECT tenant_id, count(*), max(certificate_to) FROM hr.sick_note
+GROUP BY tenant_id ORDER BY tenant_id;
+SQL
+try dba 'The server log has kept it' '= toms administrative access: table=hr.sick_note *' <<'SQL'
+SELECT substring(pg_read_file('../log') FROM '(toms administrative access:[^\n]*)');
+SQL
+try job 'The payroll job enters for a tenant that ordered it: over six weeks of illness' "$ill rows" <<'SQL'
+SELECT toms.enter(tenant => 'acme', subject => 'payroll', role => 'hr',
+                  purpose => 'continued_pay') \g /dev/null
+SELECT tenant_id, employee_id, sum(last_day - first_day + 1) AS days
+FROM hr.absence WHERE kind = 'sick' AND first_day >= '2025-01-01'
+GROUP BY 1, 2 HAVING sum(last_day - first_day + 1) > 42 ORDER BY days DESC;
+SQL
+try job 'It enters for one that did not' toms_enter_not_allowed <<'SQL'
+SELECT toms.enter(tenant => 'falkenau', subject => 'payroll', role => 'hr',
+                  purpose => 'continued_pay');
+SQL
+try nobody "The application's log-in, which carries injected SQL, tries the same" 42501 <<'SQL'
+SELECT toms.enter(tenant => 'acme', subject => 'payroll', role => 'hr',
+                  purpose => 'continued_pay');
+SQL
+
+chapter 'A new table: observe, then enforce'
+
+try deploy 'A migration adds a table' 'INSERT 0 1' <<'SQL'
+CREATE TABLE hr.bonus (
+    tenant_id text, employee_id integer, euros integer NOT NULL,
+    PRIMARY KEY (tenant_id, employee_id));
+GRANT SELECT ON hr.bonus TO hr;
+INSERT INTO hr.bonus VALUES ('acme', 17, 500);
+SQL
+try dba 'It is protected on trial' '1 row' <<'SQL'
+SELECT toms.protect('hr.bonus', tenant => 'tenant_id', subject => 'employee_id',
+                    category => 'billing', mode => 'observe') \g /dev/null
+SELECT mode, tenant, subject, category FROM toms.protected_tables
+WHERE relation = 'hr.bonus'::regclass;
+SQL
+try hr 'The application goes on reading it' '1 row' <<'SQL'
+SELECT * FROM hr.bonus;
+SQL
+try dba 'A week later: what would have been refused, and what would permit it?' '= SELECT toms.permit(*' <<'SQL'
+SELECT remedy FROM toms.would_refuse WHERE relation = 'hr.bonus'::regclass;
+SQL
+try dba 'Nobody wants to permit that' '= 1' <<'SQL'
+SELECT toms.enforce('hr.bonus');
+SQL
+try hr 'From now on it is refused' toms_permission_missing <<'SQL'
+SELECT * FROM hr.bonus;
+SQL
+try dba 'Every refusal has been counted' "= $refused" <<'SQL'
+SELECT refusals FROM toms.status;
+SQL
+try dba 'No token has got into the server log' '= 0' <<'SQL'
+SELECT count(*) FROM regexp_matches(pg_read_file('../log'), 'eyJ', 'g');
+SQL
+
+echo
+if [ -n "$broken" ]; then
+	echo "${red}demo: $steps steps, not as promised:$broken$plain"
+	exit 1
+fi
+echo "${green}demo: $steps steps, all as promised$plain"
