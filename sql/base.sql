@@ -24,7 +24,7 @@ SELECT current_setting('data_directory') AS data \gset
 \set keyring :data '_toms_keyring'
 \set jwks_file :data '/toms_test_jwks.json'
 \set make_keyring 'mkdir -p -m 700 ' :keyring
-COPY (SELECT '') TO PROGRAM :'make_keyring';
+COPY (SELECT WHERE false) TO PROGRAM :'make_keyring';
 \set jwks `cat $(test/mint.sh --jwks) | tr '\n' ' '`
 COPY (SELECT :'jwks') TO :'jwks_file';
 ALTER SYSTEM SET toms.keyring = :'keyring';

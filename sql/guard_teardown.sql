@@ -3,7 +3,7 @@
 --
 SELECT current_setting('data_directory') AS data \gset
 \set remove 'rm -r ' :data '_toms_keyring ' :data '/toms_test_jwks.json'
-COPY (SELECT '') TO PROGRAM :'remove';
+COPY (SELECT WHERE false) TO PROGRAM :'remove';
 ALTER SYSTEM RESET toms.keyring;
 ALTER SYSTEM RESET toms.jwks_file;
 SELECT pg_reload_conf();

@@ -69,11 +69,20 @@ static void
 executor_start(QueryDesc *query, int eflags)
 {
 	bool		to_pin = toms_guard_before_start(query);
+	TomsLevel	level = toms_guard_push_level();
 
-	if (next_executor_start)
-		next_executor_start(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
+	PG_TRY();
+	{
+		if (next_executor_start)
+			next_executor_start(query, eflags);
+		else
+			standard_ExecutorStart(query, eflags);
+	}
+	PG_FINALLY();
+	{
+		toms_guard_pop_level(level);
+	}
+	PG_END_TRY();
 	toms_guard_after_start(query, to_pin);
 }
 

@@ -65,6 +65,12 @@ toms_base64url_decode(const char *text, size_t length, uint8 *bytes, size_t size
 {
 	const char *end = NULL;
 
+	/* libsodium 1.0.18 takes bytes above 127 for underscores */
+	for (size_t i = 0; i < length; i++)
+	{
+		if (IS_HIGHBIT_SET(text[i]))
+			return false;
+	}
 	return sodium_base642bin(bytes, size, text, length, NULL, written, &end,
 							 sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
 		end == text + length;

@@ -276,7 +276,7 @@ find_purpose(void)
 	return NULL;
 }
 
-/* What only the leader asks; its workers trust it. */
+/* A parallel worker asks like its leader, and by the same statement's start. */
 static TomsReason
 check_standing(Oid role)
 {
@@ -301,7 +301,7 @@ check_standing(Oid role)
 static TomsReason
 find_verdict(void)
 {
-	TomsReason	reason = TOMS_OK;
+	TomsReason	reason;
 
 	answer.role = InvalidOid;
 	answer.purpose = NULL;
@@ -311,8 +311,7 @@ find_verdict(void)
 		return TOMS_CONTEXT_ENDED;
 
 	answer.role = get_role_oid(assigned->role, true);
-	if (!IsParallelWorker())
-		reason = check_standing(answer.role);
+	reason = check_standing(answer.role);
 	if (reason != TOMS_OK)
 		return reason;
 	answer.purpose = find_purpose();
