@@ -45,65 +45,76 @@ GRANT SELECT ON toms.status TO pg_monitor, toms_admin, toms_auditor, toms_operat
 
 -- protection ---------------------------------------------------------------------------
 
--- What leaks around a protected table: each row is one finding with what ends it.
+-- What leaks around a protected table and its partitions: each row is one finding with what
+-- ends it, SQL where SQL can.
 CREATE FUNCTION toms.protection_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH rel AS (
-        SELECT c.oid, c.relowner, c.relacl, d.tenant,
+        SELECT c.oid, c.relowner, c.relacl, c.relnamespace, d.tenant, d.mode, d.intact,
                (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = d.tenant) AS tenant_column
-        FROM pg_class c, toms.describe(c.oid::regclass) d WHERE c.oid = protection_leaks.relation
-    ), reader (view_oid, kind, owner, options) AS (
+        FROM toms.relation_tree(protection_leaks.relation) t (child) JOIN pg_class c ON c.oid = t.child,
+             toms.describe(c.oid::regclass) d
+    ), reader AS (
         SELECT DISTINCT v.oid, v.relkind, v.relowner, v.reloptions
         FROM rel, pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = rel.oid AND v.oid <> rel.oid
     )
-    SELECT 'partition', t.child::text, 'its row security is not as toms made it: direct access is refused',
-           format('SELECT toms.protect(%L, …) with the arguments of before;', protection_leaks.relation)
-    FROM toms.relation_tree(protection_leaks.relation) t (child), toms.describe(t.child) d
-    WHERE d.mode = 'enforce' AND NOT d.intact
+    SELECT 'protection', rel.oid::regclass::text, 'its row security is not as toms made it: access is refused',
+           format('SELECT toms.protect(%L, …) with the arguments of before', protection_leaks.relation)
+    FROM rel WHERE rel.mode = 'enforce' AND NOT rel.intact
     UNION ALL
     SELECT 'mode', protection_leaks.relation::text, 'observed only: nothing is refused',
-           format('SELECT * FROM toms.would_refuse; then SELECT toms.enforce(%L);', protection_leaks.relation)
-    FROM toms.describe(protection_leaks.relation) d WHERE d.mode = 'observe'
+           format('SELECT toms.enforce(%L);', protection_leaks.relation)
+    FROM rel WHERE rel.mode = 'observe' AND rel.oid = protection_leaks.relation
     UNION ALL
     SELECT 'grant', coalesce(nullif(a.grantee, 0)::regrole::text, 'public'),
-           format('privilege %s passes by the policies', a.privilege_type),
-           format('REVOKE %s ON %s FROM %s;', a.privilege_type, protection_leaks.relation, coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'))
+           format('privilege %s on %s passes by the policies', a.privilege_type, rel.oid::regclass),
+           format('REVOKE %s ON %s FROM %s;', a.privilege_type, rel.oid::regclass, coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'))
     FROM rel, aclexplode(rel.relacl) a
     WHERE a.privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES') AND a.grantee <> rel.relowner
     UNION ALL
-    SELECT 'view', reader.view_oid::regclass::text,
-           format('its owner %s bypasses row security: reading it is refused', reader.owner::regrole),
-           format('ALTER VIEW %s SET (security_invoker = true);', reader.view_oid::regclass)
-    FROM reader JOIN pg_roles o ON o.oid = reader.owner
-    WHERE reader.kind = 'v' AND (o.rolsuper OR o.rolbypassrls)
-      AND NOT coalesce(reader.options && '{security_invoker=true,security_invoker=on,security_invoker=1,security_invoker=yes}', false)
+    SELECT 'view', reader.oid::regclass::text,
+           format('its owner %s bypasses row security: reading it is refused', reader.relowner::regrole),
+           format('ALTER VIEW %s SET (security_invoker = true);', reader.oid::regclass)
+    FROM reader JOIN pg_roles o ON o.oid = reader.relowner
+    WHERE reader.relkind = 'v' AND (o.rolsuper OR o.rolbypassrls)
+      AND NOT coalesce(reader.reloptions && '{security_invoker=true,security_invoker=on,security_invoker=1,security_invoker=yes}', false)
     UNION ALL
-    SELECT 'materialized view', reader.view_oid::regclass::text, 'holds a copy of rows that no policy protects',
-           format('DROP MATERIALIZED VIEW %s;', reader.view_oid::regclass)
-    FROM reader WHERE reader.kind = 'm'
+    SELECT 'materialized view', reader.oid::regclass::text, 'holds a copy of rows that no policy protects',
+           format('DROP MATERIALIZED VIEW %s;', reader.oid::regclass)
+    FROM reader WHERE reader.relkind = 'm'
     UNION ALL
     SELECT 'unique key', i.indexrelid::regclass::text, 'does not hold the tenant: a duplicate tells that another tenant has the value',
            format('add %I to the key, if the value means anything to anybody', rel.tenant)
-    FROM rel JOIN pg_index i ON i.indrelid = rel.oid
-    WHERE i.indisunique AND NOT rel.tenant_column = ANY (i.indkey::smallint[])
+    FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE i.indisunique AND NOT x.relispartition AND NOT rel.tenant_column = ANY (i.indkey::smallint[])
     UNION ALL
-    SELECT 'foreign key', f.conname::text || ' on ' || f.conrelid::regclass::text,
+    SELECT DISTINCT 'foreign key', format('%s on %s', f.conname, f.conrelid::regclass),
            'does not hold the tenant: a row can refer to another tenant''s',
            format('add the tenant to the key: FOREIGN KEY (%I, …) REFERENCES %s', rel.tenant, f.confrelid::regclass)
     FROM rel JOIN pg_constraint f ON f.contype = 'f' AND f.conparentid = 0
-         AND ((f.conrelid = rel.oid AND NOT rel.tenant_column = ANY (f.conkey)) OR (f.confrelid = rel.oid AND NOT rel.tenant_column = ANY (f.confkey)))
+         AND ((f.conrelid = rel.oid AND NOT rel.tenant_column = ANY (f.conkey))
+              OR (f.confrelid = rel.oid AND NOT rel.tenant_column = ANY (f.confkey)))
     WHERE (toms.describe(f.confrelid::regclass)).root IS NOT NULL
     UNION ALL
-    SELECT 'trigger', t.tgname::text, format('function %s belongs to %s, not to the table''s owner, and sees the rows', t.tgfoid::regprocedure, p.proowner::regrole),
-           format('ALTER FUNCTION %s OWNER TO %s; or drop the trigger', t.tgfoid::regprocedure, rel.relowner::regrole)
-    FROM rel JOIN pg_trigger t ON t.tgrelid = rel.oid AND NOT t.tgisinternal JOIN pg_proc p ON p.oid = t.tgfoid
-    WHERE p.proowner <> rel.relowner AND NOT (SELECT o.rolsuper FROM pg_roles o WHERE o.oid = p.proowner)
+    SELECT 'trigger', t.tgname::text,
+           format('function %s belongs to %s, not to the owner of %s, and sees the rows', p.oid::regprocedure, p.proowner::regrole, rel.oid::regclass),
+           format('ALTER FUNCTION %s OWNER TO %s;', p.oid::regprocedure, rel.relowner::regrole)
+    FROM rel JOIN pg_trigger t ON t.tgrelid = rel.oid AND NOT t.tgisinternal AND t.tgparentid = 0
+         JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
+    WHERE p.proowner <> rel.relowner AND NOT o.rolsuper
     UNION ALL
-    SELECT 'publication', p.pubname::text, 'sends rows of all tenants to its subscribers',
-           format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, protection_leaks.relation)
-    FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
-         JOIN rel ON rel.oid = format('%I.%I', t.schemaname, t.tablename)::regclass;
+    SELECT 'publication', p.pubname::text, format('sends rows of all tenants in %s to its subscribers', rel.oid::regclass),
+           format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, rel.oid::regclass)
+    FROM rel JOIN pg_publication_rel r ON r.prrelid = rel.oid JOIN pg_publication p ON p.oid = r.prpubid
+    UNION ALL
+    SELECT DISTINCT 'publication', p.pubname::text, format('sends rows of all tenants in schema %s to its subscribers', rel.relnamespace::regnamespace),
+           format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA %s;', p.pubname, rel.relnamespace::regnamespace)
+    FROM rel JOIN pg_publication_namespace n ON n.pnnspid = rel.relnamespace JOIN pg_publication p ON p.oid = n.pnpubid
+    UNION ALL
+    SELECT 'publication', p.pubname::text, 'sends rows of all tenants in every table to its subscribers',
+           format('DROP PUBLICATION %I;', p.pubname)
+    FROM pg_publication p WHERE p.puballtables;
 $$;
 REVOKE ALL ON FUNCTION toms.protection_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.protection_leaks(regclass) IS 'internal: what leaks around a protected table';

@@ -8,9 +8,12 @@
  */
 #include "policy/policy_int.h"
 
+#include "catalog/pg_type.h"
 #include "context/context.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
 static bool
@@ -120,13 +123,23 @@ proposed_scope(const TomsRelation *relation)
 	return relation->subject ? "own" : "tenant";
 }
 
+/* A text[] of one element as a literal. */
+static char *
+array_literal(const char *element)
+{
+	Datum		text = CStringGetTextDatum(element);
+
+	return quote_literal_cstr(OidOutputFunctionCall(F_ARRAY_OUT,
+													PointerGetDatum(construct_array(&text, 1, TEXTOID, -1, false, TYPALIGN_INT))));
+}
+
 static char *
 permit_call(const TomsRelation *relation, AclMode verbs, const char *purpose)
 {
-	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => '{%s}', scope => '%s');",
+	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => %s, scope => '%s');",
 					quote_literal_cstr(toms_context_get()->role),
 					quote_literal_cstr(toms_relation_name(relation->root)),
-					toms_verb_text(verbs), purpose ? purpose : "…",
+					toms_verb_text(verbs), array_literal(purpose ? purpose : "…"),
 					proposed_scope(relation));
 }
 

@@ -180,15 +180,18 @@ CREATE FUNCTION toms.protect_child(root oid, child oid)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parent record;
+    rel regclass;
 BEGIN
     SELECT * INTO parent FROM toms.describe(root::regclass);
-    PERFORM toms.label_relation(child::regclass, parent.tenant, parent.subject,
-        format('category=%s,mode=%s%s', parent.category, parent.mode, toms.former_row_security(child::regclass)));
-    PERFORM toms.sync_policies(child::regclass);
+    FOR rel IN SELECT r FROM toms.relation_tree(child::regclass) r LOOP
+        PERFORM toms.label_relation(rel, parent.tenant, parent.subject,
+            format('category=%s,mode=%s%s', parent.category, parent.mode, toms.former_row_security(rel)));
+        PERFORM toms.sync_policies(rel);
+    END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;
-COMMENT ON FUNCTION toms.protect_child(oid, oid) IS 'internal: protect a new partition or inheritance child like its root';
+COMMENT ON FUNCTION toms.protect_child(oid, oid) IS 'internal: protect a new partition or inheritance child, and what is below it, like its root';
 
 -- Raises an error unless the column can hold a tenant's or subject's id.
 CREATE FUNCTION toms.check_identifier_column(relation regclass, col name)
@@ -318,8 +321,9 @@ BEGIN
         PERFORM toms.restore_row_security(rel);
         PERFORM toms.label_relation(rel, NULL, NULL, NULL);
     END LOOP;
-    UPDATE toms.permission p SET valid_until = clock_timestamp(), ended_by = session_user
-    WHERE p.relation = unprotect.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
+    PERFORM toms.forbid(p.role, relation) FROM (
+        SELECT DISTINCT h.role FROM toms.permission h
+        WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
     INSERT INTO toms.protection_history (relation_name, action, reason, by)
     VALUES (relation::text, 'unprotect', unprotect.reason, session_user);
 END
@@ -497,7 +501,7 @@ BEGIN
         INSERT INTO toms.permission (role, relation, verbs, purposes, scope, require_mfa, valid_from, valid_until,
                                      relation_name, granted, permitted_by)
         SELECT ended.role, ended.relation, rest.verbs, rest.purposes, ended.scope, ended.require_mfa, ends_at, ended.valid_until,
-               ended.relation_name, ended.granted, ended.permitted_by
+               ended.relation_name, '{}', ended.permitted_by
         FROM (SELECT ARRAY(SELECT v FROM unnest(ended.verbs) v WHERE v <> ALL (coalesce(forbid.verbs, ended.verbs))) AS verbs,
                      ended.purposes
               UNION ALL
@@ -505,7 +509,12 @@ BEGIN
                      ARRAY(SELECT u FROM unnest(ended.purposes) u WHERE u <> ALL (coalesce(forbid.purposes, ended.purposes)))) rest
         WHERE cardinality(rest.verbs) > 0 AND cardinality(rest.purposes) > 0;
     END LOOP;
-    -- take back what permit() granted and no permission needs any more
+    -- what permit() granted and another permission still needs is that one's from now on
+    UPDATE toms.permission p
+    SET granted = ARRAY(SELECT v FROM unnest(p.granted) v UNION SELECT v FROM unnest(unused) v WHERE v = ANY (p.verbs) ORDER BY 1)
+    WHERE p.role = forbid.role AND p.relation = forbid.relation AND p.verbs && unused
+      AND (p.valid_until IS NULL OR p.valid_until > ends_at);
+    -- what none needs any more is taken back
     unused := ARRAY(SELECT DISTINCT v FROM unnest(unused) v WHERE NOT EXISTS (
         SELECT FROM toms.permission p WHERE p.role = forbid.role AND p.relation = forbid.relation AND v = ANY (p.verbs)
                                         AND (p.valid_until IS NULL OR p.valid_until > ends_at)) ORDER BY v);

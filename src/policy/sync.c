@@ -9,18 +9,20 @@
  */
 #include "policy/policy_int.h"
 
-#include "access/relation.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/debug_point.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_inherits.h"
+#include "catalog/pg_policy.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "rewrite/rowsecurity.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
@@ -70,50 +72,50 @@ run_as_owner(const char *statements)
 }
 
 static bool
-is_toms_policy(const RowSecurityPolicy *policy)
+is_toms_policy(const char *name)
 {
 	for (int i = 0; i < lengthof(verbs); i++)
 	{
-		if (strcmp(policy->policy_name, toms_policy_name(verbs[i], false)) == 0 ||
-			strcmp(policy->policy_name, toms_policy_name(verbs[i], true)) == 0)
+		if (strcmp(name, toms_policy_name(verbs[i], false)) == 0 ||
+			strcmp(name, toms_policy_name(verbs[i], true)) == 0)
 			return true;
 	}
 	return false;
 }
 
+/*
+ * What stands in pg_policy for the relation: DROP statements for the policies of toms, and
+ * the verbs for which the application has a permissive policy of its own.  The relcache
+ * does not tell while row security is switched off.
+ */
 static void
-append_drops(StringInfo statements, Relation rel, const char *name)
+read_policies(Oid relid, const char *name, StringInfo drops, AclMode *permitted)
 {
-	ListCell   *cell;
+	Relation	policies = table_open(PolicyRelationId, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
 
-	if (rel->rd_rsdesc == NULL)
-		return;
-	foreach(cell, rel->rd_rsdesc->policies)
+	*permitted = 0;
+	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(policies, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
 	{
-		RowSecurityPolicy *policy = lfirst(cell);
+		Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
 
-		if (is_toms_policy(policy))
-			appendStringInfo(statements, "DROP POLICY %s ON %s;", quote_identifier(policy->policy_name), name);
+		if (is_toms_policy(NameStr(policy->polname)))
+			appendStringInfo(drops, "DROP POLICY %s ON %s;", quote_identifier(NameStr(policy->polname)), name);
+		else if (policy->polpermissive)
+		{
+			for (int i = 0; i < lengthof(verbs); i++)
+			{
+				if (policy->polcmd == '*' || policy->polcmd == toms_policy_command(verbs[i]))
+					*permitted |= verbs[i];
+			}
+		}
 	}
-}
-
-/* Whether the application has a permissive policy of its own for the verb. */
-static bool
-app_permits(Relation rel, AclMode verb)
-{
-	ListCell   *cell;
-
-	if (rel->rd_rsdesc == NULL)
-		return false;
-	foreach(cell, rel->rd_rsdesc->policies)
-	{
-		RowSecurityPolicy *policy = lfirst(cell);
-
-		if (policy->permissive && !is_toms_policy(policy) &&
-			(policy->polcmd == '*' || policy->polcmd == toms_policy_command(verb)))
-			return true;
-	}
-	return false;
+	systable_endscan(scan);
+	table_close(policies, AccessShareLock);
 }
 
 static void
@@ -139,23 +141,22 @@ static void
 sync_policies(Oid relid)
 {
 	TomsRelation *relation = toms_catalog_relation(relid);
-	Relation	rel = relation_open(relid, AccessShareLock);
 	char	   *name = toms_relation_name(relid);
 	StringInfoData statements;
+	AclMode		permitted;
 
 	initStringInfo(&statements);
-	append_drops(&statements, rel, name);
+	read_policies(relid, name, &statements, &permitted);
 	if (relation && relation->mode == TOMS_MODE_ENFORCE)
 	{
 		for (int i = 0; i < lengthof(verbs); i++)
 		{
 			append_policy(&statements, relation, name, verbs[i], false);
-			if (!app_permits(rel, verbs[i]))
+			if ((permitted & verbs[i]) == 0)
 				append_policy(&statements, relation, name, verbs[i], true);
 		}
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;", name);
 	}
-	relation_close(rel, NoLock);
 	TOMS_DEBUG_POINT("policy-before-sync");
 	if (statements.len > 0)
 		run_as_owner(statements.data);
@@ -209,17 +210,16 @@ Datum
 toms_drop_policies(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	Relation	rel = relation_open(relid, AccessShareLock);
 	char	   *name = toms_relation_name(relid);
 	StringInfoData statements;
+	AclMode		permitted;
 
 	initStringInfo(&statements);
-	append_drops(&statements, rel, name);
+	read_policies(relid, name, &statements, &permitted);
 	if (!PG_GETARG_BOOL(1))
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s DISABLE ROW LEVEL SECURITY;", name);
 	if (!PG_GETARG_BOOL(2))
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY;", name);
-	relation_close(rel, NoLock);
 	if (statements.len > 0)
 		run_as_owner(statements.data);
 	PG_RETURN_VOID();
