@@ -39,7 +39,7 @@ ifneq ($(PGXS),)
 include $(PGXS)
 
 all: $(TOOLS)
-$(OBJS): $(HEADERS_) toms.control
+$(OBJS) $(OBJS:.o=.bc): $(HEADERS_) toms.control
 
 $(SCRIPT): $(FRAGMENTS) toms.control Makefile
 	@mkdir -p $(@D)

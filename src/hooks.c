@@ -2,8 +2,9 @@
  * hooks.c - the only file that touches PostgreSQL's hook pointers.
  *
  * Each dispatcher saves nothing but the next hook and holds calls, no logic: refuse first,
- * then the next hook or PostgreSQL's own function, then bring up to date.  The order of
- * checks is this page.
+ * then the next hook or PostgreSQL's own function, then bring up to date.  (object_access
+ * asks the next one first: several may refuse, none can permit.)  The order of checks is
+ * this page.
  */
 #include "postgres.h"
 
@@ -49,7 +50,7 @@ shmem_startup(void)
 static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
-	TomsLevel	level = toms_guard_push_level();
+	TomsLevel	level = toms_guard_push_level(NIL);
 	PlannedStmt *result;
 
 	PG_TRY();
@@ -69,7 +70,7 @@ static void
 executor_start(QueryDesc *query, int eflags)
 {
 	bool		to_pin = toms_guard_before_start(query);
-	TomsLevel	level = toms_guard_push_level();
+	TomsLevel	level = toms_guard_push_level(query->plannedstmt->rtable);
 
 	PG_TRY();
 	{
@@ -92,7 +93,7 @@ executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 	TomsLevel	level;
 
 	toms_guard_before_run(query);
-	level = toms_guard_push_level();
+	level = toms_guard_push_level(NIL);
 	PG_TRY();
 	{
 		if (next_executor_run)
@@ -110,7 +111,7 @@ executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 static void
 executor_finish(QueryDesc *query)
 {
-	TomsLevel	level = toms_guard_push_level();
+	TomsLevel	level = toms_guard_push_level(NIL);
 
 	PG_TRY();
 	{

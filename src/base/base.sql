@@ -1,5 +1,16 @@
 \echo Use "CREATE EXTENSION toms" to load this file. \quit
 
+-- Whoever owned the schema before could put objects of his own into it.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
+               WHERE n.nspname OPERATOR(pg_catalog.=) 'toms' AND o.rolname OPERATOR(pg_catalog.<>) current_user) THEN
+        RAISE EXCEPTION 'schema toms belongs to somebody else' USING ERRCODE = 'duplicate_schema',
+            HINT = 'DROP SCHEMA toms; then CREATE EXTENSION toms again.';
+    END IF;
+END
+$$;
+
 -- Officers: three duties, kept apart.  Roles belong to the cluster and stay when the
 -- extension is dropped.
 DO $$
@@ -9,6 +20,9 @@ BEGIN
     FOREACH duty IN ARRAY '{toms_admin,toms_auditor,toms_operator}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = duty) THEN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', duty);
+        ELSIF EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid OPERATOR(pg_catalog.=) duty::pg_catalog.regrole) THEN
+            RAISE NOTICE 'role % has members already', duty
+                USING HINT = 'Another database of this server may use toms; else: who gave them the duty?';
         END IF;
     END LOOP;
 END

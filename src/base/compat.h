@@ -34,13 +34,18 @@
 #include "libpq/libpq-be.h"
 #endif
 
-/* Memory of a check hook's new value and extra: guc.c releases it. */
+/*
+ * Memory of a check hook's new value and extra is released by guc.c.  From 16 on a
+ * membership can be given without the right to act as the role.
+ */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
+#define toms_may_act_as(user, role) member_can_set_role(user, role)
 #else
 #define toms_guc_malloc(size) malloc(size)
 #define toms_guc_free(ptr) free(ptr)
+#define toms_may_act_as(user, role) is_member_of_role(user, role)
 #endif
 
 /* The local transaction id of a backend, as its PGPROC shows it. */

@@ -2,14 +2,16 @@
  * reason.c - raises and records refusals.
  *
  * Called by every slice that refuses.  A refusal is written to the server log before
- * the error is raised, since an EXCEPTION block may swallow the error; the statement's
- * text is kept out of both, for it may hold a token or a health value.
+ * the error is raised, since an EXCEPTION block may swallow the error.  The statement's
+ * text is kept out of both, for it may hold a token or a health value; the context lines of
+ * a function that an error passes through are PostgreSQL's and stay.
  *
  * The counter is atomic and needs no lock.
  */
 #include "base/reason.h"
 
 #include "access/xact.h"
+#include "base/name.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -97,11 +99,7 @@ login_name(void)
 void
 toms_record_refusal(const TomsRefusal *refusal, const char *action)
 {
-	const char *table = "-";
-
-	if (OidIsValid(refusal->relid))
-		table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(refusal->relid)),
-										   get_rel_name(refusal->relid));
+	const char *table = OidIsValid(refusal->relid) ? toms_relation_name(refusal->relid) : "-";
 
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("toms %s %s: table=%s login=%s %s", action,
@@ -134,14 +132,14 @@ void
 toms_refuse(const TomsRefusal *refusal)
 {
 	const char *text = toms_reason_text(refusal->reason);
-	bool		table = OidIsValid(refusal->relid);
+	char	   *table = OidIsValid(refusal->relid) ? get_rel_name(refusal->relid) : NULL;
 
 	if (refusals)
 		pg_atomic_fetch_add_u64(refusals, 1);
 	toms_record_refusal(refusal, "refused");
 	ereport(ERROR,
 			(errcode(toms_reason_sqlstate(refusal->reason)),
-			 table ? errmsg("access to \"%s\" refused: %s", get_rel_name(refusal->relid), text)
+			 table ? errmsg("access to \"%s\" refused: %s", table, text)
 			 : errmsg("%s", text),
 			 refusal->detail ? errdetail("%s", refusal->detail) : 0,
 			 refusal->hint ? errhint("%s", refusal->hint) : 0,

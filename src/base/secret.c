@@ -1,5 +1,5 @@
 /*
- * secret.c - locked memory that lives and dies with a memory context.
+ * secret.c - memory for keys that lives and dies with a memory context.
  *
  * Called wherever key bytes are held.  The memory itself is libsodium's, outside
  * PostgreSQL's allocator; a reset callback of the context wipes and returns it.
@@ -23,8 +23,7 @@ toms_secret_alloc(MemoryContext context, size_t size)
 	if (secret == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("locked memory for a key is not available"),
-				 errhint("Raise the limit on locked memory (LimitMEMLOCK) of the server.")));
+				 errmsg("memory for a key is not available")));
 	callback->func = release_secret;
 	callback->arg = secret;
 	MemoryContextRegisterResetCallback(context, callback);

@@ -7,8 +7,9 @@
 #include "postgres.h"
 
 /*
- * Locked memory between guard pages, left out of core dumps, wiped and released when
- * "context" is reset or deleted, so that an error cannot leave it behind.
+ * Memory between guard pages, left out of core dumps and locked into RAM as far as the
+ * server's limit on locked memory allows; wiped and released when "context" is reset or
+ * deleted, so that an error cannot leave it behind.
  */
 extern void *toms_secret_alloc(MemoryContext context, size_t size);
 

@@ -18,7 +18,6 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -59,8 +58,7 @@ enum
 	PERMISSION_SCOPE,
 	PERMISSION_REQUIRE_MFA,
 	PERMISSION_VALID_FROM,
-	PERMISSION_VALID_UNTIL,
-	PERMISSION_COLUMNS = PERMISSION_VALID_UNTIL
+	PERMISSION_VALID_UNTIL
 };
 enum
 {
@@ -141,6 +139,18 @@ config_table(const char *name, Oid *cached)
 	return *cached;
 }
 
+/* Sent for toms.permission, as its trigger does; for everything where there is none. */
+void
+toms_catalog_forget(void)
+{
+	Oid			table = config_table("permission", &permission_oid);
+
+	if (OidIsValid(table))
+		CacheInvalidateRelcacheByRelid(table);
+	else
+		CacheInvalidateRelcacheAll();
+}
+
 /* Verbs, purposes: a text[] without nulls. */
 static char **
 text_array(Datum array, int *count)
@@ -197,8 +207,9 @@ read_permissions(TomsRelation *relation)
 	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
-		Datum		values[32];
-		bool		nulls[32];
+		int			natts = RelationGetDescr(rel)->natts;
+		Datum	   *values = palloc(natts * sizeof(Datum));
+		bool	   *nulls = palloc(natts * sizeof(bool));
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 		if (!nulls[PERMISSION_VALID_UNTIL - 1] &&

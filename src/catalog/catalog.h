@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "base/name.h"
 #include "catalog/objectaddress.h"
 #include "datatype/timestamp.h"
 #include "nodes/parsenodes.h"
@@ -24,6 +25,9 @@ typedef enum TomsMode
 
 /* A verb is PostgreSQL's own privilege bit, so that sets of them need no mapping. */
 #define TOMS_VERBS (ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE)
+#define TOMS_VERB_COUNT 4
+
+extern const AclMode toms_verbs[TOMS_VERB_COUNT];
 
 typedef struct TomsPermission
 {
@@ -70,8 +74,9 @@ typedef enum TomsTenantState
 extern void toms_catalog_init(void);
 
 /*
- * The protected relation "relid", or NULL if it is not protected.  The result is valid
- * until the next call of a function of this header or the next lock that is taken.
+ * The protected relation "relid", or NULL if it is not protected.  The result stays
+ * readable until this function is next called for the same relation; it may be out of date
+ * as soon as a lock is taken.
  */
 extern TomsRelation *toms_catalog_relation(Oid relid);
 
@@ -80,8 +85,11 @@ extern TomsTenantState toms_catalog_tenant(const char *tenant);
 /* Changes whenever anything that the cache holds, or a role's membership, may have. */
 extern uint64 toms_catalog_generation(void);
 
-/* True for superusers and members of the role toms_<duty>. */
-extern bool toms_catalog_is_officer(Oid role, const char *duty);
+/*
+ * Make every backend forget what it cached, at commit: a table's parents and children are
+ * judged by its label too.
+ */
+extern void toms_catalog_forget(void);
 
 /* Label grammar: "key" or "key=value", separated by commas; value is palloc'd. */
 extern bool toms_label_get(const char *label, const char *key, char **value);
@@ -92,8 +100,5 @@ extern void toms_label_check(const ObjectAddress *object, const char *label);
 /* Text of a verb set, for messages: "select, update". */
 extern char *toms_verb_text(AclMode verbs);
 extern AclMode toms_verb_parse(const char *verb);	/* 0: there is no such verb */
-
-/* Qualified and quoted, for messages and hints. */
-extern char *toms_relation_name(Oid relid);
 
 #endif							/* TOMS_CATALOG_H */

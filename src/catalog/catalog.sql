@@ -9,7 +9,7 @@ COMMENT ON FUNCTION toms.invalidate() IS 'internal: trigger that makes every ses
 -- tenants -------------------------------------------------------------------------
 
 CREATE TABLE toms.tenant (      -- the first two columns are read by position in catalog/cache.c
-    tenant          text COLLATE "C" PRIMARY KEY CHECK (length(tenant) BETWEEN 1 AND 200),
+    tenant          text COLLATE "C" PRIMARY KEY CHECK (octet_length(tenant) BETWEEN 1 AND 200),
     ended_at        timestamptz,
     name            text NOT NULL,
     address         text,

@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/varlena.h"
 
 static List *
@@ -24,7 +23,7 @@ split_label(const char *label)
 {
 	List	   *words;
 
-	if (!SplitIdentifierString(pstrdup(label), ',', &words))
+	if (!SplitGUCList(pstrdup(label), ',', &words))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("label \"%s\" is not a list of words", label)));
@@ -88,6 +87,15 @@ check_grammar(const char *label, bool column)
 	}
 }
 
+/* Officers with the duty admin, and superusers. */
+static bool
+is_admin(Oid role)
+{
+	Oid			admin = get_role_oid("toms_admin", true);
+
+	return superuser_arg(role) || (OidIsValid(admin) && has_privs_of_role(role, admin));
+}
+
 void
 toms_label_check(const ObjectAddress *object, const char *label)
 {
@@ -95,7 +103,7 @@ toms_label_check(const ObjectAddress *object, const char *label)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("toms labels tables and their columns only")));
-	if (!toms_catalog_is_officer(GetUserId(), "admin"))
+	if (!is_admin(GetUserId()))
 	{
 		TomsRefusal refusal = {.reason = TOMS_OFFICER_REQUIRED,.relid = object->objectId,
 			.detail = "The owner of a table cannot label it.",
@@ -105,14 +113,5 @@ toms_label_check(const ObjectAddress *object, const char *label)
 	}
 	if (label)
 		check_grammar(label, object->objectSubId != 0);
-	/* a table's parents and children are judged by its label too */
-	CacheInvalidateRelcacheAll();
-}
-
-bool
-toms_catalog_is_officer(Oid role, const char *duty)
-{
-	Oid			officer = get_role_oid(psprintf("toms_%s", duty), true);
-
-	return superuser_arg(role) || (OidIsValid(officer) && has_privs_of_role(role, officer));
+	toms_catalog_forget();
 }

@@ -1,11 +1,11 @@
 /*
- * verb.c - the words of messages and hints: verbs and relation names.
+ * verb.c - verbs by name: select, insert, update, delete.
  */
 #include "catalog/catalog.h"
 
 #include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
+
+const AclMode toms_verbs[TOMS_VERB_COUNT] = {ACL_SELECT, ACL_INSERT, ACL_UPDATE, ACL_DELETE};
 
 static const struct
 {
@@ -41,14 +41,4 @@ toms_verb_text(AclMode set)
 			appendStringInfo(&text, "%s%s", text.len ? ", " : "", verbs[i].name);
 	}
 	return text.data;
-}
-
-char *
-toms_relation_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		return psprintf("%u", relid);
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 }

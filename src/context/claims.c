@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/timestamp.h"
 
 #define MAX_SECONDS INT64CONST(253402300799)	/* end of the year 9999 */
 #define MAX_TEXT 200			/* bytes of an identifier */
@@ -261,12 +262,6 @@ place(char **room, const char *text)
 	return at;
 }
 
-static TimestampTz
-timestamp_of(int64 seconds)
-{
-	return (seconds - ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400))) * USECS_PER_SEC;
-}
-
 TomsContext *
 toms_claims_pack(const TomsClaims *claims, LocalTransactionId lxid)
 {
@@ -290,8 +285,7 @@ toms_claims_pack(const TomsClaims *claims, LocalTransactionId lxid)
 	for (int i = 0; i < claims->npurposes; i++)
 		context->purposes[context->npurposes++] = place(&room, claims->purposes[i]);
 	context->mfa = claims->mfa;
-	context->expires_at = timestamp_of(claims->exp);
-	context->not_before = claims->has_nbf ? timestamp_of(claims->nbf) : DT_NOBEGIN;
+	context->expires_at = time_t_to_timestamptz(claims->exp);
 	context->lxid = lxid;
 	digest_principal(claims, context->principal);
 	return context;

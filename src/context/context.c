@@ -62,7 +62,8 @@ hide_token_text(const char *token)
 {
 	static const char *const hidden = "SELECT set_config('toms.token', '***', true)";
 
-	if (debug_query_string == NULL || strstr(debug_query_string, token) == NULL)
+	if (debug_query_string == NULL || strstr(debug_query_string, token) == NULL ||
+		strchr(token, '.') == NULL)
 		return;
 	debug_query_string = hidden;
 	pgstat_report_activity(STATE_RUNNING, hidden);
@@ -293,7 +294,7 @@ check_standing(Oid role)
 	}
 	if (!OidIsValid(role))
 		return TOMS_ROLE_UNKNOWN;
-	if (!is_member_of_role(GetSessionUserId(), role))
+	if (!toms_may_act_as(GetSessionUserId(), role))
 		return TOMS_ROLE_NOT_MEMBER;
 	return TOMS_OK;
 }
@@ -336,6 +337,7 @@ toms_context_check(void)
 	/* looking things up may take in invalidations: ask until the answer is settled */
 	for (int tries = 0; !answer_holds() && tries < 8; tries++)
 	{
+		answer.known = false;	/* an error in between must not leave the old answer */
 		answer.generation = toms_catalog_generation();
 		answer.settings = toms_settings_stamp();
 		answer.lxid = toms_proc_lxid(MyProc);
@@ -392,6 +394,16 @@ toms_context_who(void)
 					purpose ? purpose : "-");
 }
 
+static char *
+purpose_list(void)
+{
+	char	   *list = pstrdup(assigned->purposes[0]);
+
+	for (int i = 1; i < assigned->npurposes; i++)
+		list = psprintf("%s, %s", list, assigned->purposes[i]);
+	return list;
+}
+
 const char *
 toms_context_detail(TomsReason reason)
 {
@@ -411,7 +423,7 @@ toms_context_detail(TomsReason reason)
 			return psprintf("User \"%s\" is not a member of role \"%s\".",
 							GetUserNameFromId(GetSessionUserId(), false), assigned->role);
 		case TOMS_PURPOSE_NOT_IN_TOKEN:
-			return psprintf("The token does not hold the purpose \"%s\".", toms_settings_purpose());
+			return psprintf("toms.purpose is \"%s\"; the token holds: %s.", toms_settings_purpose(), purpose_list());
 		default:
 			return NULL;
 	}
@@ -436,7 +448,7 @@ toms_context_hint(TomsReason reason)
 			return psprintf("GRANT %s TO %s;", quote_identifier(assigned->role),
 							quote_identifier(GetUserNameFromId(GetSessionUserId(), false)));
 		case TOMS_PURPOSE_NOT_IN_TOKEN:
-			return "SET LOCAL toms.purpose to one of the token's purposes; SELECT purposes FROM toms.context() shows them.";
+			return psprintf("SET LOCAL toms.purpose = %s;", quote_literal_cstr(assigned->purposes[0]));
 		default:
 			return NULL;
 	}

@@ -27,7 +27,6 @@ typedef struct TomsContext
 	const char *purposes[TOMS_MAX_PURPOSES];
 	bool		mfa;			/* amr holds "mfa" (RFC 8176) */
 	TimestampTz expires_at;
-	TimestampTz not_before;
 	LocalTransactionId lxid;	/* the transaction that set it */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* digest of all above that says who */
 } TomsContext;
@@ -44,7 +43,10 @@ extern void toms_context_shmem_init(bool found, void *area);
  */
 extern TomsReason toms_context_check(void);
 
-/* The context in force, or NULL. */
+/*
+ * The context in force, or NULL.  It belongs to guc.c and is gone once toms.token changes:
+ * do not keep it, nor the purpose below, over anything that runs SQL.
+ */
 extern const TomsContext *toms_context_get(void);
 
 /* Role and chosen purpose of the context in force; purpose is NULL if none is chosen. */

@@ -47,10 +47,10 @@ SELECT pg_catalog.pg_extension_config_dump('toms.enter_permission_id_seq', '');
 COMMENT ON TABLE toms.enter_permission IS 'log-ins that may call toms.enter(), for which tenants and roles';
 GRANT SELECT ON toms.enter_permission TO toms_admin, toms_auditor;
 
-CREATE FUNCTION toms.mint_context(tenant text, subject text, role text, purpose text, actor text, valid_for interval, is_local boolean)
+CREATE FUNCTION toms.mint_context(tenant text, subject text, role text, purpose text, actor text, seconds bigint, is_local boolean)
     RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_mint_context';
-REVOKE ALL ON FUNCTION toms.mint_context(text, text, text, text, text, interval, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION toms.mint_context(text, text, text, text, text, interval, boolean) IS 'internal: make and set a token with the keyring''s key';
+REVOKE ALL ON FUNCTION toms.mint_context(text, text, text, text, text, bigint, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.mint_context(text, text, text, text, text, bigint, boolean) IS 'internal: make and set a token with the keyring''s key';
 
 CREATE FUNCTION toms.create_enter_key() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_create_enter_key';
@@ -71,12 +71,7 @@ BEGIN
         PERFORM toms.refuse('toms_enter_not_allowed', format('Log-in "%s" may not enter tenant "%s" as "%s".', session_user, tenant, role),
                             format('SELECT toms.allow_enter(login => %L, tenants => %L, roles => %L);', session_user, ARRAY[tenant], ARRAY[role]));
     END IF;
-    IF NOT pg_has_role(session_user, role, 'MEMBER') THEN
-        PERFORM toms.refuse('toms_role_not_member', format('Log-in "%s" is not a member of role "%s".', session_user, role),
-                            format('GRANT %I TO %I;', role, session_user));
-    END IF;
-    RAISE LOG 'toms entered: tenant=% role=% purpose=% login=%', tenant, role, purpose, session_user;
-    PERFORM toms.mint_context(tenant, subject, role, purpose, actor, valid_for, is_local);
+    PERFORM toms.mint_context(tenant, subject, role, purpose, actor, ceil(extract(epoch FROM valid_for))::bigint, is_local);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.enter(text, text, text, text, text, interval, boolean) FROM PUBLIC;
@@ -86,9 +81,19 @@ CREATE FUNCTION toms.allow_enter(login regrole, tenants text[], roles text[])
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed bigint;
+    unknown text;
 BEGIN
-    IF tenants IS NULL OR roles IS NULL OR cardinality(tenants) = 0 OR cardinality(roles) = 0 THEN
-        RAISE EXCEPTION 'tenants and roles must be named' USING ERRCODE = 'invalid_parameter_value';
+    IF login IS NULL OR tenants IS NULL OR roles IS NULL OR cardinality(tenants) = 0 OR cardinality(roles) = 0 THEN
+        RAISE EXCEPTION 'login, tenants and roles must be named' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT t INTO unknown FROM unnest(tenants) t WHERE NOT EXISTS (SELECT FROM toms.tenant r WHERE r.tenant = t);
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no tenant "%"', unknown USING ERRCODE = 'undefined_object',
+            HINT = format('SELECT toms.add_tenant(%L, name => ''…'');', unknown);
+    END IF;
+    SELECT r INTO unknown FROM unnest(roles) r WHERE to_regrole(quote_ident(r)) IS NULL;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no role "%"', unknown USING ERRCODE = 'undefined_object', HINT = format('CREATE ROLE %I;', unknown);
     END IF;
     PERFORM toms.create_enter_key();
     EXECUTE format('GRANT EXECUTE ON FUNCTION toms.enter(text, text, text, text, text, interval, boolean) TO %s', login);

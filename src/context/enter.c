@@ -11,10 +11,9 @@
 #include "fmgr.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(toms_mint_context);
 PG_FUNCTION_INFO_V1(toms_create_enter_key);
@@ -92,12 +91,29 @@ text_argument(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
-/* toms.mint_context(tenant, subject, role, purpose, actor, valid_for, is_local) */
+static void
+check_membership(const char *role)
+{
+	Oid			roleid = get_role_oid(role, true);
+	char	   *login = GetUserNameFromId(GetSessionUserId(), false);
+
+	if (!OidIsValid(roleid) || !toms_may_act_as(GetSessionUserId(), roleid))
+	{
+		TomsRefusal refusal = {.reason = OidIsValid(roleid) ? TOMS_ROLE_NOT_MEMBER : TOMS_ROLE_UNKNOWN,
+			.detail = psprintf("Log-in \"%s\" cannot act as \"%s\".", login, role),
+		.hint = psprintf("GRANT %s TO %s;", quote_identifier(role), quote_identifier(login))};
+
+		toms_refuse(&refusal);
+	}
+}
+
+/* toms.mint_context(tenant, subject, role, purpose, actor, seconds, is_local) */
 Datum
 toms_mint_context(PG_FUNCTION_ARGS)
 {
-	Interval   *valid_for = PG_GETARG_INTERVAL_P(5);
-	int64		seconds = (valid_for->time + (valid_for->day + (int64) valid_for->month * DAYS_PER_MONTH) * USECS_PER_DAY) / USECS_PER_SEC;
+	char	   *tenant = text_argument(fcinfo, 0);
+	char	   *role = text_argument(fcinfo, 2);
+	char	   *purpose = text_argument(fcinfo, 3);
 	char	   *claims;
 
 	if (toms_context_in_transaction())
@@ -113,8 +129,13 @@ toms_mint_context(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
 				 errmsg("the context ends with its transaction all the same"),
 				 errhint("ALTER ROLE … SET toms.session_context = on; lets it live longer.")));
-	claims = claims_json(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2),
-						 text_argument(fcinfo, 3), text_argument(fcinfo, 4), seconds);
+	check_membership(role);
+	claims = claims_json(tenant, text_argument(fcinfo, 1), role, purpose,
+						 text_argument(fcinfo, 4), PG_GETARG_INT64(5));
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("toms entered: tenant=%s role=%s purpose=%s login=%s", tenant, role, purpose,
+					GetUserNameFromId(GetSessionUserId(), false)),
+			 errhidestmt(true), errhidecontext(true)));
 	set_token(sign_token(claims), PG_GETARG_BOOL(6) ? GUC_ACTION_LOCAL : GUC_ACTION_SET);
 	PG_RETURN_VOID();
 }

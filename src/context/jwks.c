@@ -18,7 +18,6 @@
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -59,6 +58,8 @@ typedef struct SetWalk
 	char		kid[128];
 	char		x[64];
 	bool		private_part;
+	bool		bad_kid;		/* not a string, or too long */
+	bool		seen_keys;
 	const char *problem;
 } SetWalk;
 
@@ -92,8 +93,8 @@ take_key(SetWalk *walk)
 		return NULL;
 	if (walk->private_part)
 		return "it holds a private key";
-	if (walk->kid[0] == '\0')
-		return "a key has no \"kid\"";
+	if (walk->bad_kid || walk->kid[0] == '\0')
+		return "a key has no \"kid\" of at most 127 bytes";
 	if (strcmp(walk->kid, TOMS_ENTER_KID) == 0)
 		return "a key has the reserved \"kid\" " TOMS_ENTER_KID;
 	for (int i = 0; i < set->nkeys; i++)
@@ -126,10 +127,12 @@ visit_set(void *arg, const TomsJsonItem *item)
 
 	if (strcmp(item->names[1], "keys") != 0)
 		return true;
-	if (item->depth == 2 && item->event == TOMS_JSON_OBJECT_START)
+	if (item->depth == 1 && item->event == TOMS_JSON_ARRAY_START)
+		walk->seen_keys = true;
+	else if (item->depth == 2 && item->event == TOMS_JSON_OBJECT_START)
 	{
 		walk->kty[0] = walk->crv[0] = walk->kid[0] = walk->x[0] = '\0';
-		walk->private_part = false;
+		walk->private_part = walk->bad_kid = false;
 	}
 	else if (item->depth == 2 && item->event == TOMS_JSON_OBJECT_END)
 		walk->problem = take_key(walk);
@@ -138,7 +141,7 @@ visit_set(void *arg, const TomsJsonItem *item)
 	else if (item->depth == 3 && name && strcmp(name, "crv") == 0)
 		(void) copy_member(walk->crv, sizeof(walk->crv), item);
 	else if (item->depth == 3 && name && strcmp(name, "kid") == 0)
-		return copy_member(walk->kid, sizeof(walk->kid), item);
+		walk->bad_kid = !copy_member(walk->kid, sizeof(walk->kid), item);
 	else if (item->depth == 3 && name && strcmp(name, "x") == 0)
 		(void) copy_member(walk->x, sizeof(walk->x), item);
 	else if (item->depth == 3 && name && strcmp(name, "d") == 0)
@@ -160,9 +163,12 @@ take_stamp(const char *path, FileStamp *stamp, struct stat *st)
 	}
 }
 
-/* Read and parse into "set"; returns what is wrong with the file, or NULL. */
+/*
+ * Read and parse into "set"; returns what is wrong with the file, or NULL.  "transient":
+ * what is wrong is this server's moment (too many open files), not the file.
+ */
 static const char *
-read_key_set(const char *path, KeySet *set)
+read_key_set(const char *path, KeySet *set, bool *transient)
 {
 	SetWalk    *walk = palloc0(sizeof(SetWalk));
 	char	   *text = palloc(MAX_FILE_BYTES + 1);
@@ -171,6 +177,7 @@ read_key_set(const char *path, KeySet *set)
 	ssize_t		length;
 	const char *problem;
 
+	*transient = fd < 0 && errno != ENOENT && errno != EACCES;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return psprintf("it cannot be read: %s", strerror(errno));
 	length = S_ISREG(st.st_mode) ? read(fd, text, MAX_FILE_BYTES + 1) : -1;
@@ -183,6 +190,8 @@ read_key_set(const char *path, KeySet *set)
 		return "others than root and the server's user can change it";
 	walk->set = set;
 	problem = toms_json_walk(text, length, visit_set, walk);
+	if (problem == NULL && !walk->seen_keys)
+		problem = "it has no list \"keys\"";
 	return walk->problem ? walk->problem : problem;
 }
 
@@ -221,6 +230,7 @@ refresh(void)
 	FileStamp	stamp;
 	KeySet	   *fresh;
 	const char *problem = NULL;
+	bool		transient = false;
 	MemoryContext work;
 	MemoryContext old;
 
@@ -232,13 +242,14 @@ refresh(void)
 	old = MemoryContextSwitchTo(work);
 	fresh = palloc0(sizeof(KeySet));
 	if (path[0])
-		problem = read_key_set(path, fresh);
+		problem = read_key_set(path, fresh, &transient);
 	if (problem)
 		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("toms.jwks_file \"%s\" is not used: %s; the keys read before stay in force", path, problem),
 				 errhidestmt(true)));
-	install(&stamp, fresh, problem);
+	if (!transient)
+		install(&stamp, fresh, problem);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 }

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "access/parallel.h"
 #include "base/compat.h"
 #include "miscadmin.h"
 
@@ -47,6 +48,22 @@ static int	on_missing_context = false;
 
 static uint64 stamp = 0;
 
+/*
+ * A reason is stated by who acts, when he acts: not once and for all in a file, a role or
+ * a database.
+ */
+static bool
+check_reason(char **newval, void **extra, GucSource source)
+{
+	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker ||
+		source == PGC_S_CLIENT || source == PGC_S_SESSION)
+		return true;
+	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+	GUC_check_errmsg("toms.reason cannot be stored in a configuration");
+	GUC_check_errhint("SET toms.reason = '…' in the session, or PGOPTIONS='-c toms.reason=…'.");
+	return false;
+}
+
 static void
 assign_purpose(const char *newval, void *extra)
 {
@@ -70,8 +87,8 @@ define_client_settings(void)
 	DefineCustomStringVariable("toms.reason",
 							   "Stated reason of administrative access, for the record.",
 							   "Superusers and roles with BYPASSRLS reach protected tables only with it.",
-							   &stated_reason, "", PGC_USERSET, GUC_NOT_IN_SAMPLE,
-							   NULL, NULL, NULL);
+							   &stated_reason, "", PGC_USERSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   check_reason, NULL, NULL);
 }
 
 static void

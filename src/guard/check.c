@@ -12,6 +12,7 @@
 #include "guard/guard_int.h"
 
 #include "access/parallel.h"
+#include "base/compat.h"
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -27,20 +28,19 @@ typedef struct Pin
 } Pin;
 
 static dlist_head pins = DLIST_STATIC_INIT(pins);
-static TomsLevel current = {0, 0};
-static List *checked_rtable = NIL;	/* by before_start, not to be checked twice */
-static bool to_be_pinned = false;	/* the range table just checked needs the context */
+static TomsLevel current;
 static bool holding = false;	/* a cursor WITH HOLD is being declared */
 
 /* levels ----------------------------------------------------------------------------- */
 
 TomsLevel
-toms_guard_push_level(void)
+toms_guard_push_level(List *checked_rtable)
 {
 	TomsLevel	enclosing = current;
 	Oid			user;
 
 	current.depth++;
+	current.checked_rtable = checked_rtable;
 	GetUserIdAndSecContext(&user, &current.security);
 	return enclosing;
 }
@@ -87,15 +87,18 @@ refuse_holding(const TomsAccess *access)
 	refuse_finding(access, &finding);
 }
 
-/* One access; returns false if it is refused and the caller only asks. */
+/*
+ * One access; returns false if it is refused and the caller only asks.  "pin" is set if it
+ * passes, or is refused, by the context.
+ */
 static bool
-check_access(const TomsAccess *access, bool refuse)
+check_access(const TomsAccess *access, bool refuse, bool *pin)
 {
 	TomsFinding finding = toms_guard_examine(access);
 
 	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
 	{
-		toms_guard_record_administrator(access->relation->relid, access->verbs);
+		toms_guard_record_administrator(access->relation->relid, toms_verb_text(access->verbs));
 		return true;
 	}
 	if (access->relation->mode == TOMS_MODE_OBSERVE)
@@ -104,7 +107,7 @@ check_access(const TomsAccess *access, bool refuse)
 			toms_observe_note(access, &finding);
 		return true;
 	}
-	to_be_pinned = true;
+	*pin = true;
 
 	/*
 	 * Who only asks is ADD FOREIGN KEY: a query of its own would see the rows of one
@@ -120,7 +123,7 @@ check_access(const TomsAccess *access, bool refuse)
 }
 
 static bool
-check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse)
+check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, bool *pin)
 {
 	bool		fresh = false;
 	ListCell   *cell;
@@ -147,7 +150,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse)
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads_own_rows = has_returning;
-		if (!check_access(&access, refuse))
+		if (!check_access(&access, refuse, pin))
 			return false;
 	}
 	return true;
@@ -156,26 +159,27 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse)
 bool
 toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
-	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
+	bool		pin;
+
+	if (rtable == current.checked_rtable || (IsParallelWorker() && current.depth == 0))
 		return true;
-	return check_rtable(rtable, perminfos, false, refuse);
+	return check_rtable(rtable, perminfos, false, refuse, &pin);
 }
 
 bool
 toms_guard_before_start(QueryDesc *query)
 {
 	PlannedStmt *stmt = query->plannedstmt;
+	bool		pin = false;
 
-	to_be_pinned = false;
-	checked_rtable = stmt->rtable;
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
-		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true);
+		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
 
 	/* EXPLAIN ANALYZE would count the rows that policies take out */
-	if (to_be_pinned)
+	if (pin)
 		query->instrument_options = 0;
-	return to_be_pinned;
+	return pin;
 }
 
 /* pins ------------------------------------------------------------------------------- */
@@ -202,7 +206,6 @@ toms_guard_after_start(QueryDesc *query, bool to_pin)
 {
 	Pin		   *pin;
 
-	checked_rtable = NIL;
 	if (!to_pin)
 		return;
 	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
@@ -265,10 +268,10 @@ toms_guard_check_truncate(Oid relid)
 		.detail = "No policy applies to TRUNCATE.",
 	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
 
-	if (access.relation == NULL || is_referential_integrity())
+	if (access.relation == NULL)
 		return;
 	if (toms_guard_is_administrator() && toms_context_stated_reason())
-		toms_guard_record_administrator(relid, 0);
+		toms_guard_record_administrator(relid, "truncate");
 	else if (access.relation->mode == TOMS_MODE_OBSERVE)
 		toms_observe_note(&access, &finding);
 	else

@@ -9,23 +9,13 @@
 #include "guard/guard_int.h"
 
 #include "access/parallel.h"
-#include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
-#include "port/atomics.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
-
-static pg_atomic_uint64 *administrator_passes = NULL;
-
-void
-toms_guard_init(void)
-{
-	EnableQueryId();			/* toms.would_refuse groups by it */
-}
 
 static TomsFinding
 refused(TomsReason reason, const char *detail, const char *hint)
@@ -137,44 +127,4 @@ toms_guard_examine(const TomsAccess *access)
 	if (finding.passage == TOMS_PASS_CONTEXT)
 		finding = examine_privileges(access, finding);
 	return finding;
-}
-
-void
-toms_guard_record_administrator(Oid relid, AclMode verbs)
-{
-	if (administrator_passes)
-		pg_atomic_fetch_add_u64(administrator_passes, 1);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("toms administrative access: table=%s verbs=%s login=%s user=%s reason=%s",
-					toms_relation_name(relid), toms_verb_text(verbs),
-					GetUserNameFromId(GetSessionUserId(), false),
-					GetUserNameFromId(GetUserId(), false), toms_context_stated_reason()),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-uint64
-toms_guard_administrator_count(void)
-{
-	return administrator_passes ? pg_atomic_read_u64(administrator_passes) : 0;
-}
-
-Size
-toms_guard_shmem_size(void)
-{
-	return sizeof(pg_atomic_uint64);
-}
-
-Size
-toms_guard_shmem_beside(void)
-{
-	return toms_observe_shmem_size();
-}
-
-void
-toms_guard_shmem_init(bool found, void *area)
-{
-	administrator_passes = area;
-	if (!found)
-		pg_atomic_init_u64(administrator_passes, 0);
-	toms_observe_shmem_init();
 }

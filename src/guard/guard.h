@@ -6,7 +6,8 @@
 #ifndef TOMS_GUARD_H
 #define TOMS_GUARD_H
 
-#include "base/compat.h"
+#include "postgres.h"
+
 #include "executor/execdesc.h"
 
 extern void toms_guard_init(void);
@@ -22,9 +23,10 @@ typedef struct TomsLevel
 {
 	int			depth;
 	int			security;		/* security context in which the level runs */
+	List	   *checked_rtable; /* has been checked before its executor is started */
 } TomsLevel;
 
-extern TomsLevel toms_guard_push_level(void);
+extern TomsLevel toms_guard_push_level(List *checked_rtable);
 extern void toms_guard_pop_level(TomsLevel level);
 
 /*

@@ -18,6 +18,12 @@ CREATE VIEW toms.would_refuse AS SELECT * FROM toms.would_refuse_entries();
 COMMENT ON VIEW toms.would_refuse IS 'what tables in observe mode would have refused, with the SQL that would permit it';
 GRANT SELECT ON toms.would_refuse TO toms_admin, toms_auditor, toms_operator;
 
+CREATE FUNCTION toms.reset_would_refuse() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_reset_would_refuse';
+REVOKE ALL ON FUNCTION toms.reset_would_refuse() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.reset_would_refuse() TO toms_admin;
+COMMENT ON FUNCTION toms.reset_would_refuse() IS 'forget what toms.would_refuse lists, to see whether it is still found';
+
 -- state --------------------------------------------------------------------------------
 
 CREATE FUNCTION toms.guard_state(OUT library_version text, OUT refusals bigint, OUT administrative_accesses bigint,
@@ -60,8 +66,8 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = rel.oid AND v.oid <> rel.oid
     )
     SELECT 'protection', rel.oid::regclass::text, 'its row security is not as toms made it: access is refused',
-           format('SELECT toms.protect(%L, …) with the arguments of before', protection_leaks.relation)
-    FROM rel WHERE rel.mode = 'enforce' AND NOT rel.intact
+           format('SELECT toms.protect(%L, tenant => %L, subject => %L, category => %L);', d.root, d.tenant, d.subject, d.category)
+    FROM rel, toms.describe(protection_leaks.relation) d WHERE rel.mode = 'enforce' AND NOT rel.intact
     UNION ALL
     SELECT 'mode', protection_leaks.relation::text, 'observed only: nothing is refused',
            format('SELECT toms.enforce(%L);', protection_leaks.relation)
@@ -78,7 +84,7 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
            format('ALTER VIEW %s SET (security_invoker = true);', reader.oid::regclass)
     FROM reader JOIN pg_roles o ON o.oid = reader.relowner
     WHERE reader.relkind = 'v' AND (o.rolsuper OR o.rolbypassrls)
-      AND NOT coalesce(reader.reloptions && '{security_invoker=true,security_invoker=on,security_invoker=1,security_invoker=yes}', false)
+      AND NOT EXISTS (SELECT FROM pg_options_to_table(reader.reloptions) x WHERE x.option_name = 'security_invoker' AND x.option_value::boolean)
     UNION ALL
     SELECT 'materialized view', reader.oid::regclass::text, 'holds a copy of rows that no policy protects',
            format('DROP MATERIALIZED VIEW %s;', reader.oid::regclass)

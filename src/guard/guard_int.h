@@ -41,7 +41,8 @@ extern TomsFinding toms_guard_examine(const TomsAccess *access);
 /* Whether who opened the session, or SET ROLE in it, may bypass row security. */
 extern bool toms_guard_is_administrator(void);
 
-extern void toms_guard_record_administrator(Oid relid, AclMode verbs);
+/* "what" was done, for the record: verbs, or "truncate". */
+extern void toms_guard_record_administrator(Oid relid, const char *what);
 
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);

@@ -44,6 +44,7 @@ typedef struct Observed
 static HTAB *observed = NULL;
 
 PG_FUNCTION_INFO_V1(toms_would_refuse);
+PG_FUNCTION_INFO_V1(toms_reset_would_refuse);
 
 Size
 toms_observe_shmem_size(void)
@@ -57,16 +58,20 @@ toms_observe_shmem_init(void)
 	HASHCTL		control = {.keysize = sizeof(ObservedKey),.entrysize = sizeof(Observed)};
 
 	observed = ShmemInitHash("toms would refuse", OBSERVED_ENTRIES, OBSERVED_ENTRIES,
-							 &control, HASH_ELEM | HASH_BLOBS);
+							 &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 }
 
 int
 toms_observe_count(void)
 {
-	int			count;
+	HASH_SEQ_STATUS scan;
+	Observed   *entry;
+	int			count = 0;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_OBSERVED), LW_SHARED);
-	count = hash_get_num_entries(observed);
+	hash_seq_init(&scan, observed);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		count += entry->key.database == MyDatabaseId;
 	LWLockRelease(toms_lock(TOMS_LOCK_OBSERVED));
 	return count;
 }
@@ -118,6 +123,24 @@ toms_observe_note(const TomsAccess *access, const TomsFinding *finding)
 
 		toms_record_refusal(&refusal, "would refuse");
 	}
+}
+
+/* toms.reset_would_refuse(): forget those of this database. */
+Datum
+toms_reset_would_refuse(PG_FUNCTION_ARGS)
+{
+	HASH_SEQ_STATUS scan;
+	Observed   *entry;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_OBSERVED), LW_EXCLUSIVE);
+	hash_seq_init(&scan, observed);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->key.database == MyDatabaseId)
+			hash_search(observed, &entry->key, HASH_REMOVE, NULL);
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_OBSERVED));
+	PG_RETURN_VOID();
 }
 
 static Datum

@@ -10,19 +10,12 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/objectaddress.h"
 #include "context/context.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-
-static bool
-is_toms_policy(const char *name)
-{
-	return strncmp(name, "toms_", 5) == 0;
-}
 
 static void
 refuse_managed(Oid relid)
@@ -42,16 +35,30 @@ is_enforced(Oid relid)
 	return relation && relation->mode == TOMS_MODE_ENFORCE;
 }
 
+/*
+ * Without a lock: the name may come to mean another table before the statement takes its
+ * own.  What slips through closes the table, whose row security is then not intact.
+ */
 static Oid
 relation_named(RangeVar *name)
 {
 	return RangeVarGetRelid(name, NoLock, true);
 }
 
+/* Names that begin like those of toms are not to be given; those it gave not to be touched. */
+static void
+check_new_name(RangeVar *table, const char *policy)
+{
+	Oid			relid = strncmp(policy, "toms_", 5) == 0 ? relation_named(table) : InvalidOid;
+
+	if (is_enforced(relid))
+		refuse_managed(relid);
+}
+
 static void
 check_policy_name(RangeVar *table, const char *policy)
 {
-	Oid			relid = is_toms_policy(policy) ? relation_named(table) : InvalidOid;
+	Oid			relid = toms_policy_is_reserved(policy) ? relation_named(table) : InvalidOid;
 
 	if (is_enforced(relid))
 		refuse_managed(relid);
@@ -123,6 +130,15 @@ warn_of_lost_context(VariableSetStmt *set)
 				 errhidestmt(true)));
 }
 
+static void
+check_rename(RenameStmt *rename)
+{
+	if (rename->renameType != OBJECT_POLICY)
+		return;
+	check_policy_name(rename->relation, rename->subname);
+	check_new_name(rename->relation, rename->newname);
+}
+
 /*
  * A dump creates the policies of toms as it found them.  An administrator may, on a stated
  * reason: a policy that is not what toms would make leaves the table closed.
@@ -133,34 +149,38 @@ restoring(void)
 	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
 }
 
-static void
+/* Refuse what would open a table; false if the statement concerns no row security. */
+static bool
 check_ddl(Node *statement)
 {
 	RangeVar   *table;
 	const char *policy;
 
-	if (IsA(statement, AlterTableStmt))
-		check_alter_table((AlterTableStmt *) statement);
-	else if (IsA(statement, CreatePolicyStmt) && !restoring())
-		check_policy_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
-	else if (IsA(statement, AlterPolicyStmt))
-		check_policy_name(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
-	else if (IsA(statement, RenameStmt) && ((RenameStmt *) statement)->renameType == OBJECT_POLICY)
+	switch (nodeTag(statement))
 	{
-		check_policy_name(((RenameStmt *) statement)->relation, ((RenameStmt *) statement)->subname);
-		check_policy_name(((RenameStmt *) statement)->relation, ((RenameStmt *) statement)->newname);
+		case T_CreateStmt:
+			return true;
+		case T_AlterTableStmt:
+			check_alter_table((AlterTableStmt *) statement);
+			return true;
+		case T_CreatePolicyStmt:
+			if (!restoring())
+				check_new_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
+			return true;
+		case T_AlterPolicyStmt:
+			check_policy_name(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
+			return true;
+		case T_RenameStmt:
+			check_rename((RenameStmt *) statement);
+			return false;
+		case T_DropStmt:
+			if (!dropped_policy((DropStmt *) statement, &table, &policy))
+				return false;
+			check_policy_name(table, policy);
+			return true;
+		default:
+			return false;
 	}
-	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
-		check_policy_name(table, policy);
-}
-
-static bool
-concerns_protection(Node *statement)
-{
-	return IsA(statement, CreateStmt) || IsA(statement, AlterTableStmt) ||
-		IsA(statement, CreatePolicyStmt) || IsA(statement, AlterPolicyStmt) ||
-		(IsA(statement, RenameStmt) && ((RenameStmt *) statement)->renameType == OBJECT_POLICY) ||
-		(IsA(statement, DropStmt) && ((DropStmt *) statement)->removeType == OBJECT_POLICY);
 }
 
 TomsUtility
@@ -172,11 +192,8 @@ toms_guard_before_utility(Node *statement)
 		warn_of_lost_context((VariableSetStmt *) statement);
 	else if (IsA(statement, DeclareCursorStmt))
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
-	else if (concerns_protection(statement) && !toms_policy_in_maintenance())
-	{
+	else if (!toms_policy_in_maintenance() && check_ddl(statement))
 		before.statement = copyObject(statement);
-		check_ddl(before.statement);
-	}
 	return before;
 }
 

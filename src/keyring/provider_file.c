@@ -15,7 +15,6 @@
 #include "base/debug_point.h"
 #include "base/reason.h"
 #include "base/secret.h"
-#include "common/file_perm.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 
@@ -123,10 +122,13 @@ write_file(const char *path, const char *text)
 	int			fd = OpenTransientFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | PG_BINARY,
 										   S_IRUSR | S_IWUSR);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t) strlen(text) ||
+	if (fd < 0)
+		refuse_path(path, strerror(errno));
+	errno = 0;
+	if ( write(fd, text, strlen(text)) != (ssize_t) strlen(text) ||
 		pg_fsync(fd) != 0 || CloseTransientFile(fd) != 0)
 	{
-		int			save_errno = errno;
+		int			save_errno = errno ? errno : ENOSPC;	/* a short write sets none */
 
 		unlink(path);
 		refuse_path(path, strerror(save_errno));
@@ -161,5 +163,6 @@ toms_keyring_file_create(const char *directory, const char *name)
 		refuse_path(path, strerror(save_errno));
 	}
 	unlink(temporary);
-	fsync_fname(directory, true);
+	if (fsync_fname_ext(directory, true, false, LOG) != 0)
+		refuse_path(directory, strerror(errno));
 }

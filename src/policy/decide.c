@@ -2,9 +2,9 @@
  * decide.c - the decision on a relation, a verb set and the context in force.
  *
  * Called by qual.c (scope of rows) and by guard (refusals, explain_access), so that both
- * walls follow one rule: some permission in force, held by the context's role or by a
- * role whose privileges it has, names every verb, the purpose, and the second factor if
- * it demands one.  Default is nothing.
+ * walls follow one rule: for each verb some permission in force, held by the context's role
+ * or by a role whose privileges it has, names the verb and the purpose, and the second
+ * factor is there if it demands one.  Default is nothing.
  */
 #include "policy/policy_int.h"
 

@@ -9,10 +9,8 @@
 #include "policy/policy_int.h"
 
 #include "access/relation.h"
-#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "nodes/makefuncs.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_collate.h"
 #include "parser/parse_node.h"
@@ -24,12 +22,22 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-static const AclMode verbs[] = {ACL_SELECT, ACL_INSERT, ACL_UPDATE, ACL_DELETE};
-
 const char *
 toms_policy_name(AclMode verb, bool permissive)
 {
 	return psprintf("toms_%s%s", toms_verb_text(verb), permissive ? "_only" : "");
+}
+
+bool
+toms_policy_is_reserved(const char *name)
+{
+	for (int i = 0; i < TOMS_VERB_COUNT; i++)
+	{
+		if (strcmp(name, toms_policy_name(toms_verbs[i], false)) == 0 ||
+			strcmp(name, toms_policy_name(toms_verbs[i], true)) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const char *
@@ -147,8 +155,8 @@ is_intact(const TomsRelation *relation)
 	bool		intact = relation->tenant != 0 && rel->rd_rel->relrowsecurity &&
 		rel->rd_rel->relforcerowsecurity && rel->rd_rsdesc != NULL;
 
-	for (int i = 0; intact && i < lengthof(verbs); i++)
-		intact = has_restrictive_policy(rel, relation, verbs[i]);
+	for (int i = 0; intact && i < TOMS_VERB_COUNT; i++)
+		intact = has_restrictive_policy(rel, relation, toms_verbs[i]);
 	relation_close(rel, AccessShareLock);
 	return intact;
 }

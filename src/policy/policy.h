@@ -38,6 +38,9 @@ extern void toms_policy_app_changed(Oid relid);
 /* A relation was attached below another one: protect it too if that one is protected. */
 extern void toms_policy_child_added(Oid child);
 
+/* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
+extern bool toms_policy_is_reserved(const char *name);
+
 /* True while toms itself changes row security. */
 extern bool toms_policy_in_maintenance(void);
 

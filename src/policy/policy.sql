@@ -155,13 +155,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.label_relation(regclass, name, name, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.label_relation(regclass, name, name, text) IS 'internal: write the labels of one relation';
 
--- How a relation's row security was before toms, as words of its label.
+-- How a relation's row security was before toms took it over, as words of its label.
 CREATE FUNCTION toms.former_row_security(relation regclass) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(
         (SELECT coalesce(substring(l.label FROM ',had_rls'), '') || coalesce(substring(l.label FROM ',had_force'), '')
          FROM pg_seclabel l
-         WHERE l.provider = 'toms' AND l.classoid = 'pg_class'::regclass AND l.objoid = c.oid AND l.objsubid = 0),
+         WHERE l.provider = 'toms' AND l.classoid = 'pg_class'::regclass AND l.objoid = c.oid AND l.objsubid = 0
+           AND l.label LIKE '%mode=enforce%'),
         CASE WHEN c.relrowsecurity THEN ',had_rls' ELSE '' END || CASE WHEN c.relforcerowsecurity THEN ',had_force' ELSE '' END)
     FROM pg_class c WHERE c.oid = relation;
 $$;
@@ -247,6 +248,24 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_protectable(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_protectable(regclass) IS 'internal: whether a relation can be protected';
 
+-- Locks are taken by name: make sure that the name still means the same relation.
+CREATE FUNCTION toms.lock_relation(relation regclass)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name text := relation::text;
+BEGIN
+    IF to_regclass(name) IS NULL THEN
+        RAISE EXCEPTION 'there is no table %', name USING ERRCODE = 'undefined_table';
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', name);
+    IF to_regclass(name) IS DISTINCT FROM relation THEN
+        RAISE EXCEPTION 'table % was renamed or replaced meanwhile', name USING ERRCODE = 'object_in_use';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.lock_relation(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.lock_relation(regclass) IS 'internal: take the lock under which protection changes';
+
 CREATE FUNCTION toms.protect(relation regclass, tenant name, subject name DEFAULT NULL, category text DEFAULT 'personal',
                              mode text DEFAULT 'enforce', reason text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -258,6 +277,8 @@ BEGIN
     IF relation IS NULL OR tenant IS NULL THEN
         RAISE EXCEPTION 'relation and tenant must be named' USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    PERFORM toms.check_protectable(relation);
+    PERFORM toms.lock_relation(relation);
     IF mode IS NULL OR mode NOT IN ('enforce', 'observe') THEN
         RAISE EXCEPTION 'there is no mode "%"', mode USING ERRCODE = 'invalid_parameter_value', HINT = 'Modes are enforce and observe.';
     END IF;
@@ -265,17 +286,18 @@ BEGIN
         RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
             HINT = format('SELECT toms.add_category(%L, description => ''…'', article9 => false);', category);
     END IF;
-    PERFORM toms.check_protectable(relation);
+    PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
     PERFORM toms.check_identifier_column(relation, tenant);
     IF subject IS NOT NULL THEN
         PERFORM toms.check_identifier_column(relation, subject);
     END IF;
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', relation);
 
     SELECT * INTO today FROM toms.describe(relation);
     IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Say why with reason => ''…''.';
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('SELECT toms.protect(%L, tenant => %L, subject => %L, category => %L, mode => ''observe'', reason => ''…'');',
+                                relation, tenant, subject, category);
     END IF;
     IF today.root IS NULL THEN
         -- permissions of a dropped table that had the same OID
@@ -287,12 +309,13 @@ BEGIN
         CONTINUE WHEN today.root IS NOT NULL
             AND (now_is.tenant, now_is.subject, now_is.category, now_is.mode) IS NOT DISTINCT FROM (tenant, subject, category, mode)
             AND (mode = 'observe' OR now_is.intact);
+        IF mode = 'observe' AND now_is.mode = 'enforce' THEN
+            PERFORM toms.restore_row_security(rel);
+        END IF;
         PERFORM toms.label_relation(rel, tenant, subject,
             format('category=%s,mode=%s%s', category, mode, toms.former_row_security(rel)));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
-        ELSIF today.mode = 'enforce' THEN
-            PERFORM toms.restore_row_security(rel);
         END IF;
     END LOOP;
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, reason, by)
@@ -312,18 +335,20 @@ BEGIN
     IF coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'a reason must be given' USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    PERFORM toms.lock_relation(relation);
     SELECT * INTO today FROM toms.describe(relation);
     IF today.root IS DISTINCT FROM relation THEN
         RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', relation);
-    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
-        PERFORM toms.restore_row_security(rel);
-        PERFORM toms.label_relation(rel, NULL, NULL, NULL);
-    END LOOP;
     PERFORM toms.forbid(p.role, relation) FROM (
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
+        IF (toms.describe(rel)).mode = 'enforce' THEN
+            PERFORM toms.restore_row_security(rel);
+        END IF;
+        PERFORM toms.label_relation(rel, NULL, NULL, NULL);
+    END LOOP;
     INSERT INTO toms.protection_history (relation_name, action, reason, by)
     VALUES (relation::text, 'unprotect', unprotect.reason, session_user);
 END
@@ -404,8 +429,9 @@ BEGIN
     IF verbs IS NULL OR cardinality(verbs) = 0 OR NOT verbs <@ '{select,insert,update,delete}' THEN
         RAISE EXCEPTION 'verbs are select, insert, update and delete' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF purposes IS NULL OR cardinality(purposes) = 0 OR array_position(purposes, NULL) IS NOT NULL OR '' = ANY (purposes) THEN
-        RAISE EXCEPTION 'a permission names its purposes' USING ERRCODE = 'invalid_parameter_value',
+    IF purposes IS NULL OR cardinality(purposes) = 0 OR array_position(purposes, NULL) IS NOT NULL
+       OR EXISTS (SELECT FROM unnest(purposes) u WHERE octet_length(u) NOT BETWEEN 1 AND 63) THEN
+        RAISE EXCEPTION 'a permission names its purposes, of 1 to 63 bytes each' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Every access runs under exactly one purpose: purposes => ''{absence_management}''.';
     END IF;
     IF scope IS NULL OR scope NOT IN ('own', 'tenant') THEN
@@ -451,7 +477,11 @@ BEGIN
     IF role IS NULL OR relation IS NULL OR require_mfa IS NULL THEN
         RAISE EXCEPTION 'role, relation and require_mfa must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    IF valid_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'the permission would have ended already' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     PERFORM toms.check_permit(relation, verbs, purposes, scope);
+    LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
     lacking := toms.grant_verbs(role, relation, verbs);
     SELECT p.id INTO permission FROM toms.permission p
     WHERE p.role = permit.role AND p.relation = permit.relation AND p.verbs @> permit.verbs AND p.verbs <@ permit.verbs
@@ -459,6 +489,7 @@ BEGIN
       AND p.require_mfa = permit.require_mfa AND p.valid_until IS NOT DISTINCT FROM permit.valid_until
       AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
     IF FOUND THEN
+        UPDATE toms.permission p SET granted = p.granted || lacking WHERE p.id = permission AND cardinality(lacking) > 0;
         RETURN permission;
     END IF;
     INSERT INTO toms.permission (role, relation, verbs, purposes, scope, require_mfa, valid_from, valid_until,
@@ -487,12 +518,13 @@ DECLARE
     n integer := 0;
     unused text[];
 BEGIN
+    PERFORM toms.check_permit(relation, coalesce(verbs, '{select}'), coalesce(purposes, '{any}'), 'tenant');
+    LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
     FOR ended IN
         SELECT p.* FROM toms.permission p
         WHERE p.role = forbid.role AND p.relation = forbid.relation
           AND (forbid.verbs IS NULL OR p.verbs && forbid.verbs) AND (forbid.purposes IS NULL OR p.purposes && forbid.purposes)
           AND (p.valid_until IS NULL OR p.valid_until > ends_at)
-        FOR UPDATE
     LOOP
         n := n + 1;
         unused := unused || ended.granted;
@@ -518,6 +550,9 @@ BEGIN
     unused := ARRAY(SELECT DISTINCT v FROM unnest(unused) v WHERE NOT EXISTS (
         SELECT FROM toms.permission p WHERE p.role = forbid.role AND p.relation = forbid.relation AND v = ANY (p.verbs)
                                         AND (p.valid_until IS NULL OR p.valid_until > ends_at)) ORDER BY v);
+    IF n = 0 THEN
+        RAISE NOTICE 'role % has no such permission on %', role, relation;
+    END IF;
     IF cardinality(unused) > 0 THEN
         EXECUTE format('REVOKE %s ON %s FROM %s', array_to_string(unused, ', '), relation, role);
     END IF;

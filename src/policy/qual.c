@@ -8,7 +8,9 @@
  *
  * The first kind is STABLE, LEAKPROOF and never raises an error: without a context in
  * force, or without permission, it answers NULL or false, so that no row is seen even if
- * the guard did not refuse before.  The second kind raises an error that says why.
+ * the guard did not refuse before.  The second kind raises an error that says why, about
+ * a row that the caller brings himself, and is not LEAKPROOF.  Anybody may call both, with
+ * any arguments.
  * Each call site keeps its answer in fn_extra until toms_context_stamp() changes.
  */
 #include "policy/policy_int.h"
@@ -18,7 +20,6 @@
 #include "context/context.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -122,16 +123,18 @@ toms_tenant_value(PG_FUNCTION_ARGS)
 static void
 decide(FunctionCallInfo fcinfo, CallSite *site)
 {
-	AclMode		verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
+	TomsRelation *relation = NULL;
+	AclMode		verb = 0;
 	TomsDecision decision;
 
 	site->type = get_fn_expr_argtype(fcinfo->flinfo, 2);
-	if (relation == NULL || verb == 0)
-	{
-		site->reason = TOMS_PROTECTION_INCOMPLETE;
+	site->reason = TOMS_PROTECTION_INCOMPLETE;
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return;
-	}
+	relation = toms_catalog_relation(PG_GETARG_OID(0));
+	verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (relation == NULL || verb == 0)
+		return;
 	decision = toms_policy_decide(relation, verb);
 	site->reason = decision.reason;
 	site->everything = decision.scope_tenant;
@@ -171,8 +174,8 @@ toms_in_scope(PG_FUNCTION_ARGS)
 static void
 refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
 {
-	Oid			relid = PG_GETARG_OID(0);
-	TomsRelation *relation = toms_catalog_relation(relid);
+	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
 	TomsDecision decision = {.reason = reason};
 	TomsRefusal refusal = {.reason = reason,.relid = relid,.who = toms_context_who()};
 

@@ -1,8 +1,7 @@
 /*
  * sync.c - makes and renews the policies and labels of protected tables.
  *
- * Called by toms.protect() and its kin (SQL, as the extension's owner) and by the utility
- * hook after DDL of the application: a new partition, a policy of its own.  DDL is run
+ * Called by toms.protect() and its kin in policy.sql and by the utility hook after DDL of the application: a new partition, a policy of its own.  DDL is run
  * through SPI as the bootstrap superuser, with nothing on the search path but the
  * system's own; while it runs toms_policy_in_maintenance() is true, so that the guard
  * lets toms' own DDL pass.
@@ -32,8 +31,6 @@ PG_FUNCTION_INFO_V1(toms_sync_policies);
 PG_FUNCTION_INFO_V1(toms_drop_policies);
 PG_FUNCTION_INFO_V1(toms_describe);
 
-static const AclMode verbs[] = {ACL_SELECT, ACL_INSERT, ACL_UPDATE, ACL_DELETE};
-
 bool
 toms_policy_in_maintenance(void)
 {
@@ -41,11 +38,12 @@ toms_policy_in_maintenance(void)
 }
 
 /*
- * Run statements as the bootstrap superuser.  The counter is restored whatever happens;
- * user and search path are restored by the transaction machinery on error.
+ * Run statements as the bootstrap superuser, whom no table can refuse.  They are DDL on row
+ * security and labels, which runs no code of the table's owner.  The counter is restored
+ * whatever happens; user and search path are restored by the transaction on error.
  */
 static void
-run_as_owner(const char *statements)
+run_as_superuser(const char *statements)
 {
 	Oid			user;
 	int			secure;
@@ -71,18 +69,6 @@ run_as_owner(const char *statements)
 	SetUserIdAndSecContext(user, secure);
 }
 
-static bool
-is_toms_policy(const char *name)
-{
-	for (int i = 0; i < lengthof(verbs); i++)
-	{
-		if (strcmp(name, toms_policy_name(verbs[i], false)) == 0 ||
-			strcmp(name, toms_policy_name(verbs[i], true)) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * What stands in pg_policy for the relation: DROP statements for the policies of toms, and
  * the verbs for which the application has a permissive policy of its own.  The relcache
@@ -103,14 +89,14 @@ read_policies(Oid relid, const char *name, StringInfo drops, AclMode *permitted)
 	{
 		Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
 
-		if (is_toms_policy(NameStr(policy->polname)))
+		if (toms_policy_is_reserved(NameStr(policy->polname)))
 			appendStringInfo(drops, "DROP POLICY %s ON %s;", quote_identifier(NameStr(policy->polname)), name);
 		else if (policy->polpermissive)
 		{
-			for (int i = 0; i < lengthof(verbs); i++)
+			for (int i = 0; i < TOMS_VERB_COUNT; i++)
 			{
-				if (policy->polcmd == '*' || policy->polcmd == toms_policy_command(verbs[i]))
-					*permitted |= verbs[i];
+				if (policy->polcmd == '*' || policy->polcmd == toms_policy_command(toms_verbs[i]))
+					*permitted |= toms_verbs[i];
 			}
 		}
 	}
@@ -149,17 +135,17 @@ sync_policies(Oid relid)
 	read_policies(relid, name, &statements, &permitted);
 	if (relation && relation->mode == TOMS_MODE_ENFORCE)
 	{
-		for (int i = 0; i < lengthof(verbs); i++)
+		for (int i = 0; i < TOMS_VERB_COUNT; i++)
 		{
-			append_policy(&statements, relation, name, verbs[i], false);
-			if ((permitted & verbs[i]) == 0)
-				append_policy(&statements, relation, name, verbs[i], true);
+			append_policy(&statements, relation, name, toms_verbs[i], false);
+			if ((permitted & toms_verbs[i]) == 0)
+				append_policy(&statements, relation, name, toms_verbs[i], true);
 		}
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;", name);
 	}
 	TOMS_DEBUG_POINT("policy-before-sync");
 	if (statements.len > 0)
-		run_as_owner(statements.data);
+		run_as_superuser(statements.data);
 }
 
 /*
@@ -193,7 +179,7 @@ toms_policy_child_added(Oid child)
 	if (relation && relation->root != child && is_followed(relation->root))
 	{
 		relation = toms_catalog_relation(child);
-		run_as_owner(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
+		run_as_superuser(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
 	}
 }
 
@@ -221,7 +207,7 @@ toms_drop_policies(PG_FUNCTION_ARGS)
 	if (!PG_GETARG_BOOL(2))
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY;", name);
 	if (statements.len > 0)
-		run_as_owner(statements.data);
+		run_as_superuser(statements.data);
 	PG_RETURN_VOID();
 }
 

@@ -1,0 +1,202 @@
+# The key set: without a key every token is refused; keys are changed by changing the file, at
+# once and for every session; a file that cannot be trusted changes nothing and is reported.
+#
+# TEMP_CONFIG brings shared_preload_libraries.
+
+use strict;
+use warnings;
+use FindBin;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $jwks = "$dir/jwks.json";
+my $node = PostgreSQL::Test::Cluster->new('jwks');
+
+sub run_tool
+{
+	my ($args, $input) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'toms-keys', @$args ], '<', \($input // ''), '>', \$out, '2>', \$err)
+	  or BAIL_OUT("toms-keys @$args: $err");
+	chomp $out;
+	return $out;
+}
+
+# Adds a key pair to a JWKS file; the private key is called $dir/$kid.jwk.
+sub new_key
+{
+	my ($file, $kid) = @_;
+	run_tool([ 'new', '--jwks', $file, '--private', "$dir/$kid.jwk", '--kid', $kid ]);
+	return;
+}
+
+sub mint
+{
+	my ($kid, @header) = @_;
+	my $exp = time + 900;
+	return run_tool([ 'mint', '--private', "$dir/$kid.jwk", '--payload', '-', @header ],
+		qq({"tenant":"acme","sub":"1","role":"hr","purpose":"audit","exp":$exp}));
+}
+
+sub spew
+{
+	my ($text, $mode) = @_;
+	unlink $jwks;
+	open my $fh, '>', $jwks or die "$jwks: $!";
+	print $fh $text;
+	close $fh or die "$jwks: $!";
+	chmod $mode // 0644, $jwks or die "$jwks: $!";
+	return;
+}
+
+# What comes of a token in a session of its own: the tenant, or the reason why it is refused.
+sub verdict
+{
+	my ($token) = @_;
+	return $node->safe_psql('postgres', "SELECT verdict('$token');", extra_params => [ '-U', 'app' ]);
+}
+
+sub status
+{
+	return $node->safe_psql('postgres', 'SELECT jwks_keys, jwks_problem FROM toms.status;');
+}
+
+# How often the log says, from $offset on, that the file is not used.
+sub complaints
+{
+	my ($offset) = @_;
+	my @found = substr(slurp_file($node->logfile), $offset) =~ /toms\.jwks_file ".*" is not used/g;
+	return scalar @found;
+}
+
+sub set_jwks_file
+{
+	my ($value, $keys) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET toms.jwks_file = '$value';");
+	$node->reload;
+	$node->poll_query_until('postgres', "SELECT current_setting('toms.jwks_file') = '$value' AND jwks_keys = $keys FROM toms.status")
+	  or BAIL_OUT('toms.jwks_file is not taken over');
+	return;
+}
+
+new_key($jwks, 'first');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION toms;
+SELECT toms.add_tenant('acme', name => 'ACME GmbH');
+CREATE ROLE hr;
+CREATE ROLE app LOGIN IN ROLE hr;
+ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
+CREATE FUNCTION public.verdict(token text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    code text; hint text;
+BEGIN
+    PERFORM set_config('toms.token', token, true);
+    RETURN 'ok: ' || toms.current_tenant();
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, hint = PG_EXCEPTION_HINT;
+    RETURN code || CASE WHEN hint = '' THEN '' ELSE ', with a hint' END || ' (' || SQLSTATE || ')';
+END
+$$;
+SQL
+
+# no key
+my $first = mint('first');
+is(status(), '0|', 'no key is configured: the status says so');
+is(verdict($first), 'toms_no_keys, with a hint (55000)', 'no key is configured: a token is refused, with a hint what to do');
+
+# one key
+set_jwks_file($jwks, 1);
+is(status(), '1|', 'one key: the status says so');
+is(verdict($first), 'ok: acme', 'one key: its token is accepted');
+is(verdict(mint('first', '--header', '{"alg":"EdDSA"}')), 'ok: acme', 'one key: it need not be named');
+
+# rotation
+new_key($jwks, 'second');
+my $second = mint('second');
+is(verdict($second), 'ok: acme', 'a second key is added: its token is accepted at once');
+is(verdict($first), 'ok: acme', '... and so is the first one\'s');
+is(status(), '2|', '... and the status counts two');
+is(verdict(mint('first', '--header', '{"alg":"EdDSA"}')), 'toms_token_unknown_key (28000)', '... of which a token must name one');
+my $both = slurp_file($jwks);
+
+# broken files
+my $keys = decode_json($both)->{keys};
+my ($one, $two) = @$keys;
+my $private = decode_json(slurp_file("$dir/first.jwk"));
+my $set = sub { return JSON::PP->new->canonical->encode({ keys => [@_] }) };
+my @broken = (
+	[ 'cut off', substr($both, 0, 100), qr/not valid JSON/ ],
+	[ 'empty', '', qr/not valid JSON/ ],
+	[ 'a list', '[]', qr/not a JSON object/ ],
+	[ 'a member twice', qq({"keys":[],"keys":[]}), qr/appears twice/ ],
+	[ 'a private key in it', $set->($private, $two), qr/private key/ ],
+	[ 'two keys of one name', $set->($one, { %$two, kid => 'first' }), qr/same "kid"/ ],
+	[ 'a key without a name', $set->($one, { map { $_ => $two->{$_} } grep { $_ ne 'kid' } keys %$two }), qr/no "kid"/ ],
+	[ 'a key under the name of toms.enter()', $set->($one, { %$two, kid => 'toms-enter' }), qr/reserved/ ],
+	[ 'a key that is too short', $set->($one, { %$two, x => substr($two->{x}, 0, 42) }), qr/32 bytes/ ],
+	[ 'a key that is too long', $set->($one, { %$two, x => "$two->{x}AA" }), qr/32 bytes/ ],
+	[ 'a key in plain base64', $set->($one, { %$two, x => "$two->{x}=" }), qr/32 bytes/ ],
+	[ 'a name too long', $set->($one, { %$two, kid => 'k' x 200 }), qr/not acceptable/ ],
+	[ '65 keys', $set->(map { { %$one, kid => "k$_" } } 1 .. 65), qr/too many/ ],
+	[ '64 kB', $set->($one, $two) . ' ' x 65536, qr/too large/ ],
+	[ 'the group can write it', $set->($one), qr/can change it/, 0664 ],
+	[ 'everybody can write it', $set->($one), qr/can change it/, 0646 ]);
+for my $case (@broken)
+{
+	my ($name, $text, $problem, $mode) = @$case;
+	my $offset = -s $node->logfile;
+	spew($text, $mode);
+	is(verdict($_->[0]), 'ok: acme', "$name: $_->[1] stays good") for [ $first, 'the first key' ], [ $second, 'the second key' ];
+	like(status(), qr/^2\|.*$problem/, "$name: the status says what is wrong");
+	is(complaints($offset), 1, "$name: the log says so once");
+}
+my $offset = -s $node->logfile;
+unlink $jwks;
+is(verdict($second), 'ok: acme', 'the file is gone: the keys stay good');
+like(status(), qr/^2\|.*cannot be read/, '... the status says what is wrong');
+mkdir $jwks or die $!;
+is(verdict($second), 'ok: acme', 'the file is a folder: the keys stay good');
+rmdir $jwks or die $!;
+unlike(substr(slurp_file($node->logfile), $offset), qr/\Q$private->{d}\E/, 'the log never holds the private key');
+spew($both);
+is(status(), '2|', 'the file is whole again: no problem is left');
+
+# keys of other kinds are passed over, as RFC 7517 demands
+spew($set->({ kty => 'RSA', kid => 'r', n => 'AQAB', e => 'AQAB' }, { kty => 'EC', crv => 'P-256', kid => 'e', x => 'AA', y => 'AA' },
+	{ kty => 'OKP', crv => 'X25519', kid => 'x', x => $two->{x} }, $one, $two));
+is(status(), '2|', 'keys of other kinds are passed over');
+is(verdict($second), 'ok: acme', '... and ours used');
+
+# a removed key is refused at once, in a session that has just used it too
+my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+is($session->query("SELECT verdict('$first');"), 'ok: acme', 'a session has used the first key\'s token');
+spew($set->($two));
+is($session->query("SELECT verdict('$first');"), 'toms_token_unknown_key (28000)', 'the first key is removed: the session is refused the very token it has used');
+is($session->query("SELECT verdict('$second');"), 'ok: acme', '... but not the second key\'s');
+is(verdict($first), 'toms_token_unknown_key (28000)', '... and so is every other session');
+
+# another key under the same name is another key
+unlink "$dir/first.jwk";
+unlink "$dir/fresh.json";
+new_key("$dir/fresh.json", 'first');
+spew(slurp_file("$dir/fresh.json"));
+is($session->query("SELECT verdict('$first');"), 'toms_token_forged (28000)', 'another key takes the name over: the old tokens are forgeries');
+is($session->query("SELECT verdict('" . mint('first') . "');"), 'ok: acme', '... and the new ones good');
+
+# no key is left
+spew('{"keys":[]}');
+is($session->query("SELECT verdict('$second');"), 'toms_no_keys, with a hint (55000)', 'an empty set: every token is refused');
+spew($both);
+is($session->query("SELECT verdict('$second');"), 'ok: acme', 'the set is back');
+$session->quit;
+set_jwks_file('', 0);
+is(verdict($second), 'toms_no_keys, with a hint (55000)', 'the setting is taken back: every token is refused');
+
+$node->stop;
+done_testing();
