@@ -34,10 +34,7 @@
 #include "libpq/libpq-be.h"
 #endif
 
-/*
- * Memory of a check hook's new value and extra is released by guc.c.  From 16 on a
- * membership can be given without the right to act as the role.
- */
+/* guc.c releases what a check hook hands it; a membership can be without the right to act. */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
@@ -55,7 +52,7 @@
 #define toms_proc_lxid(proc) ((proc)->lxid)
 #endif
 
-/* JSON: semantic actions return a result from 16 on. */
+/* JSON: semantic actions return a result from 16 on; 17 can change generated columns. */
 #if PG_VERSION_NUM >= 160000
 typedef JsonParseErrorType TomsJsonActionResult;
 #define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
@@ -64,8 +61,10 @@ typedef void TomsJsonActionResult;
 #define TOMS_JSON_ACTION_RETURN return
 #endif
 #if PG_VERSION_NUM >= 170000
+#define toms_is_set_expression(command) ((command)->subtype == AT_SetExpression)
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
 #else
+#define toms_is_set_expression(command) false
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 

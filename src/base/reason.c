@@ -3,8 +3,8 @@
  *
  * Called by every slice that refuses.  A refusal is written to the server log before
  * the error is raised, since an EXCEPTION block may swallow the error.  The statement's
- * text is kept out of both, for it may hold a token or a health value; the context lines of
- * a function that an error passes through are PostgreSQL's and stay.
+ * text and the context are kept out of the log in both, for they may hold a token or a
+ * health value.
  *
  * The counter is atomic and needs no lock.
  */
@@ -145,5 +145,5 @@ toms_refuse(const TomsRefusal *refusal)
 			 refusal->hint ? errhint("%s", refusal->hint) : 0,
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, toms_reason_code(refusal->reason)),
 			 table ? error_table(refusal->relid) : 0,
-			 errhidestmt(true)));
+			 errhidestmt(true), errhidecontext(true)));
 }

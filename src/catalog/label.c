@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
 static List *
@@ -72,11 +73,24 @@ column_word_ok(const char *word)
 	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0;
 }
 
+static bool
+is_table(Oid relid)
+{
+	char		kind = get_rel_relkind(relid);
+
+	return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE;
+}
+
 static void
 check_grammar(const char *label, bool column)
 {
 	ListCell   *cell;
 
+	if (split_label(label) == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a label is empty"),
+				 errhint("SECURITY LABEL … IS NULL removes it.")));
 	foreach(cell, split_label(label))
 	{
 		if (!(column ? column_word_ok : table_word_ok) (lfirst(cell)))
@@ -111,6 +125,10 @@ toms_label_check(const ObjectAddress *object, const char *label)
 
 		toms_refuse(&refusal);
 	}
+	if (label && !is_table(object->objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("toms labels tables and their columns only")));
 	if (label)
 		check_grammar(label, object->objectSubId != 0);
 	toms_catalog_forget();

@@ -96,6 +96,11 @@ read_purpose(ClaimsWalk *walk, const TomsJsonItem *item)
 	TomsClaims *claims = walk->claims;
 
 	note_problem(walk, "purpose", text_problem(item, NAMEDATALEN - 1));
+	for (int i = 0; walk->problem == NULL && i < claims->npurposes; i++)
+	{
+		if (strcmp(claims->purposes[i], item->text) == 0)
+			return;
+	}
 	if (walk->problem == NULL && claims->npurposes == TOMS_MAX_PURPOSES)
 		note_problem(walk, "purpose", "holds too many purposes");
 	if (walk->problem == NULL)
@@ -167,6 +172,8 @@ visit_claim(void *arg, const TomsJsonItem *item)
 		if (walk->problem == NULL)
 			walk->claims->actor = pstrdup(item->text);
 	}
+	else if (strcmp(name, "act") == 0 && item->depth == 1 && item->event != TOMS_JSON_OBJECT_START)
+		note_problem(walk, "act", "is not an object");
 	else if (item->depth == 1)
 		read_member(walk, name, item);
 	return walk->problem == NULL;

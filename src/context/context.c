@@ -141,17 +141,6 @@ take_from_leader(const char *value, TomsClaims *claims, LocalTransactionId *lxid
 	return toms_token_read(end + 1, true, claims);
 }
 
-static char *
-stored_value(const char *token, LocalTransactionId lxid)
-{
-	size_t		size = strlen(token) + 16;
-	char	   *value = toms_guc_malloc(size);
-
-	if (value)
-		snprintf(value, size, "%u~%s", lxid, token);
-	return value;
-}
-
 static bool
 check_in_context(char **newval, void **extra, GucSource source)
 {
@@ -164,7 +153,6 @@ check_in_context(char **newval, void **extra, GucSource source)
 		verdict = take_from_leader(*newval, &claims, &lxid);
 	else
 	{
-		hide_token_text(*newval);
 		verdict = check_token(*newval, &claims);
 		lxid = toms_proc_lxid(MyProc);
 	}
@@ -176,7 +164,7 @@ check_in_context(char **newval, void **extra, GucSource source)
 		return false;
 	if (!InitializingParallelWorker)
 	{
-		value = stored_value(*newval, lxid);
+		value = toms_stored_value(*newval, lxid);
 		if (value == NULL)
 			return false;
 		toms_guc_free(*newval);
@@ -195,6 +183,8 @@ check_hook(char **newval, void **extra, GucSource source)
 	*extra = NULL;
 	if (*newval == NULL || (*newval)[0] == '\0')
 		return true;
+	if (!InitializingParallelWorker)
+		hide_token_text(*newval);
 	if (source != PGC_S_CLIENT && source != PGC_S_SESSION && !InitializingParallelWorker)
 		return refuse_token(TOMS_VERDICT(TOMS_TOKEN_SOURCE, "Not in a file, not by ALTER ROLE, ALTER DATABASE, ALTER SYSTEM or CREATE FUNCTION … SET.",
 										 "SELECT set_config('toms.token', $1, true) in the transaction that needs it."), source);
@@ -253,14 +243,6 @@ toms_context_in_transaction(void)
 	return transaction.lxid == toms_proc_lxid(MyProc);
 }
 
-static bool
-set_in_this_transaction(void)
-{
-	PGPROC	   *proc = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
-
-	return proc && assigned->lxid == toms_proc_lxid(proc);
-}
-
 /* The purpose in force: the chosen one, else the only one; NULL if there is none. */
 static const char *
 find_purpose(void)
@@ -308,7 +290,7 @@ find_verdict(void)
 	answer.purpose = NULL;
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
-	if (!set_in_this_transaction() && !toms_context_outlives_transaction())
+	if (!toms_settings_is_current(assigned->lxid))
 		return TOMS_CONTEXT_ENDED;
 
 	answer.role = get_role_oid(assigned->role, true);

@@ -72,6 +72,12 @@ extern const char *toms_settings_audience(void);
 extern const char *toms_settings_environment(void);
 extern const char *toms_settings_purpose(void);
 
+/* Whether what was set in a transaction still holds: in it, or in a session context. */
+extern bool toms_settings_is_current(LocalTransactionId lxid);
+
+/* "<transaction>~<value>" in memory for guc.c; NULL when memory is short. */
+extern char *toms_stored_value(const char *value, LocalTransactionId lxid);
+
 /* token.c: the check of a compact JWS; fills claims on success */
 extern TomsVerdict toms_token_read(const char *token, bool trusted, TomsClaims *claims);
 

@@ -29,6 +29,7 @@
 typedef struct FileStamp
 {
 	uint64		path;			/* hash of its name */
+	uint64		path_set;		/* 0: toms.jwks_file is empty */
 	ino_t		inode;
 	off_t		size;
 	struct timespec modified;
@@ -153,6 +154,7 @@ static void
 take_stamp(const char *path, FileStamp *stamp, struct stat *st)
 {
 	memset(stamp, 0, sizeof(*stamp));
+	stamp->path_set = path[0] != '\0';
 	stamp->path = hash_bytes_extended((const unsigned char *) path, strlen(path), 0);
 	if (st)
 	{
@@ -204,7 +206,7 @@ install(const FileStamp *stamp, const KeySet *fresh, const char *problem)
 	{
 		shared->nkeys = fresh->nkeys;
 		memcpy(shared->keys, fresh->keys, sizeof(fresh->keys));
-		shared->loaded_at = GetCurrentTimestamp();
+		shared->loaded_at = stamp->path_set ? GetCurrentTimestamp() : 0;
 	}
 	strlcpy(shared->problem, problem ? problem : "", sizeof(shared->problem));
 	shared->stamp = *stamp;

@@ -64,6 +64,35 @@ check_reason(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/*
+ * A purpose that is SET is that transaction's, like the token; the stored value is
+ * "<transaction>~<purpose>", for parallel workers too.  One from a start-up option, role
+ * or database is the session's and stored with transaction 0.
+ */
+static bool
+check_purpose(char **newval, void **extra, GucSource source)
+{
+	LocalTransactionId lxid = source == PGC_S_SESSION && MyProc ? toms_proc_lxid(MyProc) : InvalidLocalTransactionId;
+	char	   *stored;
+
+	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker)
+		return true;
+	stored = toms_stored_value(*newval, lxid);
+	if (stored == NULL)
+		return false;
+	toms_guc_free(*newval);
+	*newval = stored;
+	return true;
+}
+
+static const char *
+show_purpose(void)
+{
+	const char *chosen = toms_settings_purpose();
+
+	return chosen ? chosen : "";
+}
+
 static void
 assign_purpose(const char *newval, void *extra)
 {
@@ -83,7 +112,7 @@ define_client_settings(void)
 							   "The one of the token's purposes that is in force.",
 							   "Needed only if the token holds several.",
 							   &purpose, "", PGC_USERSET, GUC_NOT_IN_SAMPLE,
-							   NULL, assign_purpose, NULL);
+							   check_purpose, assign_purpose, show_purpose);
 	DefineCustomStringVariable("toms.reason",
 							   "Stated reason of administrative access, for the record.",
 							   "Superusers and roles with BYPASSRLS reach protected tables only with it.",
@@ -175,10 +204,35 @@ toms_settings_environment(void)
 	return environment;
 }
 
+bool
+toms_settings_is_current(LocalTransactionId lxid)
+{
+	PGPROC	   *proc = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
+
+	return session_context || (proc && lxid == toms_proc_lxid(proc));
+}
+
+char *
+toms_stored_value(const char *value, LocalTransactionId lxid)
+{
+	size_t		size = strlen(value) + 16;
+	char	   *stored = toms_guc_malloc(size);
+
+	if (stored)
+		snprintf(stored, size, "%u~%s", lxid, value);
+	return stored;
+}
+
 const char *
 toms_settings_purpose(void)
 {
-	return purpose && purpose[0] ? purpose : NULL;
+	char	   *value;
+	LocalTransactionId lxid;
+
+	if (purpose == NULL || purpose[0] == '\0')
+		return NULL;
+	lxid = strtoul(purpose, &value, 10);
+	return lxid == InvalidLocalTransactionId || toms_settings_is_current(lxid) ? value + 1 : NULL;
 }
 
 int64

@@ -69,6 +69,11 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
            format('SELECT toms.protect(%L, tenant => %L, subject => %L, category => %L);', d.root, d.tenant, d.subject, d.category)
     FROM rel, toms.describe(protection_leaks.relation) d WHERE rel.mode = 'enforce' AND NOT rel.intact
     UNION ALL
+    SELECT 'policy', p.polname::text, 'is evaluated before those of toms; if it hands columns to functions that are not leakproof, access is refused',
+           format('ALTER POLICY %I ON %s RENAME TO %I;', p.polname, rel.oid::regclass, 'zz_' || p.polname)
+    FROM rel JOIN pg_policy p ON p.polrelid = rel.oid
+    WHERE NOT p.polpermissive AND p.polname::text COLLATE "C" < 'toms_'
+    UNION ALL
     SELECT 'mode', protection_leaks.relation::text, 'observed only: nothing is refused',
            format('SELECT toms.enforce(%L);', protection_leaks.relation)
     FROM rel WHERE rel.mode = 'observe' AND rel.oid = protection_leaks.relation

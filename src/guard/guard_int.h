@@ -44,6 +44,11 @@ extern bool toms_guard_is_administrator(void);
 /* "what" was done, for the record: verbs, or "truncate". */
 extern void toms_guard_record_administrator(Oid relid, const char *what);
 
+/* ddl.c: whether a statement computes an expression from the rows that a table has. */
+extern bool toms_ddl_runs_expression(const AlterTableCmd *command);
+extern bool toms_ddl_indexes_expression(const IndexStmt *index);
+extern bool toms_ddl_measures_expression(const CreateStatsStmt *statistics);
+
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);
 extern Size toms_observe_shmem_size(void);

@@ -93,6 +93,31 @@ check_new_parent(Oid child, Oid parent)
 		toms_refuse(&refusal);
 }
 
+/*
+ * A dump creates the policies of toms as it found them.  An administrator may, on a stated
+ * reason: a policy that is not what toms would make leaves the table closed.
+ */
+static bool
+restoring(void)
+{
+	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+}
+
+/*
+ * An expression over all rows meets no policy.  It is an administrator's, on record.
+ */
+static void
+require_administrator(Oid relid)
+{
+	TomsRefusal refusal = {.reason = TOMS_DDL,.relid = relid,.who = toms_context_who(),
+		.detail = "No policy applies to the rows that an index, a constraint, a generated column or a new type is computed from.",
+	.hint = "Run the migration as a role with BYPASSRLS and toms.reason set."};
+
+	if (!restoring())
+		toms_refuse(&refusal);
+	toms_guard_record_administrator(relid, "ddl");
+}
+
 static void
 check_alter_table(AlterTableStmt *alter)
 {
@@ -106,6 +131,8 @@ check_alter_table(AlterTableStmt *alter)
 		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
 			is_enforced(relid))
 			refuse_managed(relid);
+		if (is_enforced(relid) && toms_ddl_runs_expression(command))
+			require_administrator(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_AttachPartition)
@@ -139,14 +166,27 @@ check_rename(RenameStmt *rename)
 	check_new_name(rename->relation, rename->newname);
 }
 
-/*
- * A dump creates the policies of toms as it found them.  An administrator may, on a stated
- * reason: a policy that is not what toms would make leaves the table closed.
- */
-static bool
-restoring(void)
+static void
+check_index(IndexStmt *index)
 {
-	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+	Oid			relid = relation_named(index->relation);
+
+	if (is_enforced(relid) && toms_ddl_indexes_expression(index))
+		require_administrator(relid);
+}
+
+static void
+check_statistics(CreateStatsStmt *statistics)
+{
+	ListCell   *cell;
+
+	foreach(cell, statistics->relations)
+	{
+		Oid			relid = IsA(lfirst(cell), RangeVar) ? relation_named(lfirst(cell)) : InvalidOid;
+
+		if (is_enforced(relid) && toms_ddl_measures_expression(statistics))
+			require_administrator(relid);
+	}
 }
 
 /* Refuse what would open a table; false if the statement concerns no row security. */
@@ -163,6 +203,12 @@ check_ddl(Node *statement)
 		case T_AlterTableStmt:
 			check_alter_table((AlterTableStmt *) statement);
 			return true;
+		case T_IndexStmt:
+			check_index((IndexStmt *) statement);
+			return false;
+		case T_CreateStatsStmt:
+			check_statistics((CreateStatsStmt *) statement);
+			return false;
 		case T_CreatePolicyStmt:
 			if (!restoring())
 				check_new_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
@@ -198,9 +244,9 @@ toms_guard_before_utility(Node *statement)
 }
 
 static void
-app_policy_changed(RangeVar *table)
+app_policy_changed(RangeVar *table, const char *policy)
 {
-	Oid			relid = relation_named(table);
+	Oid			relid = toms_policy_is_reserved(policy) ? InvalidOid : relation_named(table);
 
 	if (OidIsValid(relid))
 		toms_policy_app_changed(relid);
@@ -243,9 +289,9 @@ toms_guard_after_utility(Node *statement)
 	else if (IsA(statement, AlterTableStmt))
 		table_altered((AlterTableStmt *) statement);
 	else if (IsA(statement, CreatePolicyStmt))
-		app_policy_changed(((CreatePolicyStmt *) statement)->table);
+		app_policy_changed(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, AlterPolicyStmt))
-		app_policy_changed(((AlterPolicyStmt *) statement)->table);
+		app_policy_changed(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
-		app_policy_changed(table);
+		app_policy_changed(table, policy);
 }

@@ -24,8 +24,8 @@ extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDe
 extern const char *toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision);
 
 /*
- * True if row security of the relation is enabled and forced, and each verb has the
- * restrictive policy that toms made, unchanged.
+ * True if row security of the relation is enabled and forced, each verb has the restrictive
+ * policy that toms made, unchanged, and no policy of the application peeks before them.
  */
 extern bool toms_policy_intact(TomsRelation *relation);
 

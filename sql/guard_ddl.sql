@@ -1,0 +1,82 @@
+--
+-- guard_ddl: the owner of a protected table changes it, and sees nobody's rows by it
+--
+-- PostgreSQL computes indexes, constraints, generated columns and new types from all rows
+-- of a table, whatever row security says, and runs functions of the owner's on them.
+--
+\set SHOW_CONTEXT never
+CREATE SCHEMA ddl AUTHORIZATION regress_owner;
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE ddl.note (tenant text NOT NULL, id integer NOT NULL, employee integer NOT NULL, day date);
+INSERT INTO ddl.note VALUES ('acme', 1, 17, '2026-01-01'), ('globex', 2, 4, '2026-01-02');
+CREATE FUNCTION ddl.leak(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE COST 0.0000001
+    AS $$ BEGIN RAISE NOTICE 'leaked: %', $1; RETURN true; END $$;
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('ddl.note', tenant => 'tenant', subject => 'employee');
+SELECT toms.permit('regress_hr', 'ddl.note', '{select}', '{audit}', scope => 'tenant');
+
+CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE sql AS $$ SELECT statement || ': ' || regress.verdict(statement) $$;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pg_temp TO PUBLIC;
+
+-- each runs an expression over the rows of every tenant: refused
+SET SESSION AUTHORIZATION regress_owner;
+SELECT pg_temp.try(s) FROM unnest(ARRAY[
+    'CREATE INDEX ON ddl.note (ddl.leak(tenant))',
+    'CREATE INDEX ON ddl.note (id) WHERE ddl.leak(tenant)',
+    'CREATE UNIQUE INDEX ON ddl.note ((lower(tenant)), id)',
+    'ALTER TABLE ddl.note ADD CHECK (ddl.leak(tenant))',
+    'ALTER TABLE ddl.note ADD CHECK (ddl.leak(tenant)) NOT VALID',
+    'ALTER TABLE ddl.note ADD COLUMN z integer CHECK (ddl.leak(tenant))',
+    'ALTER TABLE ddl.note ADD COLUMN z boolean GENERATED ALWAYS AS (ddl.leak(tenant)) STORED',
+    'ALTER TABLE ddl.note ALTER COLUMN id TYPE text USING ddl.leak(tenant)::text',
+    'ALTER TABLE ddl.note ALTER COLUMN id TYPE bigint',
+    'ALTER TABLE ddl.note ADD EXCLUDE USING btree ((lower(tenant)) WITH =)',
+    'CREATE STATISTICS ddl.peek ON (ddl.leak(tenant)), id FROM ddl.note']) s;
+
+-- each changes the table without looking at rows, or looks at plain columns: ok
+SELECT pg_temp.try(s) FROM unnest(ARRAY[
+    'CREATE INDEX note_day ON ddl.note (tenant, day)',
+    'ALTER TABLE ddl.note ADD PRIMARY KEY (tenant, id)',
+    'ALTER TABLE ddl.note ADD COLUMN half boolean DEFAULT false',
+    'ALTER TABLE ddl.note ALTER COLUMN half SET NOT NULL',
+    'ALTER TABLE ddl.note RENAME COLUMN half TO half_day',
+    'ALTER TABLE ddl.note DROP COLUMN half_day',
+    'CREATE STATISTICS ddl.both ON tenant, employee FROM ddl.note']) s;
+
+-- a policy of the owner's that comes before those of toms and tells rows on: the table closes
+CREATE POLICY "a peek" ON ddl.note AS RESTRICTIVE USING (ddl.leak(tenant));
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
+SELECT pg_temp.try('SELECT FROM ddl.note');                         -- refused, and nothing leaked
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT kind, object, remedy FROM toms.explain_protection('ddl.note') WHERE kind = 'leak: policy';
+SELECT remedy FROM toms.explain_protection('ddl.note') WHERE kind = 'leak: policy' \gexec
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
+SELECT pg_temp.try('SELECT FROM ddl.note');                         -- ok: it comes after those of toms, and sees acme only
+COMMIT;
+-- one that keeps the columns to itself may come first
+SET SESSION AUTHORIZATION regress_owner;
+DROP POLICY "zz_a peek" ON ddl.note;
+CREATE POLICY "a narrow one" ON ddl.note AS RESTRICTIVE USING (day > '2025-12-31');
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
+SELECT pg_temp.try('SELECT FROM ddl.note');                         -- ok
+COMMIT;
+
+-- a migration by a role with BYPASSRLS and a reason: ok, and on record
+RESET SESSION AUTHORIZATION;
+GRANT regress_owner TO regress_migration;
+SET SESSION AUTHORIZATION regress_migration;
+SELECT pg_temp.try('ALTER TABLE ddl.note ADD CHECK (id > 0)');      -- refused: no reason
+SET toms.reason = 'release 12';
+SELECT pg_temp.try('ALTER TABLE ddl.note ADD CHECK (id > 0)');      -- ok
+RESET toms.reason;
+RESET SESSION AUTHORIZATION;
+REVOKE regress_owner FROM regress_migration;
+SET client_min_messages = warning;
+DROP SCHEMA ddl CASCADE;
