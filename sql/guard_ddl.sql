@@ -13,7 +13,7 @@ CREATE FUNCTION ddl.leak(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE COST 0
     AS $$ BEGIN RAISE NOTICE 'leaked: %', $1; RETURN true; END $$;
 RESET SESSION AUTHORIZATION;
 SELECT toms.protect('ddl.note', tenant => 'tenant', subject => 'employee');
-SELECT toms.permit('regress_hr', 'ddl.note', '{select}', '{audit}', scope => 'tenant');
+SELECT toms.permit('regress_hr', 'ddl.note', '{select}', '{audit}', scope => 'tenant') > 0 AS permitted;
 
 CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE sql AS $$ SELECT statement || ': ' || regress.verdict(statement) $$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pg_temp TO PUBLIC;
@@ -67,6 +67,37 @@ BEGIN;
 SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
 SELECT pg_temp.try('SELECT FROM ddl.note');                         -- ok
 COMMIT;
+
+-- a trigger inside a foreign key's cascade runs as the owner; it cannot have him change the table
+RESET SESSION AUTHORIZATION;
+CREATE TABLE ddl.parent (id integer PRIMARY KEY);
+CREATE TABLE ddl.child (parent integer REFERENCES ddl.parent ON DELETE CASCADE);
+ALTER TABLE ddl.parent OWNER TO regress_owner;
+ALTER TABLE ddl.child OWNER TO regress_owner;
+INSERT INTO ddl.parent VALUES (1);
+INSERT INTO ddl.child VALUES (1);
+GRANT USAGE, CREATE ON SCHEMA ddl TO regress_stranger;
+GRANT TRIGGER ON ddl.child TO regress_stranger;
+GRANT DELETE, SELECT ON ddl.parent TO regress_job;
+SET SESSION AUTHORIZATION regress_stranger;
+CREATE FUNCTION ddl.curious() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'as %: %', current_user, regress.verdict('CREATE INDEX ON ddl.note (ddl.leak(tenant))');
+    RAISE NOTICE 'as %: %', current_user, regress.verdict('ALTER TABLE ddl.note ADD CHECK (ddl.leak(tenant))');
+    RETURN OLD;
+END $$;
+CREATE TRIGGER curious BEFORE DELETE ON ddl.child FOR EACH ROW EXECUTE FUNCTION ddl.curious();
+SET SESSION AUTHORIZATION regress_job;
+DELETE FROM ddl.parent;                                             -- ok: the cascade works, the trigger learns nothing
+-- a cursor WITH HOLD does not keep what a function reads when it is run to its end at COMMIT
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION ddl.rows() RETURNS SETOF ddl.note LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT * FROM ddl.note; END $$;
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
+DECLARE kept CURSOR WITH HOLD FOR SELECT tenant, id FROM ddl.rows();
+COMMIT;                                                             -- refused: toms_cursor_with_hold
+FETCH ALL FROM kept;
 
 -- a migration by a role with BYPASSRLS and a reason: ok, and on record
 RESET SESSION AUTHORIZATION;

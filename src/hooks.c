@@ -93,7 +93,7 @@ executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 	TomsLevel	level;
 
 	toms_guard_before_run(query);
-	level = toms_guard_push_level(NIL);
+	level = toms_guard_push_run(query);
 	PG_TRY();
 	{
 		if (next_executor_run)
@@ -141,8 +141,10 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 {
 	/* the statement's own tree may be gone when it has run */
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
-	bool		holding = toms_guard_set_holding(before.holds_cursor);
+	TomsLevel	level = toms_guard_push_level(NIL);
 
+	if (before.holds_cursor)
+		toms_guard_set_holding(true);
 	PG_TRY();
 	{
 		if (next_utility)
@@ -152,7 +154,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	}
 	PG_FINALLY();
 	{
-		toms_guard_set_holding(holding);
+		toms_guard_pop_level(level);
 	}
 	PG_END_TRY();
 	toms_guard_after_utility(before.statement);

@@ -16,7 +16,9 @@
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "tcop/pquery.h"
 #include "utils/inval.h"
+#include "utils/portal.h"
 
 typedef struct Pin
 {
@@ -29,7 +31,6 @@ typedef struct Pin
 
 static dlist_head pins = DLIST_STATIC_INIT(pins);
 static TomsLevel current;
-static bool holding = false;	/* a cursor WITH HOLD is being declared */
 
 /* levels ----------------------------------------------------------------------------- */
 
@@ -45,10 +46,31 @@ toms_guard_push_level(List *checked_rtable)
 	return enclosing;
 }
 
+/*
+ * A cursor WITH HOLD is run to its end at COMMIT, in the context of its transaction, and
+ * read afterwards by whoever has the connection then: also what functions in it read.
+ */
+TomsLevel
+toms_guard_push_run(QueryDesc *query)
+{
+	TomsLevel	enclosing = toms_guard_push_level(NIL);
+
+	if (ActivePortal && ActivePortal->queryDesc == query &&
+		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0)
+		current.holding = true;
+	return enclosing;
+}
+
 void
 toms_guard_pop_level(TomsLevel level)
 {
 	current = level;
+}
+
+void
+toms_guard_set_holding(bool now)
+{
+	current.holding = now;
 }
 
 /*
@@ -77,14 +99,12 @@ refuse_finding(const TomsAccess *access, const TomsFinding *finding)
 	toms_refuse(&refusal);
 }
 
-static void
-refuse_holding(const TomsAccess *access)
+static TomsFinding
+refused_holding(void)
 {
-	TomsFinding finding = {.reason = TOMS_CURSOR_WITH_HOLD,
+	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_CURSOR_WITH_HOLD,
 		.detail = "Its rows would stay readable after the transaction, for whoever uses the connection next.",
 	.hint = "Declare the cursor without WITH HOLD and read it in its transaction."};
-
-	refuse_finding(access, &finding);
 }
 
 /*
@@ -96,6 +116,8 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 {
 	TomsFinding finding = toms_guard_examine(access);
 
+	if (current.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
+		finding = refused_holding();
 	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
 	{
 		toms_guard_record_administrator(access->relation->relid, toms_verb_text(access->verbs));
@@ -117,8 +139,6 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 		return false;
 	if (finding.passage == TOMS_PASS_REFUSED)
 		refuse_finding(access, &finding);
-	if (holding)
-		refuse_holding(access);
 	return true;
 }
 
@@ -247,15 +267,6 @@ toms_guard_before_run(QueryDesc *query)
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
 		return;
 	}
-}
-
-bool
-toms_guard_set_holding(bool now)
-{
-	bool		before = holding;
-
-	holding = now;
-	return before;
 }
 
 /* truncate --------------------------------------------------------------------------- */

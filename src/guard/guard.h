@@ -23,10 +23,12 @@ typedef struct TomsLevel
 {
 	int			depth;
 	int			security;		/* security context in which the level runs */
+	bool		holding;		/* inside of a cursor that outlives its transaction */
 	List	   *checked_rtable; /* has been checked before its executor is started */
 } TomsLevel;
 
 extern TomsLevel toms_guard_push_level(List *checked_rtable);
+extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 
 /*
@@ -56,6 +58,6 @@ typedef struct TomsUtility
 
 extern TomsUtility toms_guard_before_utility(Node *statement);
 extern void toms_guard_after_utility(Node *statement);
-extern bool toms_guard_set_holding(bool holding);
+extern void toms_guard_set_holding(bool holding);
 
 #endif							/* TOMS_GUARD_H */
