@@ -143,8 +143,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
 	TomsLevel	level = toms_guard_push_level(NIL);
 
-	if (before.holds_cursor)
-		toms_guard_set_holding(true);
+	toms_guard_enter_utility(before);
 	PG_TRY();
 	{
 		if (next_utility)

@@ -14,7 +14,6 @@
 #include "base/reason.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
@@ -101,15 +100,6 @@ check_grammar(const char *label, bool column)
 	}
 }
 
-/* Officers with the duty admin, and superusers. */
-static bool
-is_admin(Oid role)
-{
-	Oid			admin = get_role_oid("toms_admin", true);
-
-	return superuser_arg(role) || (OidIsValid(admin) && has_privs_of_role(role, admin));
-}
-
 void
 toms_label_check(const ObjectAddress *object, const char *label)
 {
@@ -117,11 +107,11 @@ toms_label_check(const ObjectAddress *object, const char *label)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("toms labels tables and their columns only")));
-	if (!is_admin(GetUserId()))
+	if (!superuser())
 	{
 		TomsRefusal refusal = {.reason = TOMS_OFFICER_REQUIRED,.relid = object->objectId,
-			.detail = "The owner of a table cannot label it.",
-		.hint = "A member of toms_admin calls toms.protect() or toms.unprotect()."};
+			.detail = "A table is labelled by toms.protect() and toms.unprotect(), which an officer may call.",
+		.hint = "SELECT toms.grant_officer(current_user, 'admin'); by a superuser, then toms.protect()."};
 
 		toms_refuse(&refusal);
 	}

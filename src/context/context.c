@@ -292,6 +292,9 @@ find_verdict(void)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
 	if (!toms_settings_is_current(assigned->lxid))
 		return TOMS_CONTEXT_ENDED;
+	if (!IsParallelWorker() && toms_context_in_transaction() &&
+		strcmp(transaction.tenant, assigned->tenant) != 0)
+		return TOMS_CONTEXT_SWAPPED;
 
 	answer.role = get_role_oid(assigned->role, true);
 	reason = check_standing(answer.role);
@@ -337,10 +340,15 @@ toms_context_get(void)
 	return toms_context_check() == TOMS_OK ? assigned : NULL;
 }
 
-Oid
-toms_context_role(void)
+TomsReason
+toms_context_ask(TomsAsker *asker)
 {
-	return toms_context_check() == TOMS_OK ? answer.role : InvalidOid;
+	TomsReason	reason = toms_context_check();
+
+	asker->context = reason == TOMS_OK ? assigned : NULL;
+	asker->role = answer.role;
+	asker->purpose = answer.purpose;
+	return reason;
 }
 
 const char *

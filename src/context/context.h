@@ -49,8 +49,20 @@ extern TomsReason toms_context_check(void);
  */
 extern const TomsContext *toms_context_get(void);
 
-/* Role and chosen purpose of the context in force; purpose is NULL if none is chosen. */
-extern Oid	toms_context_role(void);
+/*
+ * Who asks, in one answer: each of the functions around here may look anew, since looking
+ * up anything can take in another session's change.  Valid as long as the context is.
+ */
+typedef struct TomsAsker
+{
+	const TomsContext *context; /* NULL unless the result is TOMS_OK */
+	Oid			role;
+	const char *purpose;		/* in force; NULL if none is chosen */
+} TomsAsker;
+
+extern TomsReason toms_context_ask(TomsAsker *asker);
+
+/* The purpose in force, or NULL. */
 extern const char *toms_context_purpose(void);
 
 /* Differs whenever the answers above may differ. */

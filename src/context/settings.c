@@ -48,6 +48,21 @@ static int	on_missing_context = false;
 
 static uint64 stamp = 0;
 
+/* What is written to the log must not look like lines of its own. */
+static bool
+is_printable(const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *) text; *c; c++)
+	{
+		if (*c < 0x20 || *c == 0x7f)
+		{
+			GUC_check_errmsg("control characters are not accepted here");
+			return false;
+		}
+	}
+	return true;
+}
+
 /*
  * A reason is stated by who acts, when he acts: not once and for all in a file, a role or
  * a database.
@@ -55,9 +70,10 @@ static uint64 stamp = 0;
 static bool
 check_reason(char **newval, void **extra, GucSource source)
 {
-	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker ||
-		source == PGC_S_CLIENT || source == PGC_S_SESSION)
+	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker)
 		return true;
+	if (source == PGC_S_CLIENT || source == PGC_S_SESSION)
+		return is_printable(*newval);
 	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
 	GUC_check_errmsg("toms.reason cannot be stored in a configuration");
 	GUC_check_errhint("SET toms.reason = '…' in the session, or PGOPTIONS='-c toms.reason=…'.");
@@ -77,6 +93,8 @@ check_purpose(char **newval, void **extra, GucSource source)
 
 	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker)
 		return true;
+	if (!is_printable(*newval))
+		return false;
 	stored = toms_stored_value(*newval, lxid);
 	if (stored == NULL)
 		return false;

@@ -68,9 +68,16 @@ toms_guard_pop_level(TomsLevel level)
 }
 
 void
-toms_guard_set_holding(bool now)
+toms_guard_enter_utility(TomsUtility utility)
 {
-	current.holding = now;
+	current.holding |= utility.holds_cursor;
+	current.counting |= utility.counts_rows;
+}
+
+bool
+toms_guard_is_counting(void)
+{
+	return current.counting;
 }
 
 /*
@@ -195,10 +202,6 @@ toms_guard_before_start(QueryDesc *query)
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
-
-	/* EXPLAIN ANALYZE would count the rows that policies take out */
-	if (pin)
-		query->instrument_options = 0;
 	return pin;
 }
 

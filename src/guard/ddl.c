@@ -7,8 +7,17 @@
  */
 #include "guard/guard_int.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "base/compat.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_type.h"
 #include "nodes/pg_list.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 
 static bool
 is_computed(const Constraint *constraint)
@@ -71,4 +80,46 @@ toms_ddl_measures_expression(const CreateStatsStmt *statistics)
 			return true;
 	}
 	return false;
+}
+
+static void
+collect_tables(Oid type, List **types, List **tables)
+{
+	Relation	depend;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+
+	if (!OidIsValid(type) || list_member_oid(*types, type))
+		return;
+	*types = lappend_oid(*types, type);
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(TypeRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_depend user = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (user->classid == TypeRelationId)
+			collect_tables(user->objid, types, tables);
+		else if (user->classid == RelationRelationId)
+		{
+			*tables = lappend_oid(*tables, user->objid);
+			collect_tables(get_rel_type_id(user->objid), types, tables);
+		}
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	collect_tables(get_array_type(type), types, tables);
+}
+
+List *
+toms_ddl_tables_of_type(Oid type)
+{
+	List	   *types = NIL;
+	List	   *tables = NIL;
+
+	collect_tables(type, &types, &tables);
+	return tables;
 }

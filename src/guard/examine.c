@@ -89,7 +89,7 @@ examine_privileges(const TomsAccess *access, TomsFinding permitted)
 				   psprintf("User \"%s\" lacks the privilege to %s.", user, toms_verb_text(missing)),
 				   psprintf("GRANT %s ON %s TO %s; or SET ROLE to the role of the context if \"%s\" does not inherit.",
 							toms_verb_text(missing), toms_relation_name(access->relation->relid),
-							quote_identifier(toms_context_get()->role), user));
+							quote_identifier(permitted.role), user));
 }
 
 static TomsFinding
@@ -101,8 +101,12 @@ examine_context(const TomsAccess *access)
 
 	if (decision.reason == TOMS_OK && !IsParallelWorker() && toms_context_expired_now())
 		decision.reason = TOMS_CONTEXT_EXPIRED;
+	if (decision.reason == TOMS_OK && toms_guard_is_counting())
+		return refused(TOMS_EXPLAIN_ANALYZE, "It would count the rows of other tenants that it passes over.",
+					   "EXPLAIN without ANALYZE, or as a role with BYPASSRLS and toms.reason set.");
 	if (decision.reason == TOMS_OK)
-		return (TomsFinding) {.passage = TOMS_PASS_CONTEXT,.scope_tenant = decision.scope_tenant};
+		return (TomsFinding) {.passage = TOMS_PASS_CONTEXT,.scope_tenant = decision.scope_tenant,
+			.role = decision.asker.context->role};
 	if ((decision.reason == TOMS_CONTEXT_MISSING || decision.reason == TOMS_CONTEXT_ENDED) &&
 		toms_context_missing_is_empty() && access->verbs == ACL_SELECT)
 		return (TomsFinding) {.passage = TOMS_PASS_EMPTY};

@@ -24,6 +24,7 @@ typedef struct TomsLevel
 	int			depth;
 	int			security;		/* security context in which the level runs */
 	bool		holding;		/* inside of a cursor that outlives its transaction */
+	bool		counting;		/* inside of EXPLAIN ANALYZE */
 	List	   *checked_rtable; /* has been checked before its executor is started */
 } TomsLevel;
 
@@ -53,11 +54,12 @@ extern void toms_guard_check_truncate(Oid relid);
 typedef struct TomsUtility
 {
 	bool		holds_cursor;	/* it declares a cursor that outlives its transaction */
+	bool		counts_rows;	/* it is EXPLAIN ANALYZE */
 	Node	   *statement;		/* a copy, or NULL if nothing is left to do */
 } TomsUtility;
 
 extern TomsUtility toms_guard_before_utility(Node *statement);
 extern void toms_guard_after_utility(Node *statement);
-extern void toms_guard_set_holding(bool holding);
+extern void toms_guard_enter_utility(TomsUtility utility);
 
 #endif							/* TOMS_GUARD_H */

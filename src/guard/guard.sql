@@ -108,6 +108,12 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
               OR (f.confrelid = rel.oid AND NOT rel.tenant_column = ANY (f.confkey)))
     WHERE (toms.describe(f.confrelid::regclass)).root IS NOT NULL
     UNION ALL
+    SELECT 'foreign key', format('%s on %s', f.conname, f.conrelid::regclass),
+           format('whoever may change %s, which is not protected, changes rows of every tenant by it', f.confrelid::regclass),
+           format('SELECT toms.protect(%L, tenant => ''…''); or a key without ON UPDATE and ON DELETE actions', f.confrelid::regclass)
+    FROM rel JOIN pg_constraint f ON f.contype = 'f' AND f.conparentid = 0 AND f.conrelid = rel.oid
+    WHERE (toms.describe(f.confrelid::regclass)).root IS NULL AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('c', 'n', 'd'))
+    UNION ALL
     SELECT 'trigger', t.tgname::text,
            format('function %s belongs to %s, not to the owner of %s, and sees the rows', p.oid::regprocedure, p.proowner::regrole, rel.oid::regclass),
            format('ALTER FUNCTION %s OWNER TO %s;', p.oid::regprocedure, rel.relowner::regrole)

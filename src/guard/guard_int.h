@@ -31,6 +31,7 @@ typedef struct TomsFinding
 	TomsPassage passage;
 	TomsReason	reason;			/* TOMS_OK unless refused */
 	bool		scope_tenant;
+	const char *role;			/* of the context, if that permits */
 	const char *detail;
 	const char *hint;
 } TomsFinding;
@@ -41,13 +42,19 @@ extern TomsFinding toms_guard_examine(const TomsAccess *access);
 /* Whether who opened the session, or SET ROLE in it, may bypass row security. */
 extern bool toms_guard_is_administrator(void);
 
-/* "what" was done, for the record: verbs, or "truncate". */
+/* Whether an EXPLAIN ANALYZE is running. */
+extern bool toms_guard_is_counting(void);
+
+/* "what" was done, for the record: verbs, or "truncate", or "ddl". */
 extern void toms_guard_record_administrator(Oid relid, const char *what);
 
 /* ddl.c: whether a statement computes an expression from the rows that a table has. */
 extern bool toms_ddl_runs_expression(const AlterTableCmd *command);
 extern bool toms_ddl_indexes_expression(const IndexStmt *index);
 extern bool toms_ddl_measures_expression(const CreateStatsStmt *statistics);
+
+/* OIDs of the tables with columns of a type, or of types made of it. */
+extern List *toms_ddl_tables_of_type(Oid type);
 
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);

@@ -11,8 +11,11 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "context/context.h"
+#include "commands/defrem.h"
+#include "nodes/makefuncs.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
+#include "parser/parse_type.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -175,6 +178,23 @@ check_index(IndexStmt *index)
 		require_administrator(relid);
 }
 
+/* A new CHECK of a domain is tested on the rows of every table that has a column of it. */
+static void
+check_domain(AlterDomainStmt *alter)
+{
+	Oid			domain = alter->subtype == 'C' || alter->subtype == 'V' ?
+		LookupTypeNameOid(NULL, makeTypeNameFromNameList(alter->typeName), true) : InvalidOid;
+	ListCell   *cell;
+
+	if (!OidIsValid(domain))
+		return;
+	foreach(cell, toms_ddl_tables_of_type(domain))
+	{
+		if (is_enforced(lfirst_oid(cell)))
+			require_administrator(lfirst_oid(cell));
+	}
+}
+
 static void
 check_statistics(CreateStatsStmt *statistics)
 {
@@ -206,6 +226,9 @@ check_ddl(Node *statement)
 		case T_IndexStmt:
 			check_index((IndexStmt *) statement);
 			return false;
+		case T_AlterDomainStmt:
+			check_domain((AlterDomainStmt *) statement);
+			return false;
 		case T_CreateStatsStmt:
 			check_statistics((CreateStatsStmt *) statement);
 			return false;
@@ -229,15 +252,32 @@ check_ddl(Node *statement)
 	}
 }
 
+static bool
+is_analyze(ExplainStmt *explain)
+{
+	ListCell   *cell;
+
+	foreach(cell, explain->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "analyze") == 0 && defGetBoolean(option))
+			return true;
+	}
+	return false;
+}
+
 TomsUtility
 toms_guard_before_utility(Node *statement)
 {
-	TomsUtility before = {false, NULL};
+	TomsUtility before = {false, false, NULL};
 
 	if (IsA(statement, VariableSetStmt))
 		warn_of_lost_context((VariableSetStmt *) statement);
 	else if (IsA(statement, DeclareCursorStmt))
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
+	else if (IsA(statement, ExplainStmt))
+		before.counts_rows = is_analyze((ExplainStmt *) statement);
 	else if (!toms_policy_in_maintenance() && check_ddl(statement))
 		before.statement = copyObject(statement);
 	return before;

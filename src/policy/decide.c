@@ -36,30 +36,28 @@ in_force(const TomsPermission *permission, Oid role, TimestampTz now)
 
 /* The furthest that any permission gets decides what is said to be missing. */
 static TomsReason
-weigh(const TomsRelation *relation, AclMode verb, bool *scope_tenant)
+weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, bool *scope_tenant)
 {
-	const TomsContext *context = toms_context_get();
 	TomsReason	reason = TOMS_PERMISSION_MISSING;
 	TimestampTz now = GetCurrentTimestamp();
-	const char *purpose = toms_context_purpose();
 
 	for (int i = 0; i < relation->npermissions; i++)
 	{
 		const TomsPermission *permission = &relation->permissions[i];
 
-		if (!in_force(permission, toms_context_role(), now))
+		if (!in_force(permission, asker->role, now))
 			continue;
 		if ((permission->verbs & verb) == 0)
 		{
 			if (reason == TOMS_PERMISSION_MISSING)
 				reason = TOMS_VERB_NOT_PERMITTED;
 		}
-		else if (!names_purpose(permission, purpose))
+		else if (!names_purpose(permission, asker->purpose))
 		{
 			if (reason != TOMS_OK && reason != TOMS_MFA_REQUIRED)
-				reason = purpose ? TOMS_PURPOSE_NOT_PERMITTED : TOMS_PURPOSE_MISSING;
+				reason = asker->purpose ? TOMS_PURPOSE_NOT_PERMITTED : TOMS_PURPOSE_MISSING;
 		}
-		else if (permission->require_mfa && !context->mfa)
+		else if (permission->require_mfa && !asker->context->mfa)
 		{
 			if (reason != TOMS_OK)
 				reason = TOMS_MFA_REQUIRED;
@@ -74,9 +72,8 @@ weigh(const TomsRelation *relation, AclMode verb, bool *scope_tenant)
 }
 
 static bool
-identifiers_fit(const TomsRelation *relation, bool scope_tenant)
+identifiers_fit(const TomsRelation *relation, const TomsContext *context, bool scope_tenant)
 {
-	const TomsContext *context = toms_context_get();
 	Datum		value;
 
 	return toms_identifier_value(context->tenant, relation->tenant_type, &value) &&
@@ -87,8 +84,9 @@ identifiers_fit(const TomsRelation *relation, bool scope_tenant)
 TomsDecision
 toms_policy_decide(const TomsRelation *relation, AclMode verbs)
 {
-	TomsDecision decision = {.reason = toms_context_check(),.scope_tenant = true};
+	TomsDecision decision = {.scope_tenant = true};
 
+	decision.reason = toms_context_ask(&decision.asker);
 	if (decision.reason != TOMS_OK)
 		return decision;
 	for (AclMode verb = 1; verb <= verbs; verb <<= 1)
@@ -98,26 +96,26 @@ toms_policy_decide(const TomsRelation *relation, AclMode verbs)
 
 		if ((verbs & verb) == 0)
 			continue;
-		reason = weigh(relation, verb, &scope_tenant);
+		reason = weigh(relation, &decision.asker, verb, &scope_tenant);
 		if (reason != TOMS_OK)
 			decision.missing |= verb;
 		if (decision.reason == TOMS_OK)
 			decision.reason = reason;
 		decision.scope_tenant &= scope_tenant;
 	}
-	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.scope_tenant))
+	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
 		decision.reason = TOMS_IDENTIFIER_TYPE;
 	return decision;
 }
 
 /* The scope that a role has on the relation already is the one to propose. */
 static const char *
-proposed_scope(const TomsRelation *relation)
+proposed_scope(const TomsRelation *relation, Oid role)
 {
 	for (int i = 0; i < relation->npermissions; i++)
 	{
 		if (relation->permissions[i].scope_tenant &&
-			has_privs_of_role(toms_context_role(), relation->permissions[i].role))
+			has_privs_of_role(role, relation->permissions[i].role))
 			return "tenant";
 	}
 	return relation->subject ? "own" : "tenant";
@@ -134,29 +132,31 @@ array_literal(const char *element)
 }
 
 static char *
-permit_call(const TomsRelation *relation, AclMode verbs, const char *purpose)
+permit_call(const TomsRelation *relation, const TomsDecision *decision)
 {
+	const TomsAsker *asker = &decision->asker;
+
 	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => %s, scope => '%s');",
-					quote_literal_cstr(toms_context_get()->role),
+					quote_literal_cstr(asker->context->role),
 					quote_literal_cstr(toms_relation_name(relation->root)),
-					toms_verb_text(verbs), array_literal(purpose ? purpose : "…"),
-					proposed_scope(relation));
+					toms_verb_text(decision->missing), array_literal(asker->purpose ? asker->purpose : "…"),
+					proposed_scope(relation, asker->role));
 }
 
 const char *
 toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision)
 {
-	const TomsContext *context = toms_context_get();
+	const TomsAsker *asker = &decision->asker;
 
 	switch (decision->reason)
 	{
 		case TOMS_PERMISSION_MISSING:
-			return psprintf("Role \"%s\" has no permission for %s.", context->role, toms_relation_name(relation->root));
+			return psprintf("Role \"%s\" has no permission for %s.", asker->context->role, toms_relation_name(relation->root));
 		case TOMS_VERB_NOT_PERMITTED:
-			return psprintf("Role \"%s\" is not permitted to %s.", context->role, toms_verb_text(decision->missing));
+			return psprintf("Role \"%s\" is not permitted to %s.", asker->context->role, toms_verb_text(decision->missing));
 		case TOMS_PURPOSE_NOT_PERMITTED:
-			return psprintf("Role \"%s\" is not permitted to %s for purpose \"%s\".", context->role,
-							toms_verb_text(decision->missing), toms_context_purpose());
+			return psprintf("Role \"%s\" is not permitted to %s for purpose \"%s\".", asker->context->role,
+							toms_verb_text(decision->missing), asker->purpose);
 		case TOMS_PURPOSE_MISSING:
 			return "The token holds several purposes; exactly one must be in force.";
 		case TOMS_MFA_REQUIRED:
@@ -176,7 +176,7 @@ toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
 		case TOMS_PERMISSION_MISSING:
 		case TOMS_VERB_NOT_PERMITTED:
 		case TOMS_PURPOSE_NOT_PERMITTED:
-			return permit_call(relation, decision->missing, toms_context_purpose());
+			return permit_call(relation, decision);
 		case TOMS_PURPOSE_MISSING:
 			return "SET LOCAL toms.purpose = '…'; SELECT purposes FROM toms.context() shows the choice.";
 		case TOMS_MFA_REQUIRED:

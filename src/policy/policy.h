@@ -8,10 +8,12 @@
 
 #include "base/reason.h"
 #include "catalog/catalog.h"
+#include "context/context.h"
 
 typedef struct TomsDecision
 {
 	TomsReason	reason;			/* TOMS_OK: permitted */
+	TomsAsker	asker;			/* whom it was asked for */
 	bool		scope_tenant;	/* all rows of the tenant, not the actor's own only */
 	AclMode		missing;		/* the verbs that are not permitted */
 } TomsDecision;

@@ -119,8 +119,11 @@ toms_tenant_value(PG_FUNCTION_ARGS)
 	return site->value;
 }
 
-/* Decision on (relation, verb) for a column that the function got as third argument. */
-static void
+/*
+ * Decision on (relation, verb) for a column that the function got as third argument;
+ * returns for whom, or NULL.
+ */
+static const TomsContext *
 decide(FunctionCallInfo fcinfo, CallSite *site)
 {
 	TomsRelation *relation = NULL;
@@ -130,14 +133,15 @@ decide(FunctionCallInfo fcinfo, CallSite *site)
 	site->type = get_fn_expr_argtype(fcinfo->flinfo, 2);
 	site->reason = TOMS_PROTECTION_INCOMPLETE;
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		return;
+		return NULL;
 	relation = toms_catalog_relation(PG_GETARG_OID(0));
 	verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (relation == NULL || verb == 0)
-		return;
+		return NULL;
 	decision = toms_policy_decide(relation, verb);
 	site->reason = decision.reason;
 	site->everything = decision.scope_tenant;
+	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
 /* The call site of a function that compares a row's subject. */
@@ -148,9 +152,10 @@ subject_site(FunctionCallInfo fcinfo)
 
 	if (stale(fcinfo, &site))
 	{
-		decide(fcinfo, site);
-		if (site->reason == TOMS_OK && !site->everything)
-			set_value(site, toms_context_get()->subject);
+		const TomsContext *context = decide(fcinfo, site);
+
+		if (context && !site->everything)
+			set_value(site, context->subject);
 	}
 	return site;
 }
@@ -176,7 +181,7 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
 {
 	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
-	TomsDecision decision = {.reason = reason};
+	TomsDecision decision;
 	TomsRefusal refusal = {.reason = reason,.relid = relid,.who = toms_context_who()};
 
 	if (reason == TOMS_ROW_OTHER_TENANT)
@@ -185,6 +190,7 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
 	else if (relation)
 	{
+		decision = toms_policy_decide(relation, PG_ARGISNULL(1) ? 0 : toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1))));
 		refusal.detail = toms_policy_detail(relation, &decision);
 		refusal.hint = toms_policy_hint(relation, &decision);
 	}
@@ -199,9 +205,10 @@ toms_check_tenant(PG_FUNCTION_ARGS)
 
 	if (stale(fcinfo, &site))
 	{
-		decide(fcinfo, site);
-		if (site->reason == TOMS_OK)
-			set_value(site, toms_context_get()->tenant);
+		const TomsContext *context = decide(fcinfo, site);
+
+		if (context)
+			set_value(site, context->tenant);
 	}
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason);

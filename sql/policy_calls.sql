@@ -1,0 +1,96 @@
+--
+-- policy_calls: the functions of policies can be called by anybody, with any arguments
+--
+-- They are open to PUBLIC because whoever queries a protected table calls them.  Called by
+-- hand they tell nothing but what the caller may do, and break nothing.
+--
+\set SHOW_CONTEXT never
+SELECT current_user AS superuser \gset
+CREATE SCHEMA calls AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA calls TO PUBLIC;
+CREATE TABLE calls.open (tenant text);
+CREATE TABLE calls.note (tenant text NOT NULL, employee integer NOT NULL);
+SELECT toms.protect('calls.note', tenant => 'tenant', subject => 'employee');
+SELECT toms.permit('regress_employee', 'calls.note', '{select}', '{audit}') > 0 AS permitted;
+
+CREATE FUNCTION regress.calls() RETURNS TABLE (call text, verdict text) LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    FOREACH call IN ARRAY ARRAY[
+        'toms.in_scope(NULL, NULL, 1)', 'toms.in_scope(NULL::regclass, ''select'', NULL::text)',
+        'toms.in_scope(''calls.note'', NULL, 17)', 'toms.in_scope(''calls.note'', ''no verb'', 17)',
+        'toms.in_scope(''calls.open'', ''select'', 17)', 'toms.in_scope(''4000000000''::regclass, ''select'', 17)',
+        'toms.in_scope(''calls.note'', ''select'', 17)', 'toms.in_scope(''calls.note'', ''select'', 18)',
+        'toms.in_scope(''calls.note'', ''select'', NULL::integer)', 'toms.in_scope(''calls.note'', ''insert'', 17)',
+        'toms.check_tenant(NULL, NULL, NULL::text)', 'toms.check_tenant(1::oid::regclass, ''insert'', ''acme''::text)',
+        'toms.check_tenant(''calls.open'', ''insert'', ''acme''::text)', 'toms.check_tenant(''calls.note'', ''insert'', ''acme''::text)',
+        'toms.check_subject(NULL, NULL, NULL::integer)', 'toms.check_subject(''calls.note'', ''select'', 17)',
+        'toms.check_subject(''calls.note'', ''select'', 18)', 'toms.tenant_text()', 'toms.tenant_uuid()', 'toms.tenant_smallint()']
+    LOOP
+        BEGIN
+            EXECUTE 'SELECT ' || call INTO answer;
+            verdict := coalesce(answer, 'null');
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS verdict = CONSTRAINT_NAME;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+SET SESSION AUTHORIZATION regress_stranger;
+SELECT * FROM regress.calls();                  -- without a context: no, null, or a refusal
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_employee', 'audit');
+SELECT * FROM regress.calls();                  -- an employee: his own rows, and what he may do with them
+COMMIT;
+
+-- what a client sets freely cannot look like a line of the log
+SELECT regress.verdict($$SELECT set_config('toms.purpose', E'audit\nLOG: forged', true)$$);     -- refused
+SELECT regress.verdict($$SELECT set_config('toms.reason', E'audit\nLOG: forged', true)$$);      -- refused
+
+-- an officer who owns a table cannot label it past toms.protect() and its history
+RESET SESSION AUTHORIZATION;
+CREATE TABLE calls.mine (tenant text NOT NULL);
+ALTER TABLE calls.mine OWNER TO regress_officer;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.protect('calls.mine', tenant => 'tenant');
+SELECT regress.verdict('SECURITY LABEL FOR toms ON TABLE calls.mine IS ''category=personal,mode=observe''');  -- refused
+SELECT regress.verdict('SECURITY LABEL FOR toms ON TABLE calls.mine IS NULL');                                -- refused
+
+-- a check of a domain would be tested on the rows of every tenant
+RESET SESSION AUTHORIZATION;
+CREATE DOMAIN calls.iban AS text;
+ALTER DOMAIN calls.iban OWNER TO regress_stranger;
+CREATE TABLE calls.account (tenant text NOT NULL, iban calls.iban, former calls.iban[]);
+SELECT toms.protect('calls.account', tenant => 'tenant');
+SET SESSION AUTHORIZATION regress_stranger;
+SELECT regress.verdict('ALTER DOMAIN calls.iban ADD CHECK (VALUE <> '''')');                -- refused
+SELECT regress.verdict('ALTER DOMAIN calls.iban SET DEFAULT ''none''');                     -- ok
+
+-- a foreign key whose actions reach in from a table that is not protected is told
+RESET SESSION AUTHORIZATION;
+CREATE TABLE calls.kind (id text PRIMARY KEY);
+CREATE TABLE calls.item (tenant text NOT NULL, kind text REFERENCES calls.kind ON UPDATE CASCADE);
+SELECT toms.protect('calls.item', tenant => 'tenant');
+SELECT kind, object, finding FROM toms.explain_protection('calls.item') WHERE kind LIKE 'leak%';
+
+-- a session's context and another tenant's cannot both be used in one transaction
+ALTER ROLE regress_job SET toms.session_context = on;
+\c - regress_job
+SELECT toms.enter('acme', '17', 'regress_employee', 'audit', is_local => false);
+BEGIN;
+SAVEPOINT a;
+SELECT toms.enter('globex', '17', 'regress_employee', 'audit');
+SELECT toms.current_tenant();
+ROLLBACK TO a;
+SELECT toms.current_tenant();                                                               -- none
+SELECT regress.verdict('SELECT FROM calls.note');                                           -- refused
+COMMIT;
+SELECT toms.current_tenant();                                                               -- acme again
+\c - :superuser
+ALTER ROLE regress_job RESET toms.session_context;
+SET client_min_messages = warning;
+DROP SCHEMA calls CASCADE;
+DROP FUNCTION regress.calls;
