@@ -347,6 +347,21 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	read_permissions(relation);
 }
 
+/* The relation by whose label this one is protected, or InvalidOid. */
+static Oid
+protecting_root(Oid relid)
+{
+	char		kind = get_rel_relkind(relid);
+	Oid			root;
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE)
+		return InvalidOid;
+	root = find_root(relid);
+	if (!OidIsValid(root) && has_labelled_child(relid))
+		root = relid;
+	return root;
+}
+
 /*
  * Build into a fresh context and publish only what is complete: an error or an
  * invalidation on the way leaves the entry stale.
@@ -357,14 +372,10 @@ refresh(RelationEntry *entry, Oid relid)
 	uint64		before = generation;
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext work = AllocSetContextCreate(old, "toms relation", ALLOCSET_SMALL_SIZES);
-	char		kind = get_rel_relkind(relid);
 	Oid			root;
 
 	MemoryContextSwitchTo(work);
-	root = kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE ?
-		find_root(relid) : InvalidOid;
-	if (!OidIsValid(root) && has_labelled_child(relid))
-		root = relid;
+	root = protecting_root(relid);
 	if (entry->context)
 		MemoryContextDelete(entry->context);
 	entry->context = NULL;
