@@ -2,9 +2,11 @@
 # Breaks the protection in one place after the other and sees that the tests named for it
 # fail: a test that passes without the protection proves nothing.
 #
-# Run by "make mutants" in a throw-away copy. Each line of test/mutants.txt is
+# mutants.sh [WORDS]: only those whose line holds WORDS. Run by "make mutants" in a
+# throw-away copy. Each line of test/mutants.txt is
 #   NAME | FILE | PERL SUBSTITUTION | TESTS THAT MUST FAIL
-# where a test is a pg_regress test, or a TAP script as test/t/NAME.pl.
+# with blanks around the bars, where a test is a pg_regress test, or a TAP script as
+# test/t/NAME.pl.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0
@@ -24,9 +26,10 @@ fails() {
 	esac
 }
 
-while IFS='|' read -r name file substitution tests; do
-	case $name in ''|'#'*) continue ;; esac
-	name=$(echo $name) file=$(echo $file)
+while read -r line; do
+	case $line in ''|'#'*) continue ;; *"${1:-}"*) ;; *) continue ;; esac
+	name=${line%% | *} tests=${line##* | } line=${line#* | } file=${line%% | *}
+	line=${line#* | } substitution=${line% | *}
 	cp "$file" mutant.saved
 	perl -0pi -e "$substitution" "$file"
 	if cmp -s "$file" mutant.saved; then
