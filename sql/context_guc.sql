@@ -167,7 +167,9 @@ SET toms.max_token_age = 60;                                            -- refus
 ALTER ROLE regress_app SET toms.jwks_file = '/tmp/mine.json';           -- refused
 -- values that mean nothing are refused
 SET toms.on_missing_context = 'everything';                             -- refused
+\set VERBOSITY sqlstate
 ALTER SYSTEM SET toms.max_token_age = 0;                                -- refused
+\set VERBOSITY default
 ALTER SYSTEM SET toms.clock_leeway = '1 day';                           -- refused
 ALTER SYSTEM SET toms.require_tls = 'maybe';                            -- refused
 

@@ -21,7 +21,7 @@ GRANT SELECT ON regress_parallel.absence TO regress_stranger;
 ANALYZE regress_parallel.absence, regress_parallel.calendar;
 
 -- every plan is a parallel one, and only its workers do the work
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) AS parallel FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
@@ -196,6 +196,6 @@ RESET toms.session_context;
 --
 -- tidy up
 --
-SET force_parallel_mode = off;
+SELECT set_config(name, 'off', false) AS parallel FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT toms.unprotect('regress_parallel.absence', reason => 'end of test');
 DROP SCHEMA regress_parallel CASCADE;
