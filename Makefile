@@ -32,6 +32,10 @@ MANUALS     = toms-keys.1
 EXTRA_CLEAN = $(SCRIPT) $(TOOLS) output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
+
+# Settings of every server that tests start: TAP nodes, and pg_regress with --temp-instance.
+export TEMP_CONFIG = $(CURDIR)/test/toms.conf
+
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 # Without PostgreSQL's build files only the targets that fetch them can run.
@@ -79,9 +83,7 @@ mutants:
 	test/sandbox.sh make -s check-mutants
 
 # The targets below are run in the copy: they install into the PostgreSQL of PG_CONFIG and
-# start servers of their own. Every such server is given test/toms.conf, through TEMP_CONFIG.
-export TEMP_CONFIG = $(CURDIR)/test/toms.conf
-
+# start servers of their own.
 check-build:
 	$(MAKE) all with_llvm=no
 	$(MAKE) install with_llvm=no
