@@ -10,8 +10,9 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "context/context.h"
 #include "commands/defrem.h"
+#include "commands/tablecmds.h"
+#include "context/context.h"
 #include "nodes/makefuncs.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
@@ -46,6 +47,16 @@ static Oid
 relation_named(RangeVar *name)
 {
 	return RangeVarGetRelid(name, NoLock, true);
+}
+
+/*
+ * With the lock that the statement is going to take, and its test of ownership: where
+ * nothing may slip through, the name must mean the same table until then.
+ */
+static Oid
+relation_locked(RangeVar *name, LOCKMODE mode)
+{
+	return RangeVarGetRelidExtended(name, mode, RVR_MISSING_OK, RangeVarCallbackOwnsRelation, NULL);
 }
 
 /* Names that begin like those of toms are not to be given; those it gave not to be touched. */
@@ -96,12 +107,9 @@ check_new_parent(Oid child, Oid parent)
 		toms_refuse(&refusal);
 }
 
-/*
- * A dump creates the policies of toms as it found them.  An administrator may, on a stated
- * reason: a policy that is not what toms would make leaves the table closed.
- */
+/* Who may bypass row security, and has stated why. */
 static bool
-restoring(void)
+administrator_at_work(void)
 {
 	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
 }
@@ -116,17 +124,33 @@ require_administrator(Oid relid)
 		.detail = "No policy applies to the rows that an index, a constraint, a generated column or a new type is computed from.",
 	.hint = "Run the migration as a role with BYPASSRLS and toms.reason set."};
 
-	if (!restoring())
+	if (!administrator_at_work())
 		toms_refuse(&refusal);
 	toms_guard_record_administrator(relid, "ddl");
+}
+
+static bool
+runs_expression(AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		if (toms_ddl_runs_expression(lfirst_node(AlterTableCmd, cell)))
+			return true;
+	}
+	return false;
 }
 
 static void
 check_alter_table(AlterTableStmt *alter)
 {
-	Oid			relid = relation_named(alter->relation);
+	Oid			relid = runs_expression(alter) ? relation_locked(alter->relation, AlterTableGetLockLevel(alter->cmds)) :
+		relation_named(alter->relation);
 	ListCell   *cell;
 
+	if (is_enforced(relid) && runs_expression(alter))
+		require_administrator(relid);
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -134,8 +158,6 @@ check_alter_table(AlterTableStmt *alter)
 		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
 			is_enforced(relid))
 			refuse_managed(relid);
-		if (is_enforced(relid) && toms_ddl_runs_expression(command))
-			require_administrator(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_AttachPartition)
@@ -172,10 +194,13 @@ check_rename(RenameStmt *rename)
 static void
 check_index(IndexStmt *index)
 {
-	Oid			relid = relation_named(index->relation);
+	if (toms_ddl_indexes_expression(index))
+	{
+		Oid			relid = relation_locked(index->relation, index->concurrent ? ShareUpdateExclusiveLock : ShareLock);
 
-	if (is_enforced(relid) && toms_ddl_indexes_expression(index))
-		require_administrator(relid);
+		if (is_enforced(relid))
+			require_administrator(relid);
+	}
 }
 
 /* A new CHECK of a domain is tested on the rows of every table that has a column of it. */
@@ -202,10 +227,13 @@ check_statistics(CreateStatsStmt *statistics)
 
 	foreach(cell, statistics->relations)
 	{
-		Oid			relid = IsA(lfirst(cell), RangeVar) ? relation_named(lfirst(cell)) : InvalidOid;
+		if (IsA(lfirst(cell), RangeVar) && toms_ddl_measures_expression(statistics))
+		{
+			Oid			relid = relation_locked(lfirst(cell), ShareUpdateExclusiveLock);
 
-		if (is_enforced(relid) && toms_ddl_measures_expression(statistics))
-			require_administrator(relid);
+			if (is_enforced(relid))
+				require_administrator(relid);
+		}
 	}
 }
 
@@ -233,7 +261,8 @@ check_ddl(Node *statement)
 			check_statistics((CreateStatsStmt *) statement);
 			return false;
 		case T_CreatePolicyStmt:
-			if (!restoring())
+			/* a dump's own policies: one that is not what toms makes leaves the table closed */
+			if (!administrator_at_work())
 				check_new_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 			return true;
 		case T_AlterPolicyStmt:
