@@ -51,6 +51,7 @@ TOMS_REASON(REASON_MISSING, "toms_reason_missing", ERRCODE_INSUFFICIENT_PRIVILEG
 TOMS_REASON(POLICY_BYPASSED, "toms_policy_bypassed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table would be read without its policies")
 TOMS_REASON(TRUNCATE, "toms_truncate", ERRCODE_INSUFFICIENT_PRIVILEGE, "truncate would reach the rows of every tenant")
 TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIVILEGE, "a cursor with hold would outlive the context")
+TOMS_REASON(TEMPORARY_VIEW, "toms_temporary_view", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table is read through a temporary view, which outlives the context")
 TOMS_REASON(EXPLAIN_ANALYZE, "toms_explain_analyze", ERRCODE_INSUFFICIENT_PRIVILEGE, "explain analyze would tell of rows that are not shown")
 TOMS_REASON(DDL, "toms_ddl", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement would run an expression over the rows of every tenant")
 TOMS_REASON(POLICY_MANAGED, "toms_policy_managed", ERRCODE_INSUFFICIENT_PRIVILEGE, "row security of a protected table is kept by toms")

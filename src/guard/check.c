@@ -13,11 +13,14 @@
 
 #include "access/parallel.h"
 #include "base/compat.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/portal.h"
 
 typedef struct Pin
@@ -115,6 +118,34 @@ refused_holding(void)
 }
 
 /*
+ * A temporary view stays with the connection and hides a table of the same name from whoever
+ * has it next; functions in it would see that client's rows.
+ */
+static bool
+has_temporary_view(List *rtable)
+{
+	ListCell   *cell;
+
+	foreach(cell, rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
+
+		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW &&
+			isAnyTempNamespace(get_rel_namespace(rte->relid)))
+			return true;
+	}
+	return false;
+}
+
+static TomsFinding
+refused_temporary(void)
+{
+	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TEMPORARY_VIEW,
+		.detail = "Somebody who had the connection before may have made it.",
+	.hint = "Name the table with its schema; DISCARD TEMP; REVOKE TEMPORARY ON DATABASE … FROM PUBLIC;"};
+}
+
+/*
  * One access; returns false if it is refused and the caller only asks.  "pin" is set if it
  * passes, or is refused, by the context.
  */
@@ -125,6 +156,8 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 
 	if (current.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
 		finding = refused_holding();
+	if (access->through_temporary && finding.passage == TOMS_PASS_CONTEXT)
+		finding = refused_temporary();
 	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
 	{
 		toms_guard_record_administrator(access->relation->relid, toms_verb_text(access->verbs));
@@ -177,6 +210,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, boo
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads_own_rows = has_returning;
+		access.through_temporary = has_temporary_view(rtable);
 		if (!check_access(&access, refuse, pin))
 			return false;
 	}

@@ -16,6 +16,7 @@ typedef struct TomsAccess
 	AclMode		verbs;
 	Oid			user;			/* whose privileges count: a view's owner, or the current user */
 	bool		reads_own_rows; /* RETURNING: the statement reads what it writes */
+	bool		through_temporary;	/* the statement reads a temporary view */
 } TomsAccess;
 
 typedef enum TomsPassage
