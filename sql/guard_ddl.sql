@@ -68,6 +68,34 @@ SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
 SELECT pg_temp.try('SELECT FROM ddl.note');                         -- ok
 COMMIT;
 
+-- expressions that are there already are told: whoever owns their functions could change them
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION ddl.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+ALTER FUNCTION ddl.tidy(text) OWNER TO regress_owner;
+CREATE FUNCTION ddl.sound(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)';
+CREATE TABLE ddl.older (tenant text NOT NULL, a text, b text GENERATED ALWAYS AS (ddl.sound(a)) STORED, CHECK (ddl.tidy(a) <> 'x'));
+ALTER TABLE ddl.older OWNER TO regress_owner;
+CREATE INDEX ON ddl.older (ddl.tidy(a));
+SELECT toms.protect('ddl.older', tenant => 'tenant');
+SELECT kind, object, finding FROM toms.explain_protection('ddl.older') WHERE kind LIKE 'leak%';
+SELECT regress.verdict(remedy) FROM toms.explain_protection('ddl.older') WHERE kind = 'leak: expression';
+SELECT kind, object FROM toms.explain_protection('ddl.older') WHERE kind LIKE 'leak%';          -- none
+SET SESSION AUTHORIZATION regress_owner;
+SELECT regress.verdict('CREATE OR REPLACE FUNCTION ddl.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS ''SELECT $1''');  -- refused
+
+-- a rule of the owner's sees what the statement sees
+CREATE TABLE ddl.seen (tenant text, id integer);
+CREATE RULE watch AS ON UPDATE TO ddl.note DO ALSO INSERT INTO ddl.seen SELECT n.tenant, n.id FROM ddl.note n;
+RESET SESSION AUTHORIZATION;
+SELECT toms.permit('regress_hr', 'ddl.note', '{update}', '{audit}', scope => 'tenant') > 0 AS permitted;
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_hr', 'audit');
+UPDATE ddl.note SET day = day WHERE id = 1;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT * FROM ddl.seen;                                             -- acme only
+
 -- a trigger inside a foreign key's cascade runs as the owner; it cannot have him change the table
 RESET SESSION AUTHORIZATION;
 CREATE TABLE ddl.parent (id integer PRIMARY KEY);

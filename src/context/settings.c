@@ -93,6 +93,11 @@ check_purpose(char **newval, void **extra, GucSource source)
 
 	if (*newval == NULL || (*newval)[0] == '\0' || InitializingParallelWorker)
 		return true;
+	if (strlen(*newval) >= NAMEDATALEN)
+	{
+		GUC_check_errmsg("a purpose has at most %d bytes", NAMEDATALEN - 1);
+		return false;
+	}
 	if (!is_printable(*newval))
 		return false;
 	stored = toms_stored_value(*newval, lxid);

@@ -121,6 +121,19 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
          JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
     WHERE p.proowner <> rel.relowner AND NOT o.rolsuper
     UNION ALL
+    SELECT DISTINCT 'expression', p.oid::regprocedure::text,
+           format('is run on all rows of %s by an index, constraint, generated column, partition key or statistics, and %s can change it', rel.oid::regclass, p.proowner::regrole),
+           format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, (SELECT b.rolname FROM pg_roles b WHERE b.oid = 10))
+    FROM rel JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND (
+             d.classid = 'pg_class'::regclass AND (d.objid = rel.oid OR d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = rel.oid))
+             OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT c.oid FROM pg_constraint c WHERE c.conrelid = rel.oid AND c.contype = 'c')
+             OR d.classid = 'pg_attrdef'::regclass AND d.objid IN (
+                 SELECT f.oid FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+                 WHERE f.adrelid = rel.oid AND a.attgenerated <> '')
+             OR d.classid = 'pg_statistic_ext'::regclass AND d.objid IN (SELECT s.oid FROM pg_statistic_ext s WHERE s.stxrelid = rel.oid))
+         JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_roles o ON o.oid = p.proowner
+    WHERE NOT o.rolsuper
+    UNION ALL
     SELECT 'publication', p.pubname::text, format('sends rows of all tenants in %s to its subscribers', rel.oid::regclass),
            format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, rel.oid::regclass)
     FROM rel JOIN pg_publication_rel r ON r.prrelid = rel.oid JOIN pg_publication p ON p.oid = r.prpubid

@@ -1,10 +1,10 @@
 /*
  * sync.c - makes and renews the policies and labels of protected tables.
  *
- * Called by toms.protect() and its kin in policy.sql and by the utility hook after DDL of the application: a new partition, a policy of its own.  DDL is run
- * through SPI as the bootstrap superuser, with nothing on the search path but the
- * system's own; while it runs toms_policy_in_maintenance() is true, so that the guard
- * lets toms' own DDL pass.
+ * Called by toms.protect() and its kin in policy.sql, and by the utility hook after DDL of
+ * the application: a new partition, a policy of its own.  DDL is run through SPI as the
+ * bootstrap superuser, with nothing on the search path but the system's own; while it
+ * runs toms_policy_in_maintenance() is true, so that the guard lets toms' own DDL pass.
  */
 #include "policy/policy_int.h"
 
