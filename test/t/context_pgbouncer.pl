@@ -6,26 +6,17 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest;
 
 my $pgbouncer = (grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin')[0];
 plan skip_all => 'pgbouncer is not installed' unless $pgbouncer;
 
-local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
 my $dir = PostgreSQL::Test::Utils::tempdir_short();
 my $node = PostgreSQL::Test::Cluster->new('pgbouncer');
-
-sub run_tool
-{
-	my ($args, $input) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'toms-keys', @$args ], '<', \($input // ''), '>', \$out, '2>', \$err)
-	  or BAIL_OUT("toms-keys @$args: $err");
-	chomp $out;
-	return $out;
-}
 
 sub mint
 {

@@ -6,23 +6,14 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest;
 
-local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $node = PostgreSQL::Test::Cluster->new('single_use');
-
-sub run_tool
-{
-	my ($args, $input) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'toms-keys', @$args ], '<', \($input // ''), '>', \$out, '2>', \$err)
-	  or BAIL_OUT("toms-keys @$args: $err");
-	chomp $out;
-	return $out;
-}
 
 # A token; its id is given as a member of the payload, or '' for none.
 sub mint

@@ -5,24 +5,15 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use IO::Socket::INET;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest;
 
-local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $node = PostgreSQL::Test::Cluster->new('tls');
-
-sub run_tool
-{
-	my ($args, $input) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'toms-keys', @$args ], '<', \($input // ''), '>', \$out, '2>', \$err)
-	  or BAIL_OUT("toms-keys @$args: $err");
-	chomp $out;
-	return $out;
-}
 
 # An address of this machine that is not loopback, or undef. No packet is sent.
 sub own_address
