@@ -11,7 +11,8 @@ SLICES = base catalog keyring context policy guard
 SOURCES   = src/toms.c src/hooks.c src/shmem.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
 HEADERS_  = $(wildcard src/*.h src/*/*.h)
 OBJS      = $(SOURCES:.c=.o)
-FRAGMENTS = $(wildcard $(foreach s,$(SLICES),src/$(s)/$(s).sql))
+# of each slice the fragment of its name, then the others by theirs
+FRAGMENTS = $(foreach s,$(SLICES),$(wildcard src/$(s)/$(s).sql) $(filter-out src/$(s)/$(s).sql,$(sort $(wildcard src/$(s)/*.sql))))
 SCRIPT    = sql/extension/toms--$(EXTVERSION).sql
 
 DATA       = $(wildcard sql/extension/toms--*--*.sql)
