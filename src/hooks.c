@@ -17,9 +17,11 @@
 #include "hooks.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
+#include "policy/policy.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
+#include "utils/selfuncs.h"
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
@@ -30,6 +32,7 @@ static ExecutorFinish_hook_type next_executor_finish = NULL;
 static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
+static get_relation_stats_hook_type next_relation_stats = NULL;
 
 static void
 shmem_request(void)
@@ -168,6 +171,13 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 }
 
+static bool
+relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column, VariableStatData *variable)
+{
+	return toms_policy_neutral_statistics(rte, column, variable) ||
+		(next_relation_stats && next_relation_stats(root, rte, column, variable));
+}
+
 void
 toms_hooks_install(void)
 {
@@ -189,6 +199,8 @@ toms_hooks_install(void)
 	ProcessUtility_hook = utility;
 	next_object_access = object_access_hook;
 	object_access_hook = object_access;
+	next_relation_stats = get_relation_stats_hook;
+	get_relation_stats_hook = relation_stats;
 
 	register_label_provider("toms", toms_label_check);
 }

@@ -28,6 +28,16 @@ BEGIN
 END
 $$;
 
+-- Owns the views through which rows without a tenant column find their parents'.  Nobody is a
+-- member of it, and it cannot log in.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'toms_lookup') THEN
+        CREATE ROLE toms_lookup NOLOGIN BYPASSRLS;
+    END IF;
+END
+$$;
+
 REVOKE ALL ON SCHEMA toms FROM PUBLIC;
 -- Policies of protected tables call functions of this schema as whoever queries.
 GRANT USAGE ON SCHEMA toms TO PUBLIC;

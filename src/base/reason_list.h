@@ -38,6 +38,7 @@ TOMS_REASON(ROLE_NOT_MEMBER, "toms_role_not_member", ERRCODE_INSUFFICIENT_PRIVIL
 TOMS_REASON(PURPOSE_MISSING, "toms_purpose_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "the context holds several purposes and none is chosen")
 TOMS_REASON(PURPOSE_NOT_IN_TOKEN, "toms_purpose_not_in_token", ERRCODE_INSUFFICIENT_PRIVILEGE, "the chosen purpose is not one of the context's")
 TOMS_REASON(PERMISSION_MISSING, "toms_permission_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "the role has no permission for this table")
+TOMS_REASON(CATEGORY_NOT_PERMITTED, "toms_category_not_permitted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the category of the rows is not permitted to the role")
 TOMS_REASON(VERB_NOT_PERMITTED, "toms_verb_not_permitted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the verb is not permitted to the role")
 TOMS_REASON(PURPOSE_NOT_PERMITTED, "toms_purpose_not_permitted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the purpose is not permitted for this table")
 TOMS_REASON(MFA_REQUIRED, "toms_mfa_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "the permission demands a second factor")

@@ -7,22 +7,18 @@
  * rebuilt by the look-up that finds it.  The configuration tables carry a trigger that
  * sends a relcache message for themselves, and any such message makes everything stale:
  * configuration changes are rare, and a permission that has ended must end at once.
- *
- * Rows are read with the catalog snapshot, which for tables without a syscache is taken
- * anew for every scan: what is committed now counts, whatever snapshot the caller's
- * transaction uses.
  */
-#include "catalog/catalog.h"
+#include "catalog/catalog_int.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
+#include "base/change.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
-#include "utils/array.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -48,30 +44,15 @@ typedef struct TenantEntry
 	TimestampTz ended_at;		/* DT_NOEND: has not ended */
 } TenantEntry;
 
-/* Columns of toms.permission and toms.tenant that are read here, by position. */
+/* The column of toms.tenant that is read here, by position. */
 enum
 {
-	PERMISSION_ROLE = 2,
-	PERMISSION_RELATION,
-	PERMISSION_VERBS,
-	PERMISSION_PURPOSES,
-	PERMISSION_SCOPE,
-	PERMISSION_REQUIRE_MFA,
-	PERMISSION_VALID_FROM,
-	PERMISSION_VALID_UNTIL
-};
-enum
-{
-	TENANT_TENANT = 1,
-	TENANT_ENDED_AT
+	TENANT_ENDED_AT = 2
 };
 
 static HTAB *relations = NULL;
 static HTAB *tenants = NULL;
-static uint64 generation = 1;
-static Oid	permission_oid = InvalidOid;
-static Oid	tenant_oid = InvalidOid;
-static bool read_without_extension = false; /* an answer depends on its absence */
+static uint64 generation = 1;	/* of relations and tenants; roles do not count */
 
 static void
 forget_everything(void)
@@ -80,8 +61,8 @@ forget_everything(void)
 	RelationEntry *entry;
 
 	generation++;
-	permission_oid = tenant_oid = InvalidOid;
-	read_without_extension = false;
+	toms_note_change();
+	toms_config_forget();
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		entry->stale = true;
@@ -92,8 +73,7 @@ relcache_callback(Datum arg, Oid relid)
 {
 	RelationEntry *entry = OidIsValid(relid) ? hash_search(relations, &relid, HASH_FIND, NULL) : NULL;
 
-	if (!OidIsValid(relid) || relid == permission_oid || relid == tenant_oid ||
-		read_without_extension || (entry && entry->relation))
+	if (!OidIsValid(relid) || toms_config_concerns(relid) || (entry && entry->relation))
 		forget_everything();
 	else if (entry)
 		entry->stale = true;
@@ -102,7 +82,7 @@ relcache_callback(Datum arg, Oid relid)
 static void
 role_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	generation++;
+	toms_note_change();
 }
 
 void
@@ -118,112 +98,16 @@ toms_catalog_init(void)
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
 }
 
-uint64
-toms_catalog_generation(void)
-{
-	return generation;
-}
-
-/* OID of a table of schema toms; InvalidOid where the extension is not installed. */
-static Oid
-config_table(const char *name, Oid *cached)
-{
-	if (!OidIsValid(*cached))
-	{
-		Oid			schema = get_namespace_oid("toms", true);
-
-		*cached = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-		if (!OidIsValid(*cached))
-			read_without_extension = true;
-	}
-	return *cached;
-}
-
 /* Sent for toms.permission, as its trigger does; for everything where there is none. */
 void
 toms_catalog_forget(void)
 {
-	Oid			table = config_table("permission", &permission_oid);
+	Oid			table = toms_config_table(TOMS_CONFIG_PERMISSION);
 
 	if (OidIsValid(table))
 		CacheInvalidateRelcacheByRelid(table);
 	else
 		CacheInvalidateRelcacheAll();
-}
-
-/* Verbs, purposes: a text[] without nulls. */
-static char **
-text_array(Datum array, int *count)
-{
-	Datum	   *elements;
-	char	  **texts;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, count);
-	texts = palloc(Max(*count, 1) * sizeof(char *));
-	for (int i = 0; i < *count; i++)
-		texts[i] = TextDatumGetCString(elements[i]);
-	return texts;
-}
-
-static void
-read_permission(TomsPermission *permission, const Datum *values, const bool *nulls)
-{
-	int			nverbs;
-	char	  **verbs = text_array(values[PERMISSION_VERBS - 1], &nverbs);
-
-	permission->role = DatumGetObjectId(values[PERMISSION_ROLE - 1]);
-	permission->verbs = 0;
-	for (int i = 0; i < nverbs; i++)
-		permission->verbs |= toms_verb_parse(verbs[i]);
-	permission->purposes = text_array(values[PERMISSION_PURPOSES - 1], &permission->npurposes);
-	permission->scope_tenant = strcmp(TextDatumGetCString(values[PERMISSION_SCOPE - 1]), "tenant") == 0;
-	permission->require_mfa = DatumGetBool(values[PERMISSION_REQUIRE_MFA - 1]);
-	permission->valid_from = DatumGetTimestampTz(values[PERMISSION_VALID_FROM - 1]);
-	permission->valid_until = nulls[PERMISSION_VALID_UNTIL - 1] ? DT_NOEND :
-		DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]);
-}
-
-/* Permissions that have not ended; whether one is in force is asked at use. */
-static void
-read_permissions(TomsRelation *relation)
-{
-	Oid			table = config_table("permission", &permission_oid);
-	int			room = 8;
-	Oid			index;
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-
-	relation->permissions = palloc(room * sizeof(TomsPermission));
-	if (!OidIsValid(table))
-		return;
-
-	index = get_relname_relid("permission_relation_idx", get_rel_namespace(table));
-	rel = table_open(table, AccessShareLock);
-	ScanKeyInit(&key, PERMISSION_RELATION, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation->root));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		int			natts = RelationGetDescr(rel)->natts;
-		Datum	   *values = palloc(natts * sizeof(Datum));
-		bool	   *nulls = palloc(natts * sizeof(bool));
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (!nulls[PERMISSION_VALID_UNTIL - 1] &&
-			DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]) <= GetCurrentTimestamp())
-			continue;
-		if (relation->npermissions == room)
-		{
-			room *= 2;
-			relation->permissions = repalloc(relation->permissions, room * sizeof(TomsPermission));
-		}
-		read_permission(&relation->permissions[relation->npermissions++], values, nulls);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
 }
 
 /* The label of a relation (column 0) or a column; NULL if it has none. */
@@ -236,35 +120,48 @@ label_of(Oid relid, AttrNumber column)
 	return GetSecurityLabel(&object, "toms");
 }
 
-static Oid
-plain_type(Oid type)
+Oid
+toms_plain_type(Oid type)
 {
 	type = getBaseType(type);
 	return type == VARCHAROID ? TEXTOID : type;
 }
 
-static void
+/* Columns by their labels; returns the id of the subject's alias, or 0. */
+static int64
 read_columns(TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
+	int64		alias = 0;
 
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
 		char	   *label = column->attisdropped ? NULL : label_of(relation->relid, column->attnum);
+		char	   *value;
 
-		if (label && toms_label_get(label, "tenant", NULL))
+		if (label == NULL)
+			continue;
+		if (toms_label_get(label, "tenant", NULL))
 		{
 			relation->tenant = column->attnum;
-			relation->tenant_type = plain_type(column->atttypid);
+			relation->tenant_type = toms_plain_type(column->atttypid);
 		}
-		if (label && toms_label_get(label, "subject", NULL))
+		if (toms_label_get(label, "subject", NULL))
 		{
 			relation->subject = column->attnum;
-			relation->subject_type = plain_type(column->atttypid);
+			relation->subject_type = toms_plain_type(column->atttypid);
+			relation->subject_not_null = column->attnotnull;
 		}
+		if (toms_label_get(label, "alias", &value))
+			alias = strtoll(value, NULL, 10);
+		if (toms_label_get(label, "parent", NULL))
+			relation->parent_key = column->attnum;
+		if (toms_label_get(label, "parent_type", NULL))
+			relation->parent_type = column->attnum;
 	}
 	relation_close(rel, AccessShareLock);
+	return alias;
 }
 
 /* The parents of a partition or inheritance child, direct ones only. */
@@ -341,10 +238,18 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 		label = "";
 	relation->mode = toms_label_get(label, "mode", &value) && strcmp(value, "observe") == 0 ?
 		TOMS_MODE_OBSERVE : TOMS_MODE_ENFORCE;
+	relation->shares_null_tenant = toms_label_get(label, "null_tenant", NULL);
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
 			NAMEDATALEN);
-	read_columns(relation);
-	read_permissions(relation);
+	toms_config_read(relation, read_columns(relation));
+
+	/* the tenant of a row without a tenant column is written as its parent's */
+	if (relation->nparents > 0)
+	{
+		TomsRelation *parent = toms_catalog_relation(relation->parents[0].relid);
+
+		relation->tenant_type = parent ? parent->tenant_type : InvalidOid;
+	}
 }
 
 /* The relation by whose label this one is protected, or InvalidOid. */
@@ -403,6 +308,7 @@ toms_catalog_relation(Oid relid)
 
 	if (relid < FirstNormalObjectId)
 		return NULL;
+	check_stack_depth();		/* parents in a circle */
 	entry = hash_search(relations, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
@@ -416,33 +322,13 @@ toms_catalog_relation(Oid relid)
 }
 
 static void
-read_tenant(const char *tenant, TenantEntry *answer)
+take_tenant(const Datum *values, const bool *nulls, void *answer)
 {
-	Oid			table = config_table("tenant", &tenant_oid);
-	Oid			index;
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
+	TenantEntry *entry = answer;
 
-	answer->registered = false;
-	answer->ended_at = DT_NOEND;
-	if (!OidIsValid(table))
-		return;
-	index = get_relname_relid("tenant_pkey", get_rel_namespace(table));
-	rel = table_open(table, AccessShareLock);
-	ScanKeyInit(&key, TENANT_TENANT, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(tenant));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
-	if ((tuple = systable_getnext(scan)) != NULL)
-	{
-		bool		isnull;
-		Datum		ended = heap_getattr(tuple, TENANT_ENDED_AT, RelationGetDescr(rel), &isnull);
-
-		answer->registered = true;
-		answer->ended_at = isnull ? DT_NOEND : DatumGetTimestampTz(ended);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	entry->registered = true;
+	if (!nulls[TENANT_ENDED_AT - 1])
+		entry->ended_at = DatumGetTimestampTz(values[TENANT_ENDED_AT - 1]);
 }
 
 static void
@@ -472,7 +358,9 @@ toms_catalog_tenant(const char *tenant)
 		answer = *entry;
 	else
 	{
-		read_tenant(tenant, &answer);
+		answer.registered = false;
+		answer.ended_at = DT_NOEND;
+		toms_config_scan(TOMS_CONFIG_TENANT, CStringGetTextDatum(tenant), take_tenant, &answer);
 		if (known_generation == generation)
 		{
 			entry = hash_search(tenants, tenant, HASH_ENTER, NULL);

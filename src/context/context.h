@@ -65,9 +65,6 @@ extern TomsReason toms_context_ask(TomsAsker *asker);
 /* The purpose in force, or NULL. */
 extern const char *toms_context_purpose(void);
 
-/* Differs whenever the answers above may differ. */
-extern uint64 toms_context_stamp(void);
-
 /* Whether the context has expired by the clock, not by the statement's start. */
 extern bool toms_context_expired_now(void);
 

@@ -63,7 +63,6 @@ extern TomsContext *toms_claims_pack(const TomsClaims *claims, LocalTransactionI
 /* settings.c */
 extern void toms_settings_init(void);
 extern bool toms_settings_single_use(void);
-extern uint64 toms_settings_stamp(void);	/* changes with what decides whether a context holds */
 extern TomsVerdict toms_settings_check_claims(const TomsClaims *claims);
 extern TomsVerdict toms_settings_check_connection(void);
 extern int64 toms_settings_leeway_us(void);
@@ -71,6 +70,9 @@ extern const char *toms_settings_jwks_file(void);
 extern const char *toms_settings_audience(void);
 extern const char *toms_settings_environment(void);
 extern const char *toms_settings_purpose(void);
+
+/* Whether toms.environment is "test": an application's tests change tenants in one transaction. */
+extern bool toms_settings_is_test(void);
 
 /* Whether what was set in a transaction still holds: in it, or in a session context. */
 extern bool toms_settings_is_current(LocalTransactionId lxid);
@@ -106,5 +108,8 @@ extern void toms_token_init(void);
 
 /* context.c: whether this transaction had a context already */
 extern bool toms_context_in_transaction(void);
+
+/* context.c: let a context of another tenant follow in this transaction */
+extern void toms_context_forget_transaction(void);
 
 #endif							/* TOMS_CONTEXT_INT_H */

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include "access/parallel.h"
+#include "base/change.h"
 #include "base/compat.h"
 #include "miscadmin.h"
 
@@ -45,8 +46,6 @@ static int	require_tls = REQUIRE_TLS_REMOTE;
 static bool session_context = false;
 static bool single_use_tokens = false;
 static int	on_missing_context = false;
-
-static uint64 stamp = 0;
 
 /* What is written to the log must not look like lines of its own. */
 static bool
@@ -119,13 +118,13 @@ show_purpose(void)
 static void
 assign_purpose(const char *newval, void *extra)
 {
-	stamp++;
+	toms_note_change();
 }
 
 static void
 assign_session_context(bool newval, void *extra)
 {
-	stamp++;
+	toms_note_change();
 }
 
 static void
@@ -203,12 +202,6 @@ toms_settings_single_use(void)
 	return single_use_tokens;
 }
 
-uint64
-toms_settings_stamp(void)
-{
-	return stamp;
-}
-
 const char *
 toms_settings_jwks_file(void)
 {
@@ -225,6 +218,12 @@ const char *
 toms_settings_environment(void)
 {
 	return environment;
+}
+
+bool
+toms_settings_is_test(void)
+{
+	return strcmp(environment, "test") == 0;
 }
 
 bool

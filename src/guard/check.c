@@ -18,6 +18,7 @@
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "policy/policy.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -146,6 +147,29 @@ refused_temporary(void)
 }
 
 /*
+ * A row without a tenant column finds its parent row through a view whose owner bypasses row
+ * security; the view shows the keys of the tenant in force and no more.  It is read by the
+ * policies of tables that have such parents, so only a statement that reads one may.
+ */
+static bool
+is_lookup(Oid check_as_user, List *rtable)
+{
+	ListCell   *cell;
+
+	if (!OidIsValid(check_as_user) || check_as_user == GetUserId() || check_as_user != toms_policy_lookup_role())
+		return false;
+	foreach(cell, rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
+		TomsRelation *child = rte->rtekind == RTE_RELATION ? toms_catalog_relation(rte->relid) : NULL;
+
+		if (child && child->nparents > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
  * One access; returns false if it is refused and the caller only asks.  "pin" is set if it
  * passes, or is refused, by the context.
  */
@@ -207,6 +231,8 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, boo
 			continue;
 		if (is_referential_integrity())
 			return true;
+		if (is_lookup(perms.check_as_user, rtable))
+			continue;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads_own_rows = has_returning;

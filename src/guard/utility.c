@@ -151,6 +151,7 @@ check_alter_table(AlterTableStmt *alter)
 
 	if (is_enforced(relid) && runs_expression(alter))
 		require_administrator(relid);
+	toms_policy_before_alter(relid, alter);
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -185,6 +186,8 @@ warn_of_lost_context(VariableSetStmt *set)
 static void
 check_rename(RenameStmt *rename)
 {
+	if (rename->renameType == OBJECT_COLUMN)
+		toms_policy_before_rename(relation_named(rename->relation), rename->subname);
 	if (rename->renameType != OBJECT_POLICY)
 		return;
 	check_policy_name(rename->relation, rename->subname);
@@ -270,7 +273,7 @@ check_ddl(Node *statement)
 			return true;
 		case T_RenameStmt:
 			check_rename((RenameStmt *) statement);
-			return false;
+			return true;
 		case T_DropStmt:
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
@@ -326,6 +329,8 @@ table_altered(AlterTableStmt *alter)
 {
 	ListCell   *cell;
 
+	toms_policy_after_alter(relation_named(alter->relation), alter);
+
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -357,6 +362,9 @@ toms_guard_after_utility(Node *statement)
 		table_created((CreateStmt *) statement);
 	else if (IsA(statement, AlterTableStmt))
 		table_altered((AlterTableStmt *) statement);
+	else if (IsA(statement, RenameStmt) && ((RenameStmt *) statement)->renameType == OBJECT_COLUMN)
+		toms_policy_after_rename(relation_named(((RenameStmt *) statement)->relation), ((RenameStmt *) statement)->subname,
+								 ((RenameStmt *) statement)->newname);
 	else if (IsA(statement, CreatePolicyStmt))
 		app_policy_changed(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, AlterPolicyStmt))

@@ -3,8 +3,8 @@
  *
  * Called by qual.c (scope of rows) and by guard (refusals, explain_access), so that both
  * walls follow one rule: for each verb some permission in force, held by the context's role
- * or by a role whose privileges it has, names the verb and the purpose, and the second
- * factor is there if it demands one.  Default is nothing.
+ * or by a role whose privileges it has, names the category, the verb and the purpose, and the
+ * second factor is there if it demands one.  Default is nothing.
  */
 #include "policy/policy_int.h"
 
@@ -27,6 +27,36 @@ names_purpose(const TomsPermission *permission, const char *purpose)
 	return false;
 }
 
+/* A permission that names no category is for the table's own. */
+static bool
+names_category(const TomsRelation *relation, const TomsPermission *permission, const char *category)
+{
+	if (permission->ncategories == 0)
+		return strcmp(relation->category, category) == 0;
+	for (int i = 0; i < permission->ncategories; i++)
+	{
+		if (strcmp(permission->categories[i], category) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Without a category: for any that rows of the table can have. */
+static bool
+concerns(const TomsRelation *relation, const TomsPermission *permission, const char *category)
+{
+	if (category)
+		return names_category(relation, permission, category);
+	if (names_category(relation, permission, relation->category))
+		return true;
+	for (int i = 0; i < relation->nrow_labels; i++)
+	{
+		if (names_category(relation, permission, relation->row_labels[i].category))
+			return true;
+	}
+	return false;
+}
+
 static bool
 in_force(const TomsPermission *permission, Oid role, TimestampTz now)
 {
@@ -36,7 +66,8 @@ in_force(const TomsPermission *permission, Oid role, TimestampTz now)
 
 /* The furthest that any permission gets decides what is said to be missing. */
 static TomsReason
-weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, bool *scope_tenant)
+weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, const char *category,
+	  bool *scope_tenant)
 {
 	TomsReason	reason = TOMS_PERMISSION_MISSING;
 	TimestampTz now = GetCurrentTimestamp();
@@ -47,9 +78,14 @@ weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, bool *
 
 		if (!in_force(permission, asker->role, now))
 			continue;
-		if ((permission->verbs & verb) == 0)
+		if (!concerns(relation, permission, category))
 		{
 			if (reason == TOMS_PERMISSION_MISSING)
+				reason = TOMS_CATEGORY_NOT_PERMITTED;
+		}
+		else if ((permission->verbs & verb) == 0)
+		{
+			if (reason == TOMS_PERMISSION_MISSING || reason == TOMS_CATEGORY_NOT_PERMITTED)
 				reason = TOMS_VERB_NOT_PERMITTED;
 		}
 		else if (!names_purpose(permission, asker->purpose))
@@ -71,20 +107,22 @@ weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, bool *
 	return reason;
 }
 
+/* Where the tenant is a parent's the parent's column decides, if it can be told. */
 static bool
 identifiers_fit(const TomsRelation *relation, const TomsContext *context, bool scope_tenant)
 {
+	Oid			subject_type = toms_alias_canonical_type(relation);
 	Datum		value;
 
-	return toms_identifier_value(context->tenant, relation->tenant_type, &value) &&
-		(scope_tenant || toms_identifier_value(context->subject, relation->subject_type, &value));
+	return (!OidIsValid(relation->tenant_type) || toms_identifier_value(context->tenant, relation->tenant_type, &value)) &&
+		(scope_tenant || toms_identifier_value(context->subject, subject_type, &value));
 }
 
 /* Scope is tenant only if every verb has it: the narrowest verb speaks for all. */
 TomsDecision
-toms_policy_decide(const TomsRelation *relation, AclMode verbs)
+toms_policy_decide(const TomsRelation *relation, AclMode verbs, const char *category)
 {
-	TomsDecision decision = {.scope_tenant = true};
+	TomsDecision decision = {.scope_tenant = true,.category = category};
 
 	decision.reason = toms_context_ask(&decision.asker);
 	if (decision.reason != TOMS_OK)
@@ -96,7 +134,7 @@ toms_policy_decide(const TomsRelation *relation, AclMode verbs)
 
 		if ((verbs & verb) == 0)
 			continue;
-		reason = weigh(relation, &decision.asker, verb, &scope_tenant);
+		reason = weigh(relation, &decision.asker, verb, category, &scope_tenant);
 		if (reason != TOMS_OK)
 			decision.missing |= verb;
 		if (decision.reason == TOMS_OK)
@@ -136,11 +174,13 @@ permit_call(const TomsRelation *relation, const TomsDecision *decision)
 {
 	const TomsAsker *asker = &decision->asker;
 
-	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => %s, scope => '%s');",
+	return psprintf("SELECT toms.permit(role => %s, relation => %s, verbs => '{%s}', purposes => %s, scope => '%s'%s);",
 					quote_literal_cstr(asker->context->role),
 					quote_literal_cstr(toms_relation_name(relation->root)),
 					toms_verb_text(decision->missing), array_literal(asker->purpose ? asker->purpose : "…"),
-					proposed_scope(relation, asker->role));
+					proposed_scope(relation, asker->role),
+					decision->category && strcmp(decision->category, relation->category) != 0 ?
+					psprintf(", categories => %s", array_literal(decision->category)) : "");
 }
 
 const char *
@@ -152,6 +192,9 @@ toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision)
 	{
 		case TOMS_PERMISSION_MISSING:
 			return psprintf("Role \"%s\" has no permission for %s.", asker->context->role, toms_relation_name(relation->root));
+		case TOMS_CATEGORY_NOT_PERMITTED:
+			return psprintf("Role \"%s\" is not permitted to %s rows of category \"%s\".", asker->context->role,
+							toms_verb_text(decision->missing), decision->category ? decision->category : relation->category);
 		case TOMS_VERB_NOT_PERMITTED:
 			return psprintf("Role \"%s\" is not permitted to %s.", asker->context->role, toms_verb_text(decision->missing));
 		case TOMS_PURPOSE_NOT_PERMITTED:
@@ -174,6 +217,7 @@ toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
 	switch (decision->reason)
 	{
 		case TOMS_PERMISSION_MISSING:
+		case TOMS_CATEGORY_NOT_PERMITTED:
 		case TOMS_VERB_NOT_PERMITTED:
 		case TOMS_PURPOSE_NOT_PERMITTED:
 			return permit_call(relation, decision);

@@ -9,6 +9,7 @@
 #include "policy/policy_int.h"
 
 #include "access/relation.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "optimizer/clauses.h"
@@ -65,28 +66,98 @@ column(const TomsRelation *relation, AttrNumber number)
 	return quote_identifier(get_attname(relation->relid, number, false));
 }
 
+/*
+ * The row's parent is among those of the tenant in force.  Columns of the table itself are
+ * qualified here, since the sub-select has columns of its own.
+ */
+static char *
+parent_found(const TomsRelation *relation, const TomsParent *parent)
+{
+	const char *table = quote_identifier(get_rel_name(relation->relid));
+	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.key OPERATOR(pg_catalog.=) %s.%s)",
+								 toms_relation_name(parent->lookup), table, column(relation, relation->parent_key));
+
+	if (parent->type_value == NULL)
+		return found;
+	return psprintf("(%s.%s OPERATOR(pg_catalog.=) %s AND %s)", table, column(relation, relation->parent_type),
+					quote_literal_cstr(parent->type_value), found);
+}
+
+char *
+toms_policy_tenant_condition(const TomsRelation *relation)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (relation->tenant)
+		appendStringInfo(&text, "%s OPERATOR(pg_catalog.=) %s", column(relation, relation->tenant),
+						 tenant_function(relation->tenant_type));
+	for (int i = 0; i < relation->nparents; i++)
+		appendStringInfo(&text, "%s%s", i ? " OR " : "", parent_found(relation, &relation->parents[i]));
+	return relation->nparents > 1 ? psprintf("(%s)", text.data) : text.data;
+}
+
+/* What a verb may see of rows of one category, or NULL if the tenant alone decides. */
+static char *
+scope_condition(const TomsRelation *relation, const char *self, const char *category, bool check)
+{
+	if (relation->subject)
+		return psprintf("toms.%s(%s, %s, %s)", check ? "check_subject" : "in_scope", self,
+						quote_literal_cstr(category), column(relation, relation->subject));
+	if (relation->nrow_labels > 0)
+		return psprintf("toms.%s(%s, %s)", check ? "check_category" : "in_category", self,
+						quote_literal_cstr(category));
+	return NULL;
+}
+
+/*
+ * A row needs permission for each category that a label gives it, and for the table's own
+ * if none does.
+ */
+static char *
+row_condition(const TomsRelation *relation, const char *self, bool check)
+{
+	char	   *own = scope_condition(relation, self, relation->category, check);
+	StringInfoData labelled;
+	StringInfoData text;
+
+	if (relation->nrow_labels == 0)
+		return own;
+	initStringInfo(&labelled);
+	initStringInfo(&text);
+	for (int i = 0; i < relation->nrow_labels; i++)
+	{
+		const TomsRowLabel *label = &relation->row_labels[i];
+
+		appendStringInfo(&labelled, "(%s) IS NOT FALSE OR ", label->condition);
+		appendStringInfo(&text, "((%s) IS FALSE OR %s) AND ", label->condition,
+						 scope_condition(relation, self, label->category, check));
+	}
+	appendStringInfo(&text, "(%s%s)", labelled.data, own);
+	return text.data;
+}
+
 char *
 toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 {
 	/* by number: a name would be looked up with the privileges of whoever queries */
 	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
-	StringInfoData text;
+	char	   *tenant = toms_policy_tenant_condition(relation);
+	char	   *row = row_condition(relation, self, check);
+	char	   *condition;
 
-	initStringInfo(&text);
-	if (check)
-		appendStringInfo(&text, "toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
-	else
-		appendStringInfo(&text, "%s OPERATOR(pg_catalog.=) %s", column(relation, relation->tenant),
-						 tenant_function(relation->tenant_type));
-	if (relation->subject)
-		appendStringInfo(&text, " AND toms.%s(%s, %s)", check ? "check_subject" : "in_scope",
-						 self, column(relation, relation->subject));
-	return text.data;
+	if (check && relation->tenant)
+		tenant = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
+	else if (check)
+		tenant = psprintf("toms.check_parent(%s, %s)", self, tenant);
+	condition = row ? psprintf("%s AND %s", tenant, row) : tenant;
+	if (relation->shares_null_tenant && relation->tenant && verb == ACL_SELECT && !check)
+		condition = psprintf("%s IS NULL OR (%s)", column(relation, relation->tenant), condition);
+	return condition;
 }
 
-/* Parse a condition as CREATE POLICY would. */
-static Node *
-parse_condition(Relation rel, const char *condition)
+Node *
+toms_policy_parse(Relation rel, const char *condition)
 {
 	List	   *raw = raw_parser(psprintf("SELECT %s", condition), RAW_PARSE_DEFAULT);
 	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
@@ -108,7 +179,7 @@ same_condition(Relation rel, const TomsRelation *relation, AclMode verb, bool ch
 {
 	if (found == NULL)
 		return false;
-	return equal(parse_condition(rel, toms_policy_condition(relation, verb, check)), found);
+	return equal(toms_policy_parse(rel, toms_policy_condition(relation, verb, check)), found);
 }
 
 static bool
@@ -170,12 +241,39 @@ is_peeked_at(Relation rel)
 	return false;
 }
 
+/* Somebody else's view in the place of a lookup would answer as it likes. */
+static bool
+is_lookup(Oid relid)
+{
+	Relation	view = try_relation_open(relid, AccessShareLock);
+	bool		ours = view && view->rd_rel->relkind == RELKIND_VIEW && RelationIsSecurityView(view) &&
+		view->rd_rel->relowner == toms_policy_lookup_role();
+
+	if (view)
+		relation_close(view, AccessShareLock);
+	return ours;
+}
+
+static bool
+finds_its_tenant(const TomsRelation *relation)
+{
+	if (relation->tenant != 0)
+		return relation->nparents == 0;
+	for (int i = 0; i < relation->nparents; i++)
+	{
+		if (!is_lookup(relation->parents[i].lookup) ||
+			(relation->parents[i].type_value != NULL) != (relation->parent_type != 0))
+			return false;
+	}
+	return relation->nparents > 0;
+}
+
 static bool
 is_intact(const TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
-	bool		intact = relation->tenant != 0 && rel->rd_rel->relrowsecurity &&
-		rel->rd_rel->relforcerowsecurity && rel->rd_rsdesc != NULL;
+	bool		intact = rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity &&
+		rel->rd_rsdesc != NULL && finds_its_tenant(relation);
 
 	intact = intact && !is_peeked_at(rel);
 	for (int i = 0; intact && i < TOMS_VERB_COUNT; i++)

@@ -1,7 +1,7 @@
 /*
  * identifier.c - a tenant's or subject's id from a token as a value of a column's type.
  *
- * Called by qual.c and decide.c.  Raises no error: what does not fit is no row.
+ * Called by qual.c, decide.c and alias.c.  Raises no error: what does not fit is no row.
  */
 #include "policy/policy_int.h"
 
@@ -87,4 +87,10 @@ toms_identifier_value(const char *text, Oid type, Datum *value)
 		default:
 			return false;
 	}
+}
+
+bool
+toms_type_is_bounded(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == UUIDOID;
 }

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
+#include "utils/selfuncs.h"
 
 typedef struct TomsDecision
 {
@@ -16,10 +17,14 @@ typedef struct TomsDecision
 	TomsAsker	asker;			/* whom it was asked for */
 	bool		scope_tenant;	/* all rows of the tenant, not the actor's own only */
 	AclMode		missing;		/* the verbs that are not permitted */
+	const char *category;		/* for which it was asked; NULL: for any */
 } TomsDecision;
 
-/* May the context in force use these verbs on the relation?  Never raises an error. */
-extern TomsDecision toms_policy_decide(const TomsRelation *relation, AclMode verbs);
+/*
+ * May the context in force use these verbs on rows of that category (NULL: on any rows at
+ * all) of the relation?  Never raises an error.
+ */
+extern TomsDecision toms_policy_decide(const TomsRelation *relation, AclMode verbs, const char *category);
 
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
@@ -39,6 +44,24 @@ extern void toms_policy_app_changed(Oid relid);
 
 /* A relation was attached below another one: protect it too if that one is protected. */
 extern void toms_policy_child_added(Oid child);
+
+/* The role that owns the views through which children find their parents' tenant. */
+extern Oid	toms_policy_lookup_role(void);
+
+/*
+ * For get_relation_stats_hook: the columns that say whose a row is are planned alike for
+ * every tenant and person.
+ */
+extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column, VariableStatData *variable);
+
+/*
+ * A column is going to be renamed, dropped or given another type: refuse what would take
+ * the protection away, take policies down that are in the way, and put them up again.
+ */
+extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
+extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
+extern void toms_policy_before_rename(Oid relid, const char *column);
+extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
 
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);

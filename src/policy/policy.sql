@@ -1,4 +1,4 @@
--- What the policies of protected tables call, and the declarations that make them.
+-- What the policies of protected tables call, and what their declarations have in common.
 
 -- the functions of policies: whoever queries a protected table calls them ------------
 
@@ -22,87 +22,48 @@ CREATE FUNCTION toms.tenant_text() RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_tenant_value';
 COMMENT ON FUNCTION toms.tenant_text() IS 'internal: tenant of the context for policies, NULL without one';
 
-CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject smallint) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, smallint) IS 'internal: whether a row of this subject is in scope, for policies';
+CREATE FUNCTION toms.scope_support(internal) RETURNS internal
+    LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_scope_support';
+REVOKE ALL ON FUNCTION toms.scope_support(internal) FROM PUBLIC;
+COMMENT ON FUNCTION toms.scope_support(internal) IS 'internal: what the planner is told about toms.in_scope()';
 
-CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject integer) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, integer) IS 'internal: whether a row of this subject is in scope, for policies';
+CREATE FUNCTION toms.in_scope(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF SUPPORT toms.scope_support AS 'MODULE_PATHNAME', 'toms_in_scope';
+COMMENT ON FUNCTION toms.in_scope(regclass, text, text, anyelement) IS 'internal: whether a row of this subject is in scope, for policies';
 
-CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject bigint) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, bigint) IS 'internal: whether a row of this subject is in scope, for policies';
+CREATE FUNCTION toms.in_category(relation regclass, verb text, category text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_category';
+COMMENT ON FUNCTION toms.in_category(regclass, text, text) IS 'internal: whether rows of a category are in scope, for policies of tables without a subject';
 
-CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject uuid) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, uuid) IS 'internal: whether a row of this subject is in scope, for policies';
+CREATE FUNCTION toms.scope_from(relation regclass, verb text, category text, of_type anyelement) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_from';
+COMMENT ON FUNCTION toms.scope_from(regclass, text, text, anyelement) IS 'internal: the least subject in scope, for index conditions';
 
-CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject text) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, text) IS 'internal: whether a row of this subject is in scope, for policies';
+CREATE FUNCTION toms.scope_to(relation regclass, verb text, category text, of_type anyelement) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_to';
+COMMENT ON FUNCTION toms.scope_to(regclass, text, text, anyelement) IS 'internal: the greatest subject in scope, for index conditions';
 
-CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant smallint) RETURNS boolean
+CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant anyelement) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
-COMMENT ON FUNCTION toms.check_tenant(regclass, text, smallint) IS 'internal: refuse a row of another tenant, for policies';
+COMMENT ON FUNCTION toms.check_tenant(regclass, text, anyelement) IS 'internal: refuse a row of another tenant, for policies';
 
-CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant integer) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
-COMMENT ON FUNCTION toms.check_tenant(regclass, text, integer) IS 'internal: refuse a row of another tenant, for policies';
+CREATE FUNCTION toms.check_parent(relation regclass, verb text, found boolean) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_parent';
+COMMENT ON FUNCTION toms.check_parent(regclass, text, boolean) IS 'internal: refuse a row whose parent row is of another tenant, for policies';
 
-CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant bigint) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
-COMMENT ON FUNCTION toms.check_tenant(regclass, text, bigint) IS 'internal: refuse a row of another tenant, for policies';
-
-CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant uuid) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
-COMMENT ON FUNCTION toms.check_tenant(regclass, text, uuid) IS 'internal: refuse a row of another tenant, for policies';
-
-CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant text) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
-COMMENT ON FUNCTION toms.check_tenant(regclass, text, text) IS 'internal: refuse a row of another tenant, for policies';
-
-CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject smallint) RETURNS boolean
+CREATE FUNCTION toms.check_subject(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, smallint) IS 'internal: refuse a row of another subject, for policies';
+COMMENT ON FUNCTION toms.check_subject(regclass, text, text, anyelement) IS 'internal: refuse a row of another subject, for policies';
 
-CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject integer) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, integer) IS 'internal: refuse a row of another subject, for policies';
+CREATE FUNCTION toms.check_category(relation regclass, verb text, category text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_category';
+COMMENT ON FUNCTION toms.check_category(regclass, text, text) IS 'internal: refuse a row of a category that is not permitted, for policies of tables without a subject';
 
-CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject bigint) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, bigint) IS 'internal: refuse a row of another subject, for policies';
-
-CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject uuid) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, uuid) IS 'internal: refuse a row of another subject, for policies';
-
-CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject text) RETURNS boolean
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, text) IS 'internal: refuse a row of another subject, for policies';
-
--- protection -------------------------------------------------------------------------
-
-CREATE TABLE toms.protection_history (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    relation_name text NOT NULL,
-    action        text NOT NULL CHECK (action IN ('protect', 'unprotect')),
-    mode          text,
-    tenant        name,
-    subject       name,
-    category      text,
-    reason        text,
-    at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    by            text NOT NULL
-);
-SELECT pg_catalog.pg_extension_config_dump('toms.protection_history', '');
-SELECT pg_catalog.pg_extension_config_dump('toms.protection_history_id_seq', '');
-COMMENT ON TABLE toms.protection_history IS 'when which table was protected and unprotected, how, by whom and why';
-GRANT SELECT ON toms.protection_history TO toms_admin, toms_auditor;
+-- what is known, and labels --------------------------------------------------------------
 
 CREATE FUNCTION toms.describe(relation regclass, OUT root regclass, OUT mode text, OUT tenant name,
-                              OUT subject name, OUT category text, OUT intact boolean)
+                              OUT subject name, OUT category text, OUT intact boolean, OUT parent_key name,
+                              OUT type_column name, OUT null_tenant text)
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_describe';
 REVOKE ALL ON FUNCTION toms.describe(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.describe(regclass) TO toms_admin, toms_auditor, toms_operator;
@@ -118,6 +79,16 @@ CREATE FUNCTION toms.drop_policies(relation regclass, keep_rls boolean, keep_for
 REVOKE ALL ON FUNCTION toms.drop_policies(regclass, boolean, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.drop_policies(regclass, boolean, boolean) IS 'internal: take the policies of one relation down';
 
+CREATE FUNCTION toms.tenant_condition(relation regclass) RETURNS text
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_tenant_condition';
+REVOKE ALL ON FUNCTION toms.tenant_condition(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tenant_condition(regclass) IS 'internal: the condition that a row is of the tenant in force, as text';
+
+CREATE FUNCTION toms.check_condition(relation regclass, condition text, OUT normalized text, OUT columns text[])
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_check_condition';
+REVOKE ALL ON FUNCTION toms.check_condition(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_condition(regclass, text) IS 'internal: a condition on rows as PostgreSQL prints it, and its columns; refuses what could tell of rows';
+
 CREATE FUNCTION toms.relation_tree(relation regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE tree (relid) AS (
@@ -130,30 +101,34 @@ $$;
 REVOKE ALL ON FUNCTION toms.relation_tree(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.relation_tree(regclass) IS 'internal: a relation with its partitions and inheritance children';
 
-CREATE FUNCTION toms.label_relation(relation regclass, tenant name, subject name, label text)
+-- Labels of columns: {"tenant_id": "tenant", "user_id": "subject,alias=3"}
+CREATE FUNCTION toms.column_labels(relation regclass) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_object_agg(a.attname, l.label), '{}')
+    FROM pg_attribute a JOIN pg_seclabel l
+        ON l.objoid = a.attrelid AND l.objsubid = a.attnum AND l.provider = 'toms' AND l.classoid = 'pg_class'::regclass
+    WHERE a.attrelid = relation AND NOT a.attisdropped;
+$$;
+REVOKE ALL ON FUNCTION toms.column_labels(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.column_labels(regclass) IS 'internal: the labels of a relation''s columns';
+
+-- The former labels go; a NULL label removes the relation's own.
+CREATE FUNCTION toms.label_relation(relation regclass, columns jsonb, label text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    col name;
+    col text;
 BEGIN
-    FOR col IN SELECT a.attname FROM pg_attribute a JOIN pg_seclabel l
-                   ON l.objoid = a.attrelid AND l.objsubid = a.attnum AND l.provider = 'toms'
-                      AND l.classoid = 'pg_class'::regclass
-               WHERE a.attrelid = relation AND NOT a.attisdropped
-    LOOP
+    FOR col IN SELECT key FROM jsonb_each_text(toms.column_labels(relation)) WHERE NOT coalesce(columns, '{}') ? key LOOP
         EXECUTE format('SECURITY LABEL FOR toms ON COLUMN %s.%I IS NULL', relation, col);
     END LOOP;
-    IF label IS NOT NULL THEN
-        EXECUTE format('SECURITY LABEL FOR toms ON COLUMN %s.%I IS %L', relation, tenant,
-                       CASE WHEN subject = tenant THEN 'tenant,subject' ELSE 'tenant' END);
-        IF subject <> tenant THEN
-            EXECUTE format('SECURITY LABEL FOR toms ON COLUMN %s.%I IS ''subject''', relation, subject);
-        END IF;
-    END IF;
+    FOR col IN SELECT key FROM jsonb_each_text(columns) LOOP
+        EXECUTE format('SECURITY LABEL FOR toms ON COLUMN %s.%I IS %L', relation, col, columns ->> col);
+    END LOOP;
     EXECUTE format('SECURITY LABEL FOR toms ON TABLE %s IS %L', relation, label);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.label_relation(regclass, name, name, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.label_relation(regclass, name, name, text) IS 'internal: write the labels of one relation';
+REVOKE ALL ON FUNCTION toms.label_relation(regclass, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.label_relation(regclass, jsonb, text) IS 'internal: write the labels of one relation';
 
 -- How a relation's row security was before toms took it over, as words of its label.
 CREATE FUNCTION toms.former_row_security(relation regclass) RETURNS text
@@ -169,6 +144,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.former_row_security(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.former_row_security(regclass) IS 'internal: row security before toms, for labels';
 
+CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, mode text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('category=%s,mode=%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
+                  toms.former_row_security(relation));
+$$;
+REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.table_label(regclass, text, text, text) IS 'internal: the label of a protected relation';
+
 CREATE FUNCTION toms.restore_row_security(relation regclass)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT toms.drop_policies(relation, toms.former_row_security(relation) LIKE '%had_rls%',
@@ -183,10 +166,9 @@ DECLARE
     parent record;
     rel regclass;
 BEGIN
-    SELECT * INTO parent FROM toms.describe(root::regclass);
+    SELECT d.*, toms.column_labels(root::regclass) AS columns INTO parent FROM toms.describe(root::regclass) d;
     FOR rel IN SELECT r FROM toms.relation_tree(child::regclass) r LOOP
-        PERFORM toms.label_relation(rel, parent.tenant, parent.subject,
-            format('category=%s,mode=%s%s', parent.category, parent.mode, toms.former_row_security(rel)));
+        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
 END
@@ -195,7 +177,7 @@ REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION toms.protect_child(oid, oid) IS 'internal: protect a new partition or inheritance child, and what is below it, like its root';
 
 -- Raises an error unless the column can hold a tenant's or subject's id.
-CREATE FUNCTION toms.check_identifier_column(relation regclass, col name)
+CREATE FUNCTION toms.check_identifier_column(relation regclass, col name, tell_of_null boolean DEFAULT true)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_column record;
@@ -217,14 +199,14 @@ BEGIN
             USING ERRCODE = 'indeterminate_collation',
                   HINT = format('ALTER TABLE %s ALTER COLUMN %I TYPE text COLLATE "C";', relation, col);
     END IF;
-    IF NOT found_column.attnotnull THEN
+    IF tell_of_null AND NOT found_column.attnotnull THEN
         RAISE NOTICE 'column "%" of table % may be NULL: such rows belong to nobody and are seen by nobody', col, relation
             USING HINT = format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', relation, col);
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.check_identifier_column(regclass, name) FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_identifier_column(regclass, name) IS 'internal: whether a column can hold ids of tenants or subjects';
+REVOKE ALL ON FUNCTION toms.check_identifier_column(regclass, name, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_identifier_column(regclass, name, boolean) IS 'internal: whether a column can hold ids of tenants or subjects';
 
 CREATE FUNCTION toms.check_protectable(relation regclass)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -266,299 +248,3 @@ $$;
 REVOKE ALL ON FUNCTION toms.lock_relation(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.lock_relation(regclass) IS 'internal: take the lock under which protection changes';
 
-CREATE FUNCTION toms.protect(relation regclass, tenant name, subject name DEFAULT NULL, category text DEFAULT 'personal',
-                             mode text DEFAULT 'enforce', reason text DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    today record;
-    now_is record;
-    rel regclass;
-BEGIN
-    IF relation IS NULL OR tenant IS NULL THEN
-        RAISE EXCEPTION 'relation and tenant must be named' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    PERFORM toms.check_protectable(relation);
-    PERFORM toms.lock_relation(relation);
-    IF mode IS NULL OR mode NOT IN ('enforce', 'observe') THEN
-        RAISE EXCEPTION 'there is no mode "%"', mode USING ERRCODE = 'invalid_parameter_value', HINT = 'Modes are enforce and observe.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM toms.category c WHERE c.category = protect.category) THEN
-        RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
-            HINT = format('SELECT toms.add_category(%L, description => ''…'', article9 => false);', category);
-    END IF;
-    PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
-    PERFORM toms.check_identifier_column(relation, tenant);
-    IF subject IS NOT NULL THEN
-        PERFORM toms.check_identifier_column(relation, subject);
-    END IF;
-
-    SELECT * INTO today FROM toms.describe(relation);
-    IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
-        RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = format('SELECT toms.protect(%L, tenant => %L, subject => %L, category => %L, mode => ''observe'', reason => ''…'');',
-                                relation, tenant, subject, category);
-    END IF;
-    IF today.root IS NULL THEN
-        -- permissions of a dropped table that had the same OID
-        UPDATE toms.permission p SET valid_until = clock_timestamp(), ended_by = session_user
-        WHERE p.relation = protect.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
-    END IF;
-    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
-        SELECT * INTO now_is FROM toms.describe(rel);
-        CONTINUE WHEN today.root IS NOT NULL
-            AND (now_is.tenant, now_is.subject, now_is.category, now_is.mode) IS NOT DISTINCT FROM (tenant, subject, category, mode)
-            AND (mode = 'observe' OR now_is.intact);
-        IF mode = 'observe' AND now_is.mode = 'enforce' THEN
-            PERFORM toms.restore_row_security(rel);
-        END IF;
-        PERFORM toms.label_relation(rel, tenant, subject,
-            format('category=%s,mode=%s%s', category, mode, toms.former_row_security(rel)));
-        IF mode = 'enforce' THEN
-            PERFORM toms.sync_policies(rel);
-        END IF;
-    END LOOP;
-    INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, reason, by)
-    VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category, protect.reason, session_user);
-END
-$$;
-REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.protect(regclass, name, name, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
-
-CREATE FUNCTION toms.unprotect(relation regclass, reason text)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    today record;
-    rel regclass;
-BEGIN
-    IF coalesce(reason, '') = '' THEN
-        RAISE EXCEPTION 'a reason must be given' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    PERFORM toms.lock_relation(relation);
-    SELECT * INTO today FROM toms.describe(relation);
-    IF today.root IS DISTINCT FROM relation THEN
-        RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    PERFORM toms.forbid(p.role, relation) FROM (
-        SELECT DISTINCT h.role FROM toms.permission h
-        WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
-    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
-        IF (toms.describe(rel)).mode = 'enforce' THEN
-            PERFORM toms.restore_row_security(rel);
-        END IF;
-        PERFORM toms.label_relation(rel, NULL, NULL, NULL);
-    END LOOP;
-    INSERT INTO toms.protection_history (relation_name, action, reason, by)
-    VALUES (relation::text, 'unprotect', unprotect.reason, session_user);
-END
-$$;
-REVOKE ALL ON FUNCTION toms.unprotect(regclass, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.unprotect(regclass, text) TO toms_admin;
-COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a table and all permissions on it, with a reason on record';
-
-CREATE VIEW toms.protected_tables AS
-    SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root
-    FROM pg_catalog.pg_seclabel l
-    JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
-    WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
-COMMENT ON VIEW toms.protected_tables IS 'protected tables and partitions, how, and whether their row security is intact';
-GRANT SELECT ON toms.protected_tables TO toms_admin, toms_auditor, toms_operator;
-
-CREATE FUNCTION toms.enforce_relation(relation regclass)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    today record;
-BEGIN
-    SELECT * INTO today FROM toms.describe(relation);
-    IF today.root IS DISTINCT FROM relation THEN
-        RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
-    END IF;
-    PERFORM toms.protect(relation, today.tenant, today.subject, today.category, 'enforce');
-END
-$$;
-REVOKE ALL ON FUNCTION toms.enforce_relation(regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.enforce_relation(regclass) TO toms_admin;
-COMMENT ON FUNCTION toms.enforce_relation(regclass) IS 'internal: end observation of one table';
-
--- Resolves the name on the caller's search path, so it is not SECURITY DEFINER.
-CREATE FUNCTION toms.enforce(relation_or_schema text)
-RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
-DECLARE
-    rel pg_catalog.regclass := pg_catalog.to_regclass(relation_or_schema);
-    enforced integer := 0;
-BEGIN
-    IF rel IS NOT NULL THEN
-        PERFORM toms.enforce_relation(rel);
-        RETURN 1;
-    END IF;
-    IF pg_catalog.to_regnamespace(relation_or_schema) IS NULL THEN
-        RAISE EXCEPTION 'there is no table or schema %', relation_or_schema USING ERRCODE = 'undefined_object';
-    END IF;
-    FOR rel IN SELECT p.relation FROM toms.protected_tables p
-               JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.relation
-               WHERE p.mode OPERATOR(pg_catalog.=) 'observe' AND p.root OPERATOR(pg_catalog.=) p.relation
-                 AND c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace(relation_or_schema)
-    LOOP
-        PERFORM toms.enforce_relation(rel);
-        enforced := enforced OPERATOR(pg_catalog.+) 1;
-    END LOOP;
-    RETURN enforced;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.enforce(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.enforce(text) TO toms_admin;
-COMMENT ON FUNCTION toms.enforce(text) IS 'end observation of a table, or of all tables of a schema; from now on refusals are errors';
-
--- permissions --------------------------------------------------------------------------
-
-CREATE FUNCTION toms.check_permit(relation regclass, verbs text[], purposes text[], scope text)
-RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    today record;
-BEGIN
-    SELECT * INTO today FROM toms.describe(relation);
-    IF today.root IS NULL THEN
-        RAISE EXCEPTION 'table % is not protected', relation USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = format('SELECT toms.protect(%L, tenant => ''…'', subject => ''…'');', relation);
-    END IF;
-    IF today.root <> relation THEN
-        RAISE EXCEPTION 'permissions of % are those of %', relation, today.root USING ERRCODE = 'wrong_object_type';
-    END IF;
-    IF verbs IS NULL OR cardinality(verbs) = 0 OR NOT verbs <@ '{select,insert,update,delete}' THEN
-        RAISE EXCEPTION 'verbs are select, insert, update and delete' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF purposes IS NULL OR cardinality(purposes) = 0 OR array_position(purposes, NULL) IS NOT NULL
-       OR EXISTS (SELECT FROM unnest(purposes) u WHERE octet_length(u) NOT BETWEEN 1 AND 63) THEN
-        RAISE EXCEPTION 'a permission names its purposes, of 1 to 63 bytes each' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Every access runs under exactly one purpose: purposes => ''{absence_management}''.';
-    END IF;
-    IF scope IS NULL OR scope NOT IN ('own', 'tenant') THEN
-        RAISE EXCEPTION 'there is no scope "%"', scope USING ERRCODE = 'invalid_parameter_value', HINT = 'Scopes are own and tenant.';
-    END IF;
-    IF scope = 'own' AND today.subject IS NULL THEN
-        RAISE EXCEPTION 'table % has no data subject, so nobody has rows of his own in it', relation
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use scope => ''tenant'', or name the subject in toms.protect().';
-    END IF;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.check_permit(regclass, text[], text[], text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_permit(regclass, text[], text[], text) IS 'internal: whether a permission can be given as asked';
-
--- A permission is not a GRANT, but is of no use without one: give what the role lacks.  Where
--- it holds a privilege on some columns, that is left as it is.
-CREATE FUNCTION toms.grant_verbs(role regrole, relation regclass, verbs text[])
-RETURNS text[] LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    schema regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation);
-    lacking text[] := ARRAY(SELECT v FROM unnest(verbs) v WHERE NOT has_table_privilege(role, relation, v)
-                            AND (v = 'delete' OR NOT has_any_column_privilege(role, relation, v)) ORDER BY v);
-BEGIN
-    IF NOT has_schema_privilege(role, schema, 'USAGE') THEN
-        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema, role);
-    END IF;
-    IF cardinality(lacking) > 0 THEN
-        EXECUTE format('GRANT %s ON %s TO %s', array_to_string(lacking, ', '), relation, role);
-    END IF;
-    RETURN lacking;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.grant_verbs(regrole, regclass, text[]) FROM PUBLIC;
-COMMENT ON FUNCTION toms.grant_verbs(regrole, regclass, text[]) IS 'internal: grant a role the privileges its permission needs';
-
-CREATE FUNCTION toms.permit(role regrole, relation regclass, verbs text[], purposes text[], scope text DEFAULT 'own',
-                            require_mfa boolean DEFAULT false, valid_until timestamptz DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    permission bigint;
-    lacking text[];
-BEGIN
-    IF role IS NULL OR relation IS NULL OR require_mfa IS NULL THEN
-        RAISE EXCEPTION 'role, relation and require_mfa must not be null' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    IF valid_until <= clock_timestamp() THEN
-        RAISE EXCEPTION 'the permission would have ended already' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    PERFORM toms.check_permit(relation, verbs, purposes, scope);
-    LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
-    lacking := toms.grant_verbs(role, relation, verbs);
-    SELECT p.id INTO permission FROM toms.permission p
-    WHERE p.role = permit.role AND p.relation = permit.relation AND p.verbs @> permit.verbs AND p.verbs <@ permit.verbs
-      AND p.purposes @> permit.purposes AND p.purposes <@ permit.purposes AND p.scope = permit.scope
-      AND p.require_mfa = permit.require_mfa AND p.valid_until IS NOT DISTINCT FROM permit.valid_until
-      AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
-    IF FOUND THEN
-        UPDATE toms.permission p SET granted = p.granted || lacking WHERE p.id = permission AND cardinality(lacking) > 0;
-        RETURN permission;
-    END IF;
-    INSERT INTO toms.permission (role, relation, verbs, purposes, scope, require_mfa, valid_from, valid_until,
-                                 relation_name, granted, permitted_by)
-    VALUES (permit.role, permit.relation, permit.verbs, permit.purposes, permit.scope, permit.require_mfa, clock_timestamp(),
-            permit.valid_until, permit.relation::text, lacking, session_user)
-    RETURNING id INTO permission;
-    IF 'insert' = ANY (verbs) AND NOT EXISTS (
-        SELECT FROM toms.permission p WHERE p.role = permit.role AND p.relation = permit.relation AND 'select' = ANY (p.verbs)
-                                        AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp())) THEN
-        RAISE NOTICE 'role % may insert into % but not select', role, relation
-            USING HINT = 'INSERT … RETURNING, which most mappers use, needs the verb select too.';
-    END IF;
-    RETURN permission;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.permit(regrole, regclass, text[], text[], text, boolean, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.permit(regrole, regclass, text[], text[], text, boolean, timestamptz) TO toms_admin;
-COMMENT ON FUNCTION toms.permit(regrole, regclass, text[], text[], text, boolean, timestamptz) IS 'permit a role verbs on a protected table for purposes, on its own rows or the tenant''s; grants what is needed';
-
-CREATE FUNCTION toms.forbid(role regrole, relation regclass, verbs text[] DEFAULT NULL, purposes text[] DEFAULT NULL)
-RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    ended toms.permission;
-    ends_at timestamptz := clock_timestamp();
-    n integer := 0;
-    unused text[];
-BEGIN
-    PERFORM toms.check_permit(relation, coalesce(verbs, '{select}'), coalesce(purposes, '{any}'), 'tenant');
-    LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
-    FOR ended IN
-        SELECT p.* FROM toms.permission p
-        WHERE p.role = forbid.role AND p.relation = forbid.relation
-          AND (forbid.verbs IS NULL OR p.verbs && forbid.verbs) AND (forbid.purposes IS NULL OR p.purposes && forbid.purposes)
-          AND (p.valid_until IS NULL OR p.valid_until > ends_at)
-    LOOP
-        n := n + 1;
-        unused := unused || ended.granted;
-        UPDATE toms.permission p SET valid_until = ends_at, ended_by = session_user WHERE p.id = ended.id;
-        -- what is left of a permission that ends in part goes on as a new one
-        INSERT INTO toms.permission (role, relation, verbs, purposes, scope, require_mfa, valid_from, valid_until,
-                                     relation_name, granted, permitted_by)
-        SELECT ended.role, ended.relation, rest.verbs, rest.purposes, ended.scope, ended.require_mfa, ends_at, ended.valid_until,
-               ended.relation_name, '{}', ended.permitted_by
-        FROM (SELECT ARRAY(SELECT v FROM unnest(ended.verbs) v WHERE v <> ALL (coalesce(forbid.verbs, ended.verbs))) AS verbs,
-                     ended.purposes
-              UNION ALL
-              SELECT ARRAY(SELECT v FROM unnest(ended.verbs) v WHERE v = ANY (coalesce(forbid.verbs, ended.verbs))),
-                     ARRAY(SELECT u FROM unnest(ended.purposes) u WHERE u <> ALL (coalesce(forbid.purposes, ended.purposes)))) rest
-        WHERE cardinality(rest.verbs) > 0 AND cardinality(rest.purposes) > 0;
-    END LOOP;
-    -- what permit() granted and another permission still needs is that one's from now on
-    UPDATE toms.permission p
-    SET granted = ARRAY(SELECT v FROM unnest(p.granted) v UNION SELECT v FROM unnest(unused) v WHERE v = ANY (p.verbs) ORDER BY 1)
-    WHERE p.role = forbid.role AND p.relation = forbid.relation AND p.verbs && unused
-      AND (p.valid_until IS NULL OR p.valid_until > ends_at);
-    -- what none needs any more is taken back
-    unused := ARRAY(SELECT DISTINCT v FROM unnest(unused) v WHERE NOT EXISTS (
-        SELECT FROM toms.permission p WHERE p.role = forbid.role AND p.relation = forbid.relation AND v = ANY (p.verbs)
-                                        AND (p.valid_until IS NULL OR p.valid_until > ends_at)) ORDER BY v);
-    IF n = 0 THEN
-        RAISE NOTICE 'role % has no such permission on %', role, relation;
-    END IF;
-    IF cardinality(unused) > 0 THEN
-        EXECUTE format('REVOKE %s ON %s FROM %s', array_to_string(unused, ', '), relation, role);
-    END IF;
-    RETURN n;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.forbid(regrole, regclass, text[], text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.forbid(regrole, regclass, text[], text[]) TO toms_admin;
-COMMENT ON FUNCTION toms.forbid(regrole, regclass, text[], text[]) IS 'end permissions of a role on a table, at once; their history is kept';

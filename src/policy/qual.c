@@ -2,31 +2,35 @@
  * qual.c - the functions that the policies of protected tables call.
  *
  *   rows that are there   tenant_id = toms.tenant_bigint()
- *                         AND toms.in_scope('hr.sick_note', 'select', employee_id)
+ *                         AND toms.in_scope('hr.sick_note', 'select', 'health', employee_id)
  *   rows to be written    toms.check_tenant('hr.sick_note', 'insert', tenant_id)
- *                         AND toms.check_subject('hr.sick_note', 'insert', employee_id)
+ *                         AND toms.check_subject('hr.sick_note', 'insert', 'health', employee_id)
  *
  * The first kind is STABLE, LEAKPROOF and never raises an error: without a context in
  * force, or without permission, it answers NULL or false, so that no row is seen even if
  * the guard did not refuse before.  The second kind raises an error that says why, about
  * a row that the caller brings himself, and is not LEAKPROOF.  Anybody may call both, with
  * any arguments.
- * Each call site keeps its answer in fn_extra until toms_context_stamp() changes.
+ *
+ * Each call site keeps its answer in fn_extra until toms_change_count changes: per row
+ * that is one comparison.
  */
 #include "policy/policy_int.h"
 
+#include "base/change.h"
 #include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
 /* What a call site knows; lives in fn_mcxt. */
 typedef struct CallSite
 {
-	uint64		stamp;
+	uint64		changes;		/* what toms_change_count was */
 	MemoryContext context;		/* of value */
 	TomsReason	reason;			/* TOMS_OK: compare, unless "everything" */
 	bool		everything;		/* scope tenant: any subject will do */
@@ -37,18 +41,18 @@ typedef struct CallSite
 
 PG_FUNCTION_INFO_V1(toms_tenant_value);
 PG_FUNCTION_INFO_V1(toms_in_scope);
+PG_FUNCTION_INFO_V1(toms_in_category);
+PG_FUNCTION_INFO_V1(toms_scope_from);
+PG_FUNCTION_INFO_V1(toms_scope_to);
 PG_FUNCTION_INFO_V1(toms_check_tenant);
+PG_FUNCTION_INFO_V1(toms_check_parent);
 PG_FUNCTION_INFO_V1(toms_check_subject);
+PG_FUNCTION_INFO_V1(toms_check_category);
 
 /* Returns true if the call site has to find its answer anew. */
 static bool
-stale(FunctionCallInfo fcinfo, CallSite **site)
+renew(FunctionCallInfo fcinfo, CallSite **site)
 {
-	uint64		stamp = toms_context_stamp();
-
-	*site = fcinfo->flinfo->fn_extra;
-	if (*site && (*site)->stamp == stamp)
-		return false;
 	if (*site == NULL)
 	{
 		*site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
@@ -56,11 +60,19 @@ stale(FunctionCallInfo fcinfo, CallSite **site)
 												 ALLOCSET_SMALL_SIZES);
 		fcinfo->flinfo->fn_extra = *site;
 	}
+	(void) toms_context_check();	/* settles the count */
 	MemoryContextReset((*site)->context);
-	(*site)->stamp = stamp;
+	(*site)->changes = toms_change_count;
 	(*site)->reason = TOMS_CONTEXT_MISSING;
 	(*site)->everything = (*site)->has_value = false;
 	return true;
+}
+
+static inline bool
+stale(FunctionCallInfo fcinfo, CallSite **site)
+{
+	*site = fcinfo->flinfo->fn_extra;
+	return (*site == NULL || (*site)->changes != toms_change_count) && renew(fcinfo, site);
 }
 
 static void
@@ -119,32 +131,39 @@ toms_tenant_value(PG_FUNCTION_ARGS)
 	return site->value;
 }
 
+/* The type of the column that a function is asked about; InvalidOid if it cannot be told. */
+static Oid
+column_type(FunctionCallInfo fcinfo, int argument)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
+
+	return OidIsValid(type) ? toms_plain_type(type) : InvalidOid;
+}
+
 /*
- * Decision on (relation, verb) for a column that the function got as third argument;
- * returns for whom, or NULL.
+ * Decision on the first arguments: (relation, verb) and, where the function has it,
+ * category.  Returns for whom, or NULL.
  */
 static const TomsContext *
-decide(FunctionCallInfo fcinfo, CallSite *site)
+decide(FunctionCallInfo fcinfo, CallSite *site, bool has_category, TomsRelation **relation)
 {
-	TomsRelation *relation = NULL;
-	AclMode		verb = 0;
 	TomsDecision decision;
+	AclMode		verb;
 
-	site->type = get_fn_expr_argtype(fcinfo->flinfo, 2);
 	site->reason = TOMS_PROTECTION_INCOMPLETE;
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || (has_category && PG_ARGISNULL(2)))
 		return NULL;
-	relation = toms_catalog_relation(PG_GETARG_OID(0));
+	*relation = toms_catalog_relation(PG_GETARG_OID(0));
 	verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (relation == NULL || verb == 0)
+	if (*relation == NULL || verb == 0)
 		return NULL;
-	decision = toms_policy_decide(relation, verb);
+	decision = toms_policy_decide(*relation, verb, has_category ? text_to_cstring(PG_GETARG_TEXT_PP(2)) : NULL);
 	site->reason = decision.reason;
 	site->everything = decision.scope_tenant;
 	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
-/* The call site of a function that compares a row's subject. */
+/* The call site of a function (relation, verb, category, subject). */
 static CallSite *
 subject_site(FunctionCallInfo fcinfo)
 {
@@ -152,10 +171,17 @@ subject_site(FunctionCallInfo fcinfo)
 
 	if (stale(fcinfo, &site))
 	{
-		const TomsContext *context = decide(fcinfo, site);
+		TomsRelation *relation;
+		const TomsContext *context = decide(fcinfo, site, true, &relation);
 
+		site->type = column_type(fcinfo, 3);
 		if (context && !site->everything)
-			set_value(site, context->subject);
+		{
+			MemoryContext old = MemoryContextSwitchTo(site->context);
+
+			site->has_value = toms_alias_subject(relation, context, site->type, &site->value);
+			MemoryContextSwitchTo(old);
+		}
 	}
 	return site;
 }
@@ -164,10 +190,10 @@ static bool
 subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
 {
 	return site->everything ||
-		(site->has_value && !PG_ARGISNULL(2) && equals(site, PG_GETARG_DATUM(2)));
+		(site->has_value && !PG_ARGISNULL(3) && equals(site, PG_GETARG_DATUM(3)));
 }
 
-/* toms.in_scope(relation, verb, subject) */
+/* toms.in_scope(relation, verb, category, subject) */
 Datum
 toms_in_scope(PG_FUNCTION_ARGS)
 {
@@ -176,8 +202,66 @@ toms_in_scope(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(site->reason == TOMS_OK && subject_fits(fcinfo, site));
 }
 
+/* toms.in_category(relation, verb, category): of a table without a subject */
+Datum
+toms_in_category(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+	TomsRelation *relation;
+
+	if (stale(fcinfo, &site))
+		(void) decide(fcinfo, site, true, &relation);
+	PG_RETURN_BOOL(site->reason == TOMS_OK && site->everything);
+}
+
+static Datum
+extreme_value(Oid type, bool greatest)
+{
+	pg_uuid_t  *uuid;
+
+	switch (type)
+	{
+		case INT2OID:
+			return Int16GetDatum(greatest ? PG_INT16_MAX : PG_INT16_MIN);
+		case INT4OID:
+			return Int32GetDatum(greatest ? PG_INT32_MAX : PG_INT32_MIN);
+		case INT8OID:
+			return Int64GetDatum(greatest ? PG_INT64_MAX : PG_INT64_MIN);
+		default:
+			uuid = palloc(sizeof(pg_uuid_t));
+			memset(uuid, greatest ? 0xff : 0, sizeof(*uuid));
+			return UUIDPGetDatum(uuid);
+	}
+}
+
+/* The least or the greatest subject in scope; NULL where there is none. */
+static Datum
+scope_bound(FunctionCallInfo fcinfo, bool greatest)
+{
+	CallSite   *site = subject_site(fcinfo);
+
+	if (site->reason == TOMS_OK && site->everything && toms_type_is_bounded(site->type))
+		return extreme_value(site->type, greatest);
+	if (site->reason == TOMS_OK && site->has_value)
+		return site->value;
+	PG_RETURN_NULL();
+}
+
+/* toms.scope_from(relation, verb, category, NULL of the subject's type): for index conditions */
+Datum
+toms_scope_from(PG_FUNCTION_ARGS)
+{
+	return scope_bound(fcinfo, false);
+}
+
+Datum
+toms_scope_to(PG_FUNCTION_ARGS)
+{
+	return scope_bound(fcinfo, true);
+}
+
 static void
-refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
+refuse_row(FunctionCallInfo fcinfo, TomsReason reason, bool has_category)
 {
 	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
@@ -190,7 +274,8 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
 	else if (relation)
 	{
-		decision = toms_policy_decide(relation, PG_ARGISNULL(1) ? 0 : toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+		decision = toms_policy_decide(relation, PG_ARGISNULL(1) ? 0 : toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+									  has_category && !PG_ARGISNULL(2) ? text_to_cstring(PG_GETARG_TEXT_PP(2)) : NULL);
 		refusal.detail = toms_policy_detail(relation, &decision);
 		refusal.hint = toms_policy_hint(relation, &decision);
 	}
@@ -202,30 +287,64 @@ Datum
 toms_check_tenant(PG_FUNCTION_ARGS)
 {
 	CallSite   *site;
+	TomsRelation *relation;
 
 	if (stale(fcinfo, &site))
 	{
-		const TomsContext *context = decide(fcinfo, site);
+		const TomsContext *context = decide(fcinfo, site, false, &relation);
 
+		site->type = column_type(fcinfo, 2);
 		if (context)
 			set_value(site, context->tenant);
 	}
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason);
+		refuse_row(fcinfo, site->reason, false);
 	if (!site->has_value || PG_ARGISNULL(2) || !equals(site, PG_GETARG_DATUM(2)))
-		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT);
+		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, false);
 	PG_RETURN_BOOL(true);
 }
 
-/* toms.check_subject(relation, verb, subject) */
+/* toms.check_parent(relation, verb, found): found: the parent row is of the tenant in force */
+Datum
+toms_check_parent(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+	TomsRelation *relation;
+
+	if (stale(fcinfo, &site))
+		(void) decide(fcinfo, site, false, &relation);
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason, false);
+	if (PG_ARGISNULL(2) || !PG_GETARG_BOOL(2))
+		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, false);
+	PG_RETURN_BOOL(true);
+}
+
+/* toms.check_subject(relation, verb, category, subject) */
 Datum
 toms_check_subject(PG_FUNCTION_ARGS)
 {
 	CallSite   *site = subject_site(fcinfo);
 
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason);
+		refuse_row(fcinfo, site->reason, true);
 	if (!subject_fits(fcinfo, site))
-		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT);
+		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, true);
+	PG_RETURN_BOOL(true);
+}
+
+/* toms.check_category(relation, verb, category): of a table without a subject */
+Datum
+toms_check_category(PG_FUNCTION_ARGS)
+{
+	CallSite   *site;
+	TomsRelation *relation;
+
+	if (stale(fcinfo, &site))
+		(void) decide(fcinfo, site, true, &relation);
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason, true);
+	if (!site->everything)
+		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, true);
 	PG_RETURN_BOOL(true);
 }

@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -30,6 +31,7 @@ static int	maintenance = 0;
 PG_FUNCTION_INFO_V1(toms_sync_policies);
 PG_FUNCTION_INFO_V1(toms_drop_policies);
 PG_FUNCTION_INFO_V1(toms_describe);
+PG_FUNCTION_INFO_V1(toms_tenant_condition);
 
 bool
 toms_policy_in_maintenance(void)
@@ -37,13 +39,19 @@ toms_policy_in_maintenance(void)
 	return maintenance > 0;
 }
 
+Oid
+toms_policy_lookup_role(void)
+{
+	return get_role_oid("toms_lookup", true);
+}
+
 /*
  * Run statements as the bootstrap superuser, whom no table can refuse.  They are DDL on row
  * security and labels, which runs no code of the table's owner.  The counter is restored
  * whatever happens; user and search path are restored by the transaction on error.
  */
-static void
-run_as_superuser(const char *statements)
+void
+toms_policy_run_as_superuser(const char *statements)
 {
 	Oid			user;
 	int			secure;
@@ -145,7 +153,7 @@ sync_policies(Oid relid)
 	}
 	TOMS_DEBUG_POINT("policy-before-sync");
 	if (statements.len > 0)
-		run_as_superuser(statements.data);
+		toms_policy_run_as_superuser(statements.data);
 }
 
 /*
@@ -179,7 +187,7 @@ toms_policy_child_added(Oid child)
 	if (relation && relation->root != child && is_followed(relation->root))
 	{
 		relation = toms_catalog_relation(child);
-		run_as_superuser(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
+		toms_policy_run_as_superuser(psprintf("SELECT toms.protect_child(%u, %u)", relation->root, child));
 	}
 }
 
@@ -207,7 +215,7 @@ toms_drop_policies(PG_FUNCTION_ARGS)
 	if (!PG_GETARG_BOOL(2))
 		appendStringInfo(&statements, "ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY;", name);
 	if (statements.len > 0)
-		run_as_superuser(statements.data);
+		toms_policy_run_as_superuser(statements.data);
 	PG_RETURN_VOID();
 }
 
@@ -218,15 +226,15 @@ column_name(Oid relid, AttrNumber number, bool *isnull)
 	return number ? DirectFunctionCall1(namein, CStringGetDatum(get_attname(relid, number, false))) : (Datum) 0;
 }
 
-/* toms.describe(relation): root, mode, tenant, subject, category, intact; NULLs if not protected */
+/* toms.describe(relation): its form of protection; NULLs if it is not protected */
 Datum
 toms_describe(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	TomsRelation *relation = toms_catalog_relation(relid);
 	TupleDesc	desc;
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Datum		values[9];
+	bool		nulls[9] = {false};
 
 	if (relation == NULL)
 		PG_RETURN_NULL();
@@ -238,5 +246,19 @@ toms_describe(PG_FUNCTION_ARGS)
 	values[3] = column_name(relid, relation->subject, &nulls[3]);
 	values[4] = CStringGetTextDatum(relation->category);
 	values[5] = BoolGetDatum(toms_policy_intact(relation));
+	values[6] = column_name(relid, relation->parent_key, &nulls[6]);
+	values[7] = column_name(relid, relation->parent_type, &nulls[7]);
+	values[8] = CStringGetTextDatum(relation->shares_null_tenant ? "shared" : "nobody");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* toms.tenant_condition(relation): the text that a lookup of its children's parents needs */
+Datum
+toms_tenant_condition(PG_FUNCTION_ARGS)
+{
+	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
+
+	if (relation == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(toms_policy_tenant_condition(relation)));
 }

@@ -1,0 +1,258 @@
+/*
+ * config.c - reads the tables of schema toms that declare permissions and forms of protection.
+ *
+ * Called by cache.c when it builds an entry.  Rows are read with the catalog snapshot,
+ * which for tables without a syscache is taken anew for every scan: what is committed now
+ * counts, whatever snapshot the caller's transaction uses.  Columns are read by position;
+ * the CREATE TABLEs say so.
+ */
+#include "catalog/catalog_int.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* How each table is found and searched. */
+static const struct
+{
+	const char *name;
+	const char *index;
+	AttrNumber	key;
+	RegProcedure equal;
+}			config[TOMS_CONFIG_TABLES] = {
+	[TOMS_CONFIG_TENANT] = {"tenant", "tenant_pkey", 1, F_TEXTEQ},
+	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
+	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
+	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
+	[TOMS_CONFIG_ROW_LABEL] = {"row_label", "row_label_relation_idx", 2, F_OIDEQ},
+};
+
+enum
+{
+	PERMISSION_ROLE = 2,
+	PERMISSION_RELATION,
+	PERMISSION_VERBS,
+	PERMISSION_PURPOSES,
+	PERMISSION_SCOPE,
+	PERMISSION_REQUIRE_MFA,
+	PERMISSION_VALID_FROM,
+	PERMISSION_VALID_UNTIL,
+	PERMISSION_CATEGORIES
+};
+enum
+{
+	PARENT_CHILD = 2,
+	PARENT_PARENT,
+	PARENT_LOOKUP,
+	PARENT_TYPE_VALUE
+};
+enum
+{
+	ALIAS_RELATION = 2,
+	ALIAS_CANONICAL,
+	ALIAS_ALIAS
+};
+enum
+{
+	ROW_LABEL_RELATION = 2,
+	ROW_LABEL_CONDITION,
+	ROW_LABEL_CATEGORY
+};
+
+static Oid	oids[TOMS_CONFIG_TABLES];
+static bool read_without_extension = false; /* an answer depends on its absence */
+
+bool
+toms_config_concerns(Oid relid)
+{
+	for (int i = 0; i < TOMS_CONFIG_TABLES; i++)
+	{
+		if (relid == oids[i])
+			return true;
+	}
+	return read_without_extension;
+}
+
+void
+toms_config_forget(void)
+{
+	memset(oids, 0, sizeof(oids));
+	read_without_extension = false;
+}
+
+Oid
+toms_config_table(TomsConfigTable table)
+{
+	if (!OidIsValid(oids[table]))
+	{
+		Oid			schema = get_namespace_oid("toms", true);
+
+		oids[table] = OidIsValid(schema) ? get_relname_relid(config[table].name, schema) : InvalidOid;
+		if (!OidIsValid(oids[table]))
+			read_without_extension = true;
+	}
+	return oids[table];
+}
+
+bool
+toms_catalog_is_installed(void)
+{
+	return OidIsValid(toms_config_table(TOMS_CONFIG_PARENT));
+}
+
+void
+toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row, void *answer)
+{
+	Oid			relid = toms_config_table(table);
+	Oid			index;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData scan_key;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(relid))
+		return;
+	index = get_relname_relid(config[table].index, get_rel_namespace(relid));
+	rel = table_open(relid, AccessShareLock);
+	ScanKeyInit(&scan_key, config[table].key, BTEqualStrategyNumber, config[table].equal, key);
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &scan_key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		int			natts = RelationGetDescr(rel)->natts;
+		Datum	   *values = palloc(natts * sizeof(Datum));
+		bool	   *nulls = palloc(natts * sizeof(bool));
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		row(values, nulls, answer);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* Verbs, purposes, categories: a text[] without nulls. */
+static char **
+text_array(Datum array, int *count)
+{
+	Datum	   *elements;
+	char	  **texts;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, count);
+	texts = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+		texts[i] = TextDatumGetCString(elements[i]);
+	return texts;
+}
+
+/* Room for one more element in an array that is grown by doubling. */
+static void *
+grow(void *array, int count, Size size)
+{
+	if (array == NULL)
+		return palloc(size);
+	return (count & (count - 1)) == 0 ? repalloc(array, 2 * count * size) : array;
+}
+
+/* Permissions that have not ended; whether one is in force is asked at use. */
+static void
+add_permission(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsPermission *permission;
+	int			nverbs;
+	char	  **verbs = text_array(values[PERMISSION_VERBS - 1], &nverbs);
+	TimestampTz until = nulls[PERMISSION_VALID_UNTIL - 1] ? DT_NOEND :
+		DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]);
+
+	if (until <= GetCurrentTimestamp())
+		return;
+	relation->permissions = grow(relation->permissions, relation->npermissions, sizeof(TomsPermission));
+	permission = &relation->permissions[relation->npermissions++];
+	memset(permission, 0, sizeof(*permission));
+	permission->role = DatumGetObjectId(values[PERMISSION_ROLE - 1]);
+	for (int i = 0; i < nverbs; i++)
+		permission->verbs |= toms_verb_parse(verbs[i]);
+	permission->purposes = text_array(values[PERMISSION_PURPOSES - 1], &permission->npurposes);
+	permission->scope_tenant = strcmp(TextDatumGetCString(values[PERMISSION_SCOPE - 1]), "tenant") == 0;
+	permission->require_mfa = DatumGetBool(values[PERMISSION_REQUIRE_MFA - 1]);
+	permission->valid_from = DatumGetTimestampTz(values[PERMISSION_VALID_FROM - 1]);
+	permission->valid_until = until;
+	if (!nulls[PERMISSION_CATEGORIES - 1])
+		permission->categories = text_array(values[PERMISSION_CATEGORIES - 1], &permission->ncategories);
+}
+
+static void
+add_parent(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsParent *parent;
+
+	relation->parents = grow(relation->parents, relation->nparents, sizeof(TomsParent));
+	parent = &relation->parents[relation->nparents++];
+	parent->relid = DatumGetObjectId(values[PARENT_PARENT - 1]);
+	parent->lookup = DatumGetObjectId(values[PARENT_LOOKUP - 1]);
+	parent->type_value = nulls[PARENT_TYPE_VALUE - 1] ? NULL : TextDatumGetCString(values[PARENT_TYPE_VALUE - 1]);
+}
+
+static void
+add_alias(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsAlias  *alias = answer;
+
+	alias->relid = DatumGetObjectId(values[ALIAS_RELATION - 1]);
+	alias->canonical = get_attnum(alias->relid, NameStr(*DatumGetName(values[ALIAS_CANONICAL - 1])));
+	alias->alias = get_attnum(alias->relid, NameStr(*DatumGetName(values[ALIAS_ALIAS - 1])));
+}
+
+static void
+add_row_label(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsRowLabel *label;
+
+	relation->row_labels = grow(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel));
+	label = &relation->row_labels[relation->nrow_labels++];
+	label->condition = TextDatumGetCString(values[ROW_LABEL_CONDITION - 1]);
+	label->category = TextDatumGetCString(values[ROW_LABEL_CATEGORY - 1]);
+}
+
+static int
+compare_parents(const void *left, const void *right)
+{
+	const char *a = ((const TomsParent *) left)->type_value;
+	const char *b = ((const TomsParent *) right)->type_value;
+
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+static int
+compare_row_labels(const void *left, const void *right)
+{
+	return strcmp(((const TomsRowLabel *) left)->category, ((const TomsRowLabel *) right)->category);
+}
+
+/* Sorted, so that a policy's text does not depend on the order of rows. */
+void
+toms_config_read(TomsRelation *relation, int64 alias_id)
+{
+	Datum		root = ObjectIdGetDatum(relation->root);
+
+	toms_config_scan(TOMS_CONFIG_PERMISSION, root, add_permission, relation);
+	if (relation->parent_key)
+		toms_config_scan(TOMS_CONFIG_PARENT, root, add_parent, relation);
+	if (alias_id)
+		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(alias_id), add_alias, &relation->alias);
+	toms_config_scan(TOMS_CONFIG_ROW_LABEL, root, add_row_label, relation);
+	if (relation->nparents > 1)
+		qsort(relation->parents, relation->nparents, sizeof(TomsParent), compare_parents);
+	if (relation->nrow_labels > 1)
+		qsort(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel), compare_row_labels);
+}

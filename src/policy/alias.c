@@ -1,0 +1,133 @@
+/*
+ * alias.c - persons with two keys: from the one that tokens hold to the one in a table.
+ *
+ * Called by decide.c and qual.c, once per statement in scope own.  The persons' table is
+ * read directly, whatever row security says: nothing of it gets out but the other key of
+ * the person who asks, in his own tenant.
+ */
+#include "policy/policy_int.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+Oid
+toms_alias_canonical_type(const TomsRelation *relation)
+{
+	const TomsAlias *alias = &relation->alias;
+
+	if (!OidIsValid(alias->relid))
+		return relation->subject_type;
+	return alias->canonical ? toms_plain_type(get_atttype(alias->relid, alias->canonical)) : InvalidOid;
+}
+
+static RegProcedure
+equality(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return F_INT2EQ;
+		case INT4OID:
+			return F_INT4EQ;
+		case INT8OID:
+			return F_INT8EQ;
+		case UUIDOID:
+			return F_UUID_EQ;
+		default:
+			return F_TEXTEQ;
+	}
+}
+
+/* An index whose first column is the given one and that holds every row, or InvalidOid. */
+static Oid
+index_on(Relation rel, AttrNumber column)
+{
+	Oid			found = InvalidOid;
+	ListCell   *cell;
+
+	foreach(cell, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		if (form->indkey.values[0] == column && index->rd_rel->relam == BTREE_AM_OID &&
+			form->indisvalid && !form->indcheckxmin && RelationGetIndexPredicate(index) == NIL &&
+			RelationGetIndexExpressions(index) == NIL)
+			found = lfirst_oid(cell);
+		index_close(index, AccessShareLock);
+	}
+	return found;
+}
+
+/* Whether a person's row is of the context's tenant, where the persons' table says so. */
+static bool
+is_of_tenant(HeapTuple tuple, Relation rel, const TomsRelation *persons, const TomsContext *context)
+{
+	bool		isnull;
+	Datum		tenant;
+	Datum		wanted;
+
+	if (persons == NULL || persons->tenant == 0)
+		return true;
+	tenant = heap_getattr(tuple, persons->tenant, RelationGetDescr(rel), &isnull);
+	return !isnull && toms_identifier_value(context->tenant, persons->tenant_type, &wanted) &&
+		DatumGetBool(OidFunctionCall2Coll(equality(persons->tenant_type), DEFAULT_COLLATION_OID, tenant, wanted));
+}
+
+static char *
+find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext *context)
+{
+	Relation	rel = table_open(alias->relid, AccessShareLock);
+	const TomsRelation *persons = toms_catalog_relation(alias->relid);
+	Oid			index = index_on(rel, alias->canonical);
+	char	   *found = NULL;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyEntryInitialize(&key, 0, alias->canonical, BTEqualStrategyNumber, InvalidOid,
+						   TupleDescAttr(RelationGetDescr(rel), alias->canonical - 1)->attcollation,
+						   equality(type), canonical);
+	scan = systable_beginscan(rel, index, OidIsValid(index), GetActiveSnapshot(), 1, &key);
+	while (found == NULL && (tuple = systable_getnext(scan)) != NULL)
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, alias->alias, RelationGetDescr(rel), &isnull);
+		Oid			output;
+		bool		varlena;
+
+		if (isnull || !is_of_tenant(tuple, rel, persons, context))
+			continue;
+		getTypeOutputInfo(get_atttype(alias->relid, alias->alias), &output, &varlena);
+		found = OidOutputFunctionCall(output, value);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+bool
+toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value)
+{
+	const TomsAlias *alias = &relation->alias;
+	Oid			canonical_type = toms_alias_canonical_type(relation);
+	Datum		canonical;
+	char	   *subject;
+
+	if (!OidIsValid(alias->relid))
+		return toms_identifier_value(context->subject, type, value);
+	if (alias->alias == 0 || get_rel_relkind(alias->relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
+		!toms_identifier_value(context->subject, canonical_type, &canonical))
+		return false;
+	subject = find_alias(alias, canonical, canonical_type, context);
+	return subject && toms_identifier_value(subject, type, value);
+}

@@ -1,0 +1,233 @@
+-- protect(), unprotect(), enforce(), and what they record.
+
+CREATE TABLE toms.protection_history (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relation_name text NOT NULL,
+    action        text NOT NULL CHECK (action IN ('protect', 'unprotect', 'add_parent', 'remove_parent', 'add_subject_alias',
+                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows')),
+    mode          text,
+    tenant        name,
+    subject       name,
+    category      text,
+    detail        text,                 -- parent, alias, condition
+    reason        text,
+    at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    by            text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('toms.protection_history', '');
+SELECT pg_catalog.pg_extension_config_dump('toms.protection_history_id_seq', '');
+COMMENT ON TABLE toms.protection_history IS 'when which table was protected and unprotected, how, by whom and why';
+GRANT SELECT ON toms.protection_history TO toms_admin, toms_auditor;
+
+-- Labels and policies of a table and all below it.  What has them already is left alone.
+CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, mode text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_is record;
+    rel regclass;
+BEGIN
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
+        SELECT * INTO now_is FROM toms.describe(rel);
+        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.mode) IS NOT DISTINCT FROM (category, null_tenant, mode)
+            AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
+        IF mode = 'observe' AND now_is.mode = 'enforce' THEN
+            PERFORM toms.restore_row_security(rel);
+        END IF;
+        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, mode));
+        IF mode = 'enforce' THEN
+            PERFORM toms.sync_policies(rel);
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) IS 'internal: label a table with all below it and make its policies';
+
+-- Whether the arguments of protect() fit together.
+CREATE FUNCTION toms.check_protect(relation regclass, tenant name, subject name, category text, parent regclass, parent_key name,
+                                   null_tenant text, mode text)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF mode IS NULL OR mode NOT IN ('enforce', 'observe') THEN
+        RAISE EXCEPTION 'there is no mode "%"', mode USING ERRCODE = 'invalid_parameter_value', HINT = 'Modes are enforce and observe.';
+    END IF;
+    IF null_tenant IS NULL OR null_tenant NOT IN ('nobody', 'shared') THEN
+        RAISE EXCEPTION 'rows without a tenant cannot be of "%"', null_tenant USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'They are of nobody, or shared by all tenants for reading.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM toms.category c WHERE c.category = check_protect.category) THEN
+        RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
+            HINT = format('SELECT toms.add_category(%L, description => ''…'', article9 => false);', category);
+    END IF;
+    IF (tenant IS NULL) = (parent IS NULL) OR (parent IS NULL) <> (parent_key IS NULL) THEN
+        RAISE EXCEPTION 'either tenant or parent and parent_key must be named' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'A row''s tenant stands in a column of its own, or in the row that its parent key refers to.';
+    END IF;
+    IF parent IS NOT NULL AND null_tenant = 'shared' THEN
+        RAISE EXCEPTION 'rows that belong to a parent''s tenant cannot be shared' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF tenant IS NOT NULL THEN
+        PERFORM toms.check_identifier_column(relation, tenant, null_tenant = 'nobody');
+    END IF;
+    IF subject IS NOT NULL THEN
+        PERFORM toms.check_identifier_column(relation, subject);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text) IS 'internal: whether the arguments of protect() fit together';
+
+-- {column: words of its label}; a column may have several parts to play.
+CREATE FUNCTION toms.protect_columns(tenant name, subject name, alias bigint, parent_key name, type_column name)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_object_agg(col, words)
+    FROM (SELECT p.col, string_agg(p.word, ',' ORDER BY p.rank) AS words
+          FROM (VALUES (1, tenant, 'tenant'), (2, subject, 'subject' || coalesce(',alias=' || alias, '')),
+                       (3, parent_key, 'parent'), (4, type_column, 'parent_type')) p (rank, col, word)
+          WHERE p.col IS NOT NULL GROUP BY p.col) labels;
+$$;
+REVOKE ALL ON FUNCTION toms.protect_columns(name, name, bigint, name, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.protect_columns(name, name, bigint, name, name) IS 'internal: labels of the columns of a protected table';
+
+CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subject name DEFAULT NULL, category text DEFAULT 'personal',
+                             parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
+                             type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
+                             null_tenant text DEFAULT 'nobody', mode text DEFAULT 'enforce', reason text DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today record;
+    columns jsonb;
+    has_children boolean;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'relation must be named' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM toms.check_protectable(relation);
+    PERFORM toms.lock_relation(relation);
+    PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
+    PERFORM toms.check_protect(relation, tenant, subject, category, parent, parent_key, null_tenant, mode);
+    SELECT * INTO today FROM toms.describe(relation);
+    IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call it with the same arguments and reason => ''…''.';
+    END IF;
+    IF today.root IS NULL THEN
+        PERFORM toms.forget_namesake(relation);
+    END IF;
+    columns := toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column);
+    has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
+    IF has_children AND toms.column_labels(relation) <> columns THEN
+        PERFORM toms.take_down(relation);
+    END IF;
+    PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
+    PERFORM toms.apply_protection(relation, columns, category, null_tenant, mode);
+    IF has_children THEN
+        PERFORM toms.put_up(relation);
+    END IF;
+    PERFORM toms.drop_unused_lookups();
+    INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
+    VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
+            coalesce('parent ' || parent::text || ' by ' || parent_key, '') || coalesce(', subject alias ' || subject_alias, ''), protect.reason, session_user);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) TO toms_admin;
+COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
+
+CREATE FUNCTION toms.unprotect(relation regclass, reason text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today record;
+    child regclass;
+    rel regclass;
+BEGIN
+    IF coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'a reason must be given' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM toms.lock_relation(relation);
+    SELECT * INTO today FROM toms.describe(relation);
+    IF today.root IS DISTINCT FROM relation THEN
+        RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT p.child INTO child FROM toms.parent p WHERE p.parent = relation ORDER BY p.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'rows of % belong to the tenant of their row in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it with a tenant column.', child);
+    END IF;
+    PERFORM toms.forbid(p.role, relation) FROM (
+        SELECT DISTINCT h.role FROM toms.permission h
+        WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
+        IF (toms.describe(rel)).mode = 'enforce' THEN
+            PERFORM toms.restore_row_security(rel);
+        END IF;
+        PERFORM toms.label_relation(rel, NULL, NULL);
+    END LOOP;
+    PERFORM toms.forget_namesake(relation);
+    PERFORM toms.drop_unused_lookups();
+    INSERT INTO toms.protection_history (relation_name, action, reason, by)
+    VALUES (relation::text, 'unprotect', unprotect.reason, session_user);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.unprotect(regclass, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.unprotect(regclass, text) TO toms_admin;
+COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a table and all permissions on it, with a reason on record';
+
+CREATE VIEW toms.protected_tables AS
+    SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root,
+           (SELECT pg_catalog.array_agg(DISTINCT p.parent::text) FROM toms.parent p WHERE p.child OPERATOR(pg_catalog.=) d.root) AS parents,
+           d.parent_key, d.null_tenant
+    FROM pg_catalog.pg_seclabel l
+    JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
+    WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
+COMMENT ON VIEW toms.protected_tables IS 'protected tables and partitions, how, and whether their row security is intact';
+GRANT SELECT ON toms.protected_tables TO toms_admin, toms_auditor, toms_operator;
+
+CREATE FUNCTION toms.enforce_relation(relation regclass)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today record;
+BEGIN
+    PERFORM toms.lock_relation(relation);
+    SELECT * INTO today FROM toms.describe(relation);
+    IF today.root IS DISTINCT FROM relation THEN
+        RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
+    END IF;
+    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, 'enforce');
+    INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, by)
+    VALUES (relation::text, 'protect', 'enforce', today.tenant, today.subject, today.category, session_user);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.enforce_relation(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.enforce_relation(regclass) TO toms_admin;
+COMMENT ON FUNCTION toms.enforce_relation(regclass) IS 'internal: end observation of one table';
+
+-- Resolves the name on the caller's search path, so it is not SECURITY DEFINER.
+CREATE FUNCTION toms.enforce(relation_or_schema text)
+RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    rel pg_catalog.regclass := pg_catalog.to_regclass(relation_or_schema);
+    enforced integer := 0;
+BEGIN
+    IF rel IS NOT NULL THEN
+        PERFORM toms.enforce_relation(rel);
+        RETURN 1;
+    END IF;
+    IF pg_catalog.to_regnamespace(relation_or_schema) IS NULL THEN
+        RAISE EXCEPTION 'there is no table or schema %', relation_or_schema USING ERRCODE = 'undefined_object';
+    END IF;
+    FOR rel IN SELECT p.relation FROM toms.protected_tables p
+               JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.relation
+               WHERE p.mode OPERATOR(pg_catalog.=) 'observe' AND p.root OPERATOR(pg_catalog.=) p.relation
+                 AND c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace(relation_or_schema)
+    LOOP
+        PERFORM toms.enforce_relation(rel);
+        enforced := enforced OPERATOR(pg_catalog.+) 1;
+    END LOOP;
+    RETURN enforced;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.enforce(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.enforce(text) TO toms_admin;
+COMMENT ON FUNCTION toms.enforce(text) IS 'end observation of a table, or of all tables of a schema; from now on refusals are errors';
