@@ -166,7 +166,7 @@ DECLARE
     parent record;
     rel regclass;
 BEGIN
-    SELECT d.*, toms.column_labels(root::regclass) AS columns INTO parent FROM toms.describe(root::regclass) d;
+    SELECT d.*, toms.column_labels(protect_child.root::regclass) AS columns INTO parent FROM toms.describe(protect_child.root::regclass) d;
     FOR rel IN SELECT r FROM toms.relation_tree(child::regclass) r LOOP
         PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
         PERFORM toms.sync_policies(rel);
