@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "base/change.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -123,7 +124,8 @@ label_of(Oid relid, AttrNumber column)
 Oid
 toms_plain_type(Oid type)
 {
-	type = getBaseType(type);
+	if (type >= FirstNormalObjectId)
+		type = getBaseType(type);
 	return type == VARCHAROID ? TEXTOID : type;
 }
 
@@ -343,7 +345,7 @@ forget_tenants(void)
 }
 
 TomsTenantState
-toms_catalog_tenant(const char *tenant)
+toms_catalog_tenant(const char *tenant, TimestampTz *ends_at)
 {
 	static uint64 known_generation = 0;
 	TenantEntry answer;
@@ -368,6 +370,7 @@ toms_catalog_tenant(const char *tenant)
 			entry->ended_at = answer.ended_at;
 		}
 	}
+	*ends_at = answer.ended_at;
 	if (!answer.registered)
 		return TOMS_TENANT_IS_UNKNOWN;
 	return answer.ended_at > GetCurrentTimestamp() ? TOMS_TENANT_IS_ACTIVE : TOMS_TENANT_HAS_ENDED;

@@ -96,7 +96,14 @@ typedef struct TomsRelation
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;
+
+	/* Answers that slices keep with it, in its memory context; NULL: none yet. */
+	struct TomsDecisions *decisions;	/* policy */
+	struct TomsPassages *passages;	/* guard */
 } TomsRelation;
+
+/* The memory context that goes with a relation. */
+#define toms_relation_context(relation) GetMemoryChunkContext((void *) (relation))
 
 typedef enum TomsTenantState
 {
@@ -117,7 +124,8 @@ extern TomsRelation *toms_catalog_relation(Oid relid);
 /* Whether the extension has been created in this database. */
 extern bool toms_catalog_is_installed(void);
 
-extern TomsTenantState toms_catalog_tenant(const char *tenant);
+/* ends_at: when an active tenant ends; DT_NOEND: that is not known. */
+extern TomsTenantState toms_catalog_tenant(const char *tenant, TimestampTz *ends_at);
 
 /* The type under a domain; varchar is text. */
 extern Oid	toms_plain_type(Oid type);

@@ -8,8 +8,8 @@
  * whether the leader's context still is that of the leader's transaction.
  *
  * What needs a catalogue (tenant, role, membership) is asked at the first use in a
- * statement and remembered in "answer" until the statement, the transaction, the
- * setting or the configuration changes.
+ * transaction and remembered in "answer" until the transaction, the setting or the
+ * configuration changes, or time is up.
  */
 #include "context/context_int.h"
 
@@ -37,12 +37,13 @@ static struct
 	char		tenant[256];
 }			transaction;
 
-/* The answer for the current statement. */
+/* The answer for now. */
 static struct
 {
 	uint64		changes;		/* what toms_change_count was; 0: not known */
 	LocalTransactionId lxid;
-	TimestampTz statement;
+	Oid			session_user;
+	TimestampTz holds_until;	/* for statements that start before */
 	TomsReason	verdict;
 	Oid			role;
 	const char *purpose;
@@ -266,9 +267,12 @@ find_purpose(void)
 static TomsReason
 check_standing(Oid role)
 {
-	if (assigned->expires_at + toms_settings_leeway_us() <= GetCurrentStatementStartTimestamp())
+	TimestampTz expires_at = assigned->expires_at + toms_settings_leeway_us();
+	TimestampTz ends_at = DT_NOEND;
+
+	if (expires_at <= GetCurrentStatementStartTimestamp())
 		return TOMS_CONTEXT_EXPIRED;
-	switch (toms_catalog_tenant(assigned->tenant))
+	switch (toms_catalog_tenant(assigned->tenant, &ends_at))
 	{
 		case TOMS_TENANT_IS_UNKNOWN:
 			return TOMS_TENANT_UNKNOWN;
@@ -281,6 +285,7 @@ check_standing(Oid role)
 		return TOMS_ROLE_UNKNOWN;
 	if (!toms_may_act_as(GetSessionUserId(), role))
 		return TOMS_ROLE_NOT_MEMBER;
+	answer.holds_until = Min(expires_at, ends_at);
 	return TOMS_OK;
 }
 
@@ -291,6 +296,7 @@ find_verdict(void)
 
 	answer.role = InvalidOid;
 	answer.purpose = NULL;
+	answer.holds_until = DT_NOEND;
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
 	if (!toms_settings_is_current(assigned->lxid))
@@ -311,17 +317,26 @@ find_verdict(void)
 	return TOMS_OK;
 }
 
+/* A session's context goes on in the next transaction, which is its tenant's from now on. */
+static bool
+carries_over(void)
+{
+	if (answer.verdict != TOMS_OK || !toms_context_outlives_transaction() || IsParallelWorker())
+		return false;
+	answer.lxid = toms_proc_lxid(MyProc);
+	note_transaction(assigned);
+	return true;
+}
+
 static bool
 answer_holds(void)
 {
-	return answer.changes == toms_change_count && answer.lxid == toms_proc_lxid(MyProc) &&
-		answer.statement == GetCurrentStatementStartTimestamp();
+	return answer.changes == toms_change_count && answer.session_user == GetSessionUserId() &&
+		GetCurrentStatementStartTimestamp() < answer.holds_until &&
+		(answer.lxid == toms_proc_lxid(MyProc) || carries_over());
 }
 
-/*
- * What was kept with the former answer, by functions of policies for instance, goes with it:
- * so the count is raised for a new statement too.
- */
+/* What was kept with a former answer, by functions of policies for instance, goes with it. */
 TomsReason
 toms_context_check(void)
 {
@@ -334,7 +349,7 @@ toms_context_check(void)
 		changes = toms_change_count;
 		answer.changes = 0;		/* an error in between must not leave the old answer */
 		answer.lxid = toms_proc_lxid(MyProc);
-		answer.statement = GetCurrentStatementStartTimestamp();
+		answer.session_user = GetSessionUserId();
 		answer.verdict = find_verdict();
 		answer.changes = changes;
 	}
@@ -364,10 +379,16 @@ toms_context_purpose(void)
 	return toms_context_check() == TOMS_OK ? answer.purpose : NULL;
 }
 
+TimestampTz
+toms_context_expires_at(void)
+{
+	return assigned ? assigned->expires_at + toms_settings_leeway_us() : DT_NOEND;
+}
+
 bool
 toms_context_expired_now(void)
 {
-	return assigned && assigned->expires_at + toms_settings_leeway_us() <= GetCurrentTimestamp();
+	return toms_context_expires_at() <= GetCurrentTimestamp();
 }
 
 /* words ------------------------------------------------------------------------------ */

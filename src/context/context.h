@@ -38,8 +38,8 @@ extern Size toms_context_shmem_size(void);
 extern void toms_context_shmem_init(bool found, void *area);
 
 /*
- * TOMS_OK if a context is in force, else the first reason why not.  Answers from a
- * per-statement cache; a change of context, configuration or membership renews it.
+ * TOMS_OK if a context is in force, else the first reason why not.  The answer is kept;
+ * a change of context, transaction, configuration or membership renews it.
  */
 extern TomsReason toms_context_check(void);
 
@@ -64,6 +64,9 @@ extern TomsReason toms_context_ask(TomsAsker *asker);
 
 /* The purpose in force, or NULL. */
 extern const char *toms_context_purpose(void);
+
+/* When it expires by the clock, leeway included. */
+extern TimestampTz toms_context_expires_at(void);
 
 /* Whether the context has expired by the clock, not by the statement's start. */
 extern bool toms_context_expired_now(void);

@@ -12,6 +12,7 @@
 #include "guard/guard_int.h"
 
 #include "access/parallel.h"
+#include "base/change.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -22,6 +23,7 @@
 #include "tcop/pquery.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/portal.h"
 
 typedef struct Pin
@@ -29,9 +31,19 @@ typedef struct Pin
 	dlist_node	node;
 	MemoryContextCallback callback;
 	QueryDesc  *query;
+	bool		is_new;			/* has not run yet: it has just been checked */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
 	char		purpose[NAMEDATALEN];
 } Pin;
+
+/* The last access that passed by the context; kept with the relation. */
+typedef struct TomsPassages
+{
+	uint64		changes;		/* what toms_change_count was */
+	Oid			user;
+	AclMode		verbs;
+	TimestampTz holds_until;
+} TomsPassages;
 
 static dlist_head pins = DLIST_STATIC_INIT(pins);
 static TomsLevel current;
@@ -170,6 +182,43 @@ is_lookup(Oid check_as_user, List *rtable)
 }
 
 /*
+ * What has passed by the context passes again until anything changes, unless it is a special
+ * case this time.  Foreign keys' queries have been told apart before.
+ */
+static bool
+is_plain(const TomsAccess *access)
+{
+	return !current.holding && !current.counting && !access->through_temporary &&
+		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation();
+}
+
+static bool
+has_passed(const TomsAccess *access)
+{
+	const TomsPassages *passages = access->relation->passages;
+
+	return passages && is_plain(access) && passages->changes == toms_change_count &&
+		passages->user == access->user && (access->verbs & ~passages->verbs) == 0 &&
+		GetCurrentTimestamp() < passages->holds_until;
+}
+
+static void
+remember_passage(const TomsAccess *access, const TomsFinding *finding)
+{
+	TomsPassages *passages = access->relation->passages;
+
+	if (!is_plain(access))
+		return;
+	if (passages == NULL)
+		passages = access->relation->passages =
+			MemoryContextAllocZero(toms_relation_context(access->relation), sizeof(TomsPassages));
+	passages->changes = toms_change_count;
+	passages->user = access->user;
+	passages->verbs = access->verbs;
+	passages->holds_until = finding->holds_until;
+}
+
+/*
  * One access; returns false if it is refused and the caller only asks.  "pin" is set if it
  * passes, or is refused, by the context.
  */
@@ -203,6 +252,8 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 		return false;
 	if (finding.passage == TOMS_PASS_REFUSED)
 		refuse_finding(access, &finding);
+	if (finding.passage == TOMS_PASS_CONTEXT)
+		remember_passage(access, &finding);
 	return true;
 }
 
@@ -226,18 +277,20 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, boo
 		if (!fresh)
 			AcceptInvalidationMessages();	/* a permission that has ended, ends now */
 		fresh = true;
+		if (is_lookup(perms.check_as_user, rtable))
+			continue;
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
 			continue;
 		if (is_referential_integrity())
 			return true;
-		if (is_lookup(perms.check_as_user, rtable))
-			continue;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads_own_rows = has_returning;
 		access.through_temporary = has_temporary_view(rtable);
-		if (!check_access(&access, refuse, pin))
+		if (refuse && has_passed(&access))
+			*pin = true;
+		else if (!check_access(&access, refuse, pin))
 			return false;
 	}
 	return true;
@@ -293,6 +346,7 @@ toms_guard_after_start(QueryDesc *query, bool to_pin)
 		return;
 	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
 	pin->query = query;
+	pin->is_new = true;
 	take_identity(pin->principal, pin->purpose);
 	dlist_push_head(&pins, &pin->node);
 	pin->callback.func = unpin;
@@ -326,8 +380,9 @@ toms_guard_before_run(QueryDesc *query)
 		take_identity(principal, purpose);
 		if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
 			refuse_fetch(toms_context_check() == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
-		if (toms_context_get() && toms_context_expired_now())
+		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
+		pin->is_new = false;
 		return;
 	}
 }

@@ -118,16 +118,16 @@ find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext 
 bool
 toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value)
 {
-	const TomsAlias *alias = &relation->alias;
+	TomsAlias	alias = relation->alias;	/* looking up may renew the relation */
 	Oid			canonical_type = toms_alias_canonical_type(relation);
 	Datum		canonical;
 	char	   *subject;
 
-	if (!OidIsValid(alias->relid))
+	if (!OidIsValid(alias.relid))
 		return toms_identifier_value(context->subject, type, value);
-	if (alias->alias == 0 || get_rel_relkind(alias->relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
+	if (alias.alias == 0 || get_rel_relkind(alias.relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
 		!toms_identifier_value(context->subject, canonical_type, &canonical))
 		return false;
-	subject = find_alias(alias, canonical, canonical_type, context);
+	subject = find_alias(&alias, canonical, canonical_type, context);
 	return subject && toms_identifier_value(subject, type, value);
 }

@@ -8,12 +8,15 @@
  */
 #include "policy/policy_int.h"
 
+#include "access/xact.h"
+#include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static bool
@@ -119,8 +122,8 @@ identifiers_fit(const TomsRelation *relation, const TomsContext *context, bool s
 }
 
 /* Scope is tenant only if every verb has it: the narrowest verb speaks for all. */
-TomsDecision
-toms_policy_decide(const TomsRelation *relation, AclMode verbs, const char *category)
+static TomsDecision
+decide(const TomsRelation *relation, AclMode verbs, const char *category)
 {
 	TomsDecision decision = {.scope_tenant = true,.category = category};
 
@@ -143,6 +146,96 @@ toms_policy_decide(const TomsRelation *relation, AclMode verbs, const char *cate
 	}
 	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
 		decision.reason = TOMS_IDENTIFIER_TYPE;
+	return decision;
+}
+
+/*
+ * The last few decisions on a relation: a statement asks for the same ones several times, and
+ * so do the statements of a transaction.  They hold until anything changes, or a permission
+ * begins or ends.
+ */
+#define DECISIONS_KEPT 8
+
+typedef struct KeptDecision
+{
+	uint64		changes;		/* what toms_change_count was */
+	AclMode		verbs;
+	char		category[NAMEDATALEN];	/* empty: any */
+	TomsDecision decision;
+} KeptDecision;
+
+typedef struct TomsDecisions
+{
+	int			next;
+	KeptDecision kept[DECISIONS_KEPT];
+} TomsDecisions;
+
+static KeptDecision *
+find_kept(const TomsRelation *relation, AclMode verbs, const char *category)
+{
+	for (int i = 0; relation->decisions && i < DECISIONS_KEPT; i++)
+	{
+		KeptDecision *kept = &relation->decisions->kept[i];
+
+		if (kept->changes == toms_change_count && kept->verbs == verbs && strcmp(kept->category, category) == 0 &&
+			GetCurrentStatementStartTimestamp() < kept->decision.holds_until)
+			return kept;
+	}
+	return NULL;
+}
+
+static void
+keep(TomsRelation *relation, AclMode verbs, const char *category, const TomsDecision *decision)
+{
+	KeptDecision *kept;
+
+	if (strlen(category) >= NAMEDATALEN)
+		return;
+	if (relation->decisions == NULL)
+		relation->decisions = MemoryContextAllocZero(toms_relation_context(relation), sizeof(TomsDecisions));
+	kept = &relation->decisions->kept[relation->decisions->next++ % DECISIONS_KEPT];
+	kept->changes = toms_change_count;
+	kept->verbs = verbs;
+	strlcpy(kept->category, category, NAMEDATALEN);
+	kept->decision = *decision;
+}
+
+/* When the next permission begins or ends. */
+static TimestampTz
+next_change(const TomsRelation *relation, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < relation->npermissions; i++)
+	{
+		if (relation->permissions[i].valid_from > now)
+			next = Min(next, relation->permissions[i].valid_from);
+		if (relation->permissions[i].valid_until > now)
+			next = Min(next, relation->permissions[i].valid_until);
+	}
+	return next;
+}
+
+TomsDecision
+toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
+{
+	KeptDecision *kept;
+	TomsDecision decision;
+	uint64		changes;
+
+	(void) toms_context_check();	/* settles the count */
+	kept = find_kept(relation, verbs, category ? category : "");
+	if (kept)
+	{
+		decision = kept->decision;
+		decision.category = category;
+		return decision;
+	}
+	changes = toms_change_count;
+	decision = decide(relation, verbs, category);
+	decision.holds_until = next_change(relation, GetCurrentTimestamp());
+	if (changes == toms_change_count)
+		keep(relation, verbs, category ? category : "", &decision);
 	return decision;
 }
 

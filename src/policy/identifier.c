@@ -9,15 +9,18 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+/* As PostgreSQL prints it: no plus, no blank, no leading zero, no minus zero. */
 static bool
 integer_value(const char *text, int64 min, int64 max, int64 *value)
 {
+	const char *digits = text + (*text == '-');
 	char	   *end;
 
+	if (*digits < '0' || *digits > '9' || (*digits == '0' && text[1] != '\0'))
+		return false;
 	errno = 0;
 	*value = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0' && *value >= min && *value <= max &&
-		strcmp(psprintf(INT64_FORMAT, *value), text) == 0;
+	return errno == 0 && *end == '\0' && *value >= min && *value <= max;
 }
 
 static int

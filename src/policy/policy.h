@@ -18,13 +18,14 @@ typedef struct TomsDecision
 	bool		scope_tenant;	/* all rows of the tenant, not the actor's own only */
 	AclMode		missing;		/* the verbs that are not permitted */
 	const char *category;		/* for which it was asked; NULL: for any */
+	TimestampTz holds_until;	/* unless anything changes */
 } TomsDecision;
 
 /*
  * May the context in force use these verbs on rows of that category (NULL: on any rows at
  * all) of the relation?  Never raises an error.
  */
-extern TomsDecision toms_policy_decide(const TomsRelation *relation, AclMode verbs, const char *category);
+extern TomsDecision toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category);
 
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);

@@ -13,7 +13,8 @@
  * any arguments.
  *
  * Each call site keeps its answer in fn_extra until toms_change_count changes: per row
- * that is one comparison.
+ * that is one comparison.  Values are allocated in fn_mcxt and never freed before it, since
+ * changes in the middle of a statement are rare.
  */
 #include "policy/policy_int.h"
 
@@ -27,11 +28,10 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-/* What a call site knows; lives in fn_mcxt. */
+/* What a call site knows. */
 typedef struct CallSite
 {
 	uint64		changes;		/* what toms_change_count was */
-	MemoryContext context;		/* of value */
 	TomsReason	reason;			/* TOMS_OK: compare, unless "everything" */
 	bool		everything;		/* scope tenant: any subject will do */
 	bool		has_value;
@@ -55,13 +55,10 @@ renew(FunctionCallInfo fcinfo, CallSite **site)
 {
 	if (*site == NULL)
 	{
-		*site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
-		(*site)->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "toms policy value",
-												 ALLOCSET_SMALL_SIZES);
+		*site = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
 		fcinfo->flinfo->fn_extra = *site;
 	}
 	(void) toms_context_check();	/* settles the count */
-	MemoryContextReset((*site)->context);
 	(*site)->changes = toms_change_count;
 	(*site)->reason = TOMS_CONTEXT_MISSING;
 	(*site)->everything = (*site)->has_value = false;
@@ -76,9 +73,9 @@ stale(FunctionCallInfo fcinfo, CallSite **site)
 }
 
 static void
-set_value(CallSite *site, const char *identifier)
+set_value(FunctionCallInfo fcinfo, CallSite *site, const char *identifier)
 {
-	MemoryContext old = MemoryContextSwitchTo(site->context);
+	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
 	site->has_value = toms_identifier_value(identifier, site->type, &site->value);
 	MemoryContextSwitchTo(old);
@@ -124,7 +121,7 @@ toms_tenant_value(PG_FUNCTION_ARGS)
 
 		site->type = get_fn_expr_rettype(fcinfo->flinfo);
 		if (context)
-			set_value(site, context->tenant);
+			set_value(fcinfo, site, context->tenant);
 	}
 	if (!site->has_value)
 		PG_RETURN_NULL();
@@ -177,7 +174,7 @@ subject_site(FunctionCallInfo fcinfo)
 		site->type = column_type(fcinfo, 3);
 		if (context && !site->everything)
 		{
-			MemoryContext old = MemoryContextSwitchTo(site->context);
+			MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
 			site->has_value = toms_alias_subject(relation, context, site->type, &site->value);
 			MemoryContextSwitchTo(old);
@@ -295,7 +292,7 @@ toms_check_tenant(PG_FUNCTION_ARGS)
 
 		site->type = column_type(fcinfo, 2);
 		if (context)
-			set_value(site, context->tenant);
+			set_value(fcinfo, site, context->tenant);
 	}
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, false);
