@@ -18,21 +18,30 @@ DECLARE
     answer text;
 BEGIN
     FOREACH call IN ARRAY ARRAY[
-        'toms.in_scope(NULL, NULL, 1)', 'toms.in_scope(NULL::regclass, ''select'', NULL::text)',
-        'toms.in_scope(''calls.note'', NULL, 17)', 'toms.in_scope(''calls.note'', ''no verb'', 17)',
-        'toms.in_scope(''calls.open'', ''select'', 17)', 'toms.in_scope(''4000000000''::regclass, ''select'', 17)',
-        'toms.in_scope(''calls.note'', ''select'', 17)', 'toms.in_scope(''calls.note'', ''select'', 18)',
-        'toms.in_scope(''calls.note'', ''select'', NULL::integer)', 'toms.in_scope(''calls.note'', ''insert'', 17)',
-        'toms.check_tenant(NULL, NULL, NULL::text)', 'toms.check_tenant(1::oid::regclass, ''insert'', ''acme''::text)',
-        'toms.check_tenant(''calls.open'', ''insert'', ''acme''::text)', 'toms.check_tenant(''calls.note'', ''insert'', ''acme''::text)',
-        'toms.check_subject(NULL, NULL, NULL::integer)', 'toms.check_subject(''calls.note'', ''select'', 17)',
-        'toms.check_subject(''calls.note'', ''select'', 18)', 'toms.tenant_text()', 'toms.tenant_uuid()', 'toms.tenant_smallint()']
+        $q$toms.in_scope(NULL, NULL, NULL, 1)$q$, $q$toms.in_scope(NULL::regclass, 'select', 'personal', NULL::text)$q$,
+        $q$toms.in_scope('calls.note', NULL, 'personal', 17)$q$, $q$toms.in_scope('calls.note', 'no verb', 'personal', 17)$q$,
+        $q$toms.in_scope('calls.open', 'select', 'personal', 17)$q$, $q$toms.in_scope('4000000000'::regclass, 'select', 'personal', 17)$q$,
+        $q$toms.in_scope('calls.note', 'select', 'personal', 17)$q$, $q$toms.in_scope('calls.note', 'select', 'personal', 18)$q$,
+        $q$toms.in_scope('calls.note', 'select', 'personal', NULL::integer)$q$, $q$toms.in_scope('calls.note', 'insert', 'personal', 17)$q$,
+        $q$toms.in_scope('calls.note', 'select', 'health', 17)$q$, $q$toms.in_scope('calls.note', 'select', 'no category', 17)$q$,
+        $q$toms.in_scope('calls.note', 'select', NULL, 17)$q$, $q$toms.in_scope('calls.note', 'select', 'personal', ARRAY[17])$q$,
+        $q$toms.in_scope('calls.note', 'select', 'personal', ROW(17))$q$, $q$toms.in_scope('calls.note', 'select', 'personal', 17.0)$q$,
+        $q$toms.in_category('calls.note', 'select', 'personal')$q$, $q$toms.in_category(NULL, NULL, NULL)$q$,
+        $q$toms.scope_from('calls.note', 'select', 'personal', NULL::integer)$q$, $q$toms.scope_to('calls.note', 'select', 'personal', NULL::bigint)$q$,
+        $q$toms.scope_to('calls.note', 'select', 'personal', NULL::integer[])$q$, $q$toms.scope_from(NULL, NULL, NULL, NULL::uuid)$q$,
+        $q$toms.check_tenant(NULL, NULL, NULL::text)$q$, $q$toms.check_tenant(1::oid::regclass, 'insert', 'acme'::text)$q$,
+        $q$toms.check_tenant('calls.open', 'insert', 'acme'::text)$q$, $q$toms.check_tenant('calls.note', 'insert', 'acme'::text)$q$,
+        $q$toms.check_parent(NULL, NULL, NULL)$q$, $q$toms.check_parent('calls.note', 'select', NULL)$q$, $q$toms.check_parent('calls.note', 'select', true)$q$,
+        $q$toms.check_subject(NULL, NULL, NULL, NULL::integer)$q$, $q$toms.check_subject('calls.note', 'select', 'personal', 17)$q$,
+        $q$toms.check_subject('calls.note', 'select', 'personal', 18)$q$, $q$toms.check_category('calls.note', 'select', 'health')$q$,
+        $q$toms.tenant_text()$q$, $q$toms.tenant_uuid()$q$, $q$toms.tenant_smallint()$q$]
     LOOP
         BEGIN
             EXECUTE 'SELECT ' || call INTO answer;
             verdict := coalesce(answer, 'null');
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS verdict = CONSTRAINT_NAME;
+            verdict := coalesce(nullif(verdict, ''), SQLERRM);
         END;
         RETURN NEXT;
     END LOOP;

@@ -12,7 +12,6 @@
 #include "catalog/catalog.h"
 #include "context/context.h"
 #include "fmgr.h"
-#include "guard/guard.h"
 #include "hooks.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
@@ -36,7 +35,6 @@ _PG_init(void)
 	toms_catalog_init();
 	toms_keyring_init();
 	toms_context_init();
-	toms_guard_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

@@ -47,6 +47,7 @@ typedef struct TomsPermission
 typedef struct TomsParent
 {
 	Oid			relid;
+	AttrNumber	column;			/* what the parent key refers to; 0: it is gone */
 	Oid			lookup;			/* view of the parents' keys of the tenant in force */
 	char	   *type_value;		/* counts where the type column has it; NULL: always */
 } TomsParent;

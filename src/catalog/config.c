@@ -52,7 +52,8 @@ enum
 	PARENT_CHILD = 2,
 	PARENT_PARENT,
 	PARENT_LOOKUP,
-	PARENT_TYPE_VALUE
+	PARENT_TYPE_VALUE,
+	PARENT_PARENT_COLUMN
 };
 enum
 {
@@ -198,6 +199,7 @@ add_parent(const Datum *values, const bool *nulls, void *answer)
 	relation->parents = grow(relation->parents, relation->nparents, sizeof(TomsParent));
 	parent = &relation->parents[relation->nparents++];
 	parent->relid = DatumGetObjectId(values[PARENT_PARENT - 1]);
+	parent->column = get_attnum(parent->relid, NameStr(*DatumGetName(values[PARENT_PARENT_COLUMN - 1])));
 	parent->lookup = DatumGetObjectId(values[PARENT_LOOKUP - 1]);
 	parent->type_value = nulls[PARENT_TYPE_VALUE - 1] ? NULL : TextDatumGetCString(values[PARENT_TYPE_VALUE - 1]);
 }

@@ -3,7 +3,7 @@
 -- toms.protect(), add_parent(), add_subject_alias() and label_rows().  A row whose table has
 -- been dropped would be restored as a bare number, so it is not dumped.
 
-CREATE TABLE toms.parent (      -- the first five columns are read by position in catalog/config.c
+CREATE TABLE toms.parent (      -- the columns are read by position in catalog/config.c
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     child         regclass NOT NULL,
     parent        regclass NOT NULL,

@@ -238,6 +238,7 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 	}
 	if (access->relation->mode == TOMS_MODE_OBSERVE)
 	{
+		toms_observe_enable_query_ids(true);
 		if (finding.passage == TOMS_PASS_REFUSED)
 			toms_observe_note(access, &finding);
 		return true;
@@ -312,6 +313,7 @@ toms_guard_before_start(QueryDesc *query)
 	PlannedStmt *stmt = query->plannedstmt;
 	bool		pin = false;
 
+	toms_observe_enable_query_ids(false);
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);

@@ -10,7 +10,6 @@
 
 #include "executor/execdesc.h"
 
-extern void toms_guard_init(void);
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
 extern Size toms_guard_shmem_beside(void);

@@ -64,6 +64,12 @@ extern Size toms_observe_shmem_size(void);
 extern void toms_observe_shmem_init(void);
 extern int	toms_observe_count(void);
 
+/*
+ * toms.would_refuse groups by query id, which costs time with every statement: it is switched
+ * on where a table is observed, in other sessions from their next statement on.
+ */
+extern void toms_observe_enable_query_ids(bool observing);
+
 extern uint64 toms_guard_administrator_count(void);
 
 #endif							/* TOMS_GUARD_INT_H */

@@ -14,12 +14,6 @@
 
 static pg_atomic_uint64 *administrator_passes = NULL;
 
-void
-toms_guard_init(void)
-{
-	EnableQueryId();			/* toms.would_refuse groups by it */
-}
-
 Size
 toms_guard_shmem_size(void)
 {

@@ -25,7 +25,7 @@ CREATE FUNCTION toms.policy_leaks(relation regclass, OUT kind text, OUT object t
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'protection', t.relid::text, 'its row security is not as toms made it: access is refused', format('SELECT toms.enforce(%L);', d.root)
     FROM toms.protected_tree(policy_leaks.relation) t, toms.describe(policy_leaks.relation) d
-    WHERE t.mode = 'enforce' AND NOT t.intact
+    WHERE t.mode = 'enforce' AND NOT t.intact AND t.kind <> 'f'
     UNION ALL
     SELECT 'policy', p.polname::text, 'is evaluated before those of toms; if it hands columns to functions that are not leakproof, access is refused',
            format('ALTER POLICY %I ON %s RENAME TO %I;', p.polname, t.relid, 'zz_' || p.polname)
@@ -35,9 +35,9 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     SELECT 'mode', t.relid::text, 'observed only: nothing is refused', format('SELECT toms.enforce(%L);', t.relid)
     FROM toms.protected_tree(policy_leaks.relation) t WHERE t.mode = 'observe' AND t.relid = policy_leaks.relation
     UNION ALL
-    SELECT 'foreign table', t.relid::text, 'its rows lie on another server, which knows no policy of this one',
-           format('ALTER TABLE %s DETACH PARTITION %s;', i.inhparent::regclass, t.relid)
-    FROM toms.protected_tree(policy_leaks.relation) t LEFT JOIN pg_inherits i ON i.inhrelid = t.relid WHERE t.kind = 'f';
+    SELECT 'foreign table', t.relid::text, 'its rows lie on another server, and it can have no policy: reading it by itself is refused',
+           format('DROP FOREIGN TABLE %s;', t.relid)
+    FROM toms.protected_tree(policy_leaks.relation) t WHERE t.kind = 'f';
 $$;
 REVOKE ALL ON FUNCTION toms.policy_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.policy_leaks(regclass) IS 'internal: where the policies of a table do not hold';
@@ -259,8 +259,10 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
       AND t.holder <> ALL ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
     UNION ALL
     SELECT DISTINCT 'foreign key', format('%s on %s', f.conname, f.child), 'does not hold the tenant: a row can refer to another tenant''s',
-           format('add the tenant to the key: FOREIGN KEY (%s, …) REFERENCES %s', coalesce(quote_ident(h.holder_name), '…'), f.parent)
-    FROM foreign_key f LEFT JOIN LATERAL (SELECT coalesce(d.tenant, d.parent_key) AS holder_name FROM toms.describe(f.child) d) h ON true
+           CASE WHEN c.root IS NULL THEN format('SELECT toms.protect(%L, tenant => ''…''); and add the tenant to the key', f.child)
+                WHEN c.tenant IS NULL OR p.tenant IS NULL THEN format('add a column for the tenant to %s, and to the key', CASE WHEN c.tenant IS NULL THEN f.child ELSE f.parent END)
+                ELSE format('add the tenant to the key: FOREIGN KEY (%I, …) REFERENCES %s (%I, …)', c.tenant, f.parent, p.tenant) END
+    FROM foreign_key f CROSS JOIN LATERAL toms.describe(f.child) c CROSS JOIN LATERAL toms.describe(f.parent) p
     WHERE f.protected AND NOT coalesce(toms.key_holds_tenant(f.oid), false)
     UNION ALL
     SELECT 'foreign key', format('%s on %s', f.conname, f.child),

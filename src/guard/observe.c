@@ -7,6 +7,7 @@
  */
 #include "guard/guard_int.h"
 
+#include "base/compat.h"
 #include "base/lock.h"
 #include "context/context.h"
 #include "fmgr.h"
@@ -42,6 +43,7 @@ typedef struct Observed
 } Observed;
 
 static HTAB *observed = NULL;
+static bool *is_observing = NULL;	/* shared; set once, by whoever first meets an observed table */
 
 PG_FUNCTION_INFO_V1(toms_would_refuse);
 PG_FUNCTION_INFO_V1(toms_reset_would_refuse);
@@ -49,16 +51,29 @@ PG_FUNCTION_INFO_V1(toms_reset_would_refuse);
 Size
 toms_observe_shmem_size(void)
 {
-	return hash_estimate_size(OBSERVED_ENTRIES, sizeof(Observed));
+	return add_size(hash_estimate_size(OBSERVED_ENTRIES, sizeof(Observed)), MAXALIGN(sizeof(bool)));
 }
 
 void
 toms_observe_shmem_init(void)
 {
 	HASHCTL		control = {.keysize = sizeof(ObservedKey),.entrysize = sizeof(Observed)};
+	bool		found;
 
 	observed = ShmemInitHash("toms would refuse", OBSERVED_ENTRIES, OBSERVED_ENTRIES,
 							 &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	is_observing = ShmemInitStruct("toms is observing", sizeof(bool), &found);
+	if (!found)
+		*is_observing = false;
+}
+
+void
+toms_observe_enable_query_ids(bool observing)
+{
+	if (observing)
+		*is_observing = true;
+	if (*is_observing)
+		EnableQueryId();
 }
 
 int

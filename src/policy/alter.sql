@@ -1,21 +1,38 @@
 -- How protection lives through DDL: called by alter.c around the application's statement, and
 -- by the declarations that change what other tables stand on.
 
--- Take down what stands on columns of a table: its policies, and the lookups of its children
--- with theirs.  Row security stays on, so that nothing is open until put_up().
+-- A table and all whose tenant is found through it, each after those that it is found through.
+CREATE FUNCTION toms.descendants(relation regclass, OUT descendant regclass, OUT depth integer)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE below (relid, depth) AS (
+        SELECT descendants.relation::oid, 0
+        UNION
+        SELECT p.child::oid, b.depth + 1 FROM toms.parent p JOIN pg_class c ON c.oid = p.child JOIN below b ON p.parent = b.relid
+    )
+    SELECT relid::regclass, max(depth) FROM below GROUP BY relid ORDER BY max(depth), relid;
+$$;
+REVOKE ALL ON FUNCTION toms.descendants(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.descendants(regclass) IS 'internal: a table and all below it, parents first';
+
+-- Take down what stands on columns of a table: its policies, the lookups of its children, and
+-- theirs.  Row security stays on, so that nothing is open until put_up().
 CREATE FUNCTION toms.take_down(relation regclass, col name DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    child regclass;
+    found record;
     lookup regclass;
 BEGIN
-    FOR child IN SELECT DISTINCT p.child FROM toms.parent p WHERE p.parent = relation LOOP
-        PERFORM toms.lock_relation(child);
-        PERFORM toms.take_down(child);
+    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child);
+    FOR found IN SELECT * FROM toms.descendants(relation) LOOP
+        IF found.depth > 0 THEN
+            PERFORM toms.lock_relation(found.descendant);
+        END IF;
+        PERFORM toms.drop_policies(r, true, true) FROM toms.relation_tree(found.descendant) r;
     END LOOP;
-    PERFORM toms.drop_policies(r, true, true) FROM toms.relation_tree(relation) r;
-    FOR lookup IN SELECT DISTINCT c.oid::regclass FROM toms.parent p JOIN pg_class c ON c.oid = p.lookup WHERE p.parent = relation LOOP
-        EXECUTE format('DROP VIEW %s', lookup);
+    FOR found IN SELECT * FROM toms.descendants(relation) d ORDER BY d.depth DESC LOOP
+        FOR lookup IN SELECT DISTINCT c.oid::regclass FROM toms.parent p JOIN pg_class c ON c.oid = p.lookup WHERE p.parent = found.descendant LOOP
+            EXECUTE format('DROP VIEW %s', lookup);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -25,20 +42,22 @@ COMMENT ON FUNCTION toms.take_down(regclass, name) IS 'internal: take down polic
 CREATE FUNCTION toms.put_up(relation regclass, col name DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    found record;
     declared record;
-    lookup regclass;
+    fresh regclass;
 BEGIN
     PERFORM toms.check_identifier_column(relation, l.key::name, false) FROM jsonb_each_text(toms.column_labels(relation)) l
     WHERE l.value <> 'parent_type';
-    PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;
-    FOR declared IN SELECT DISTINCT p.parent_column FROM toms.parent p WHERE p.parent = relation LOOP
-        lookup := toms.make_lookup(relation, declared.parent_column);
-        UPDATE toms.parent p SET lookup = put_up.lookup WHERE p.parent = relation AND p.parent_column = declared.parent_column;
+    FOR found IN SELECT * FROM toms.descendants(relation) LOOP
+        FOR declared IN SELECT p.child, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.parent = found.descendant LOOP
+            PERFORM toms.check_parent_column(declared.child, declared.parent_key, found.descendant, declared.parent_column);
+        END LOOP;
+        FOR declared IN SELECT DISTINCT p.parent_column FROM toms.parent p WHERE p.parent = found.descendant LOOP
+            fresh := toms.make_lookup(found.descendant, declared.parent_column);
+            UPDATE toms.parent p SET lookup = fresh WHERE p.parent = found.descendant AND p.parent_column = declared.parent_column;
+        END LOOP;
     END LOOP;
-    FOR declared IN SELECT DISTINCT p.child, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.parent = relation LOOP
-        PERFORM toms.check_parent_column(declared.child, declared.parent_key, relation, declared.parent_column);
-        PERFORM toms.put_up(declared.child);
-    END LOOP;
+    PERFORM toms.sync_policies(r) FROM toms.descendants(relation) d, toms.relation_tree(d.descendant) r;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.put_up(regclass, name) FROM PUBLIC;

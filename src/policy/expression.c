@@ -8,6 +8,7 @@
  */
 #include "policy/policy_int.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -23,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/relcache.h"
 
 const char *
 toms_policy_name(AclMode verb, bool permissive)
@@ -67,19 +69,18 @@ column(const TomsRelation *relation, AttrNumber number)
 }
 
 /*
- * The row's parent is among those of the tenant in force.  Columns of the table itself are
- * qualified here, since the sub-select has columns of its own.
+ * The row's parent is among those of the tenant in force.  The lookup has one column, toms_key,
+ * which no parent key may be named: so the other names here are columns of the table.
  */
 static char *
 parent_found(const TomsRelation *relation, const TomsParent *parent)
 {
-	const char *table = quote_identifier(get_rel_name(relation->relid));
-	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.key OPERATOR(pg_catalog.=) %s.%s)",
-								 toms_relation_name(parent->lookup), table, column(relation, relation->parent_key));
+	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.toms_key OPERATOR(pg_catalog.=) %s)",
+								 toms_relation_name(parent->lookup), column(relation, relation->parent_key));
 
 	if (parent->type_value == NULL)
 		return found;
-	return psprintf("(%s.%s OPERATOR(pg_catalog.=) %s AND %s)", table, column(relation, relation->parent_type),
+	return psprintf("(%s OPERATOR(pg_catalog.=) %s AND %s)", column(relation, relation->parent_type),
 					quote_literal_cstr(parent->type_value), found);
 }
 
@@ -254,6 +255,29 @@ is_lookup(Oid relid)
 	return ours;
 }
 
+/* If two rows could have the key, a child could be of two tenants. */
+static bool
+has_unique_key(Oid relid, AttrNumber column)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		unique = false;
+	ListCell   *cell;
+
+	if (rel == NULL)
+		return false;
+	foreach(cell, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		unique |= form->indisunique && form->indisvalid && form->indimmediate && form->indnkeyatts == 1 &&
+			form->indkey.values[0] == column && RelationGetIndexPredicate(index) == NIL;
+		index_close(index, AccessShareLock);
+	}
+	relation_close(rel, AccessShareLock);
+	return unique && column > 0;
+}
+
 static bool
 finds_its_tenant(const TomsRelation *relation)
 {
@@ -261,8 +285,10 @@ finds_its_tenant(const TomsRelation *relation)
 		return relation->nparents == 0;
 	for (int i = 0; i < relation->nparents; i++)
 	{
-		if (!is_lookup(relation->parents[i].lookup) ||
-			(relation->parents[i].type_value != NULL) != (relation->parent_type != 0))
+		const TomsParent *parent = &relation->parents[i];
+
+		if (!is_lookup(parent->lookup) || !has_unique_key(parent->relid, parent->column) ||
+			(parent->type_value != NULL) != (relation->parent_type != 0))
 			return false;
 	}
 	return relation->nparents > 0;

@@ -28,10 +28,17 @@ BEGIN
     END IF;
     PERFORM toms.check_identifier_column(parent, parent_column, false);
     IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                   WHERE i.indrelid = parent AND a.attname = parent_column AND i.indisunique AND i.indisvalid
+                   WHERE i.indrelid = parent AND a.attname = parent_column AND i.indisunique AND i.indisvalid AND i.indimmediate
                      AND i.indnkeyatts = 1 AND i.indpred IS NULL) THEN
         RAISE EXCEPTION 'column "%" of % is not unique, so a row could have parents of two tenants', parent_column, parent
             USING ERRCODE = 'invalid_foreign_key', HINT = format('CREATE UNIQUE INDEX ON %s (%I);', parent, parent_column);
+    END IF;
+    IF EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent WHERE h.inhparent = parent AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'table % has inheritance children, in which column "%" is not unique', parent, parent_column USING ERRCODE = 'wrong_object_type';
+    END IF;
+    IF parent_key = 'toms_key' THEN
+        RAISE EXCEPTION 'a parent key cannot have the name that toms gives its own' USING ERRCODE = 'reserved_name',
+            HINT = format('ALTER TABLE %s RENAME COLUMN toms_key TO …;', relation);
     END IF;
     IF NOT EXISTS (
         SELECT FROM pg_attribute k JOIN pg_type kt ON kt.oid = k.atttypid, pg_attribute p JOIN pg_type pt ON pt.oid = p.atttypid
@@ -85,15 +92,15 @@ BEGIN
     IF lookup IS NOT NULL THEN
         RETURN lookup;
     END IF;
-    SELECT n.nspname, c.relname, array_agg(DISTINCT quote_ident(a.attname)) AS columns INTO source
+    SELECT n.nspname, c.relname, c.relkind, array_agg(DISTINCT quote_ident(a.attname)) AS columns INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.oid = parent AND (a.attname = parent_column OR toms.column_labels(parent) ? a.attname) GROUP BY n.nspname, c.relname;
+    WHERE c.oid = parent AND (a.attname = parent_column OR toms.column_labels(parent) ? a.attname) GROUP BY n.nspname, c.relname, c.relkind;
     SELECT candidate INTO free_name
     FROM generate_series(0, 999) i,
          LATERAL (SELECT left(format('parent_%s_%s_%s', source.nspname, source.relname, parent_column), 58) || coalesce('_' || nullif(i, 0), '')) c (candidate)
     WHERE to_regclass(format('toms.%I', candidate)) IS NULL ORDER BY i LIMIT 1;
-    EXECUTE format('CREATE VIEW toms.%I WITH (security_barrier) AS SELECT %I.%I AS key FROM %s WHERE %s',
-                   free_name, source.relname, parent_column, parent, toms.tenant_condition(parent));
+    EXECUTE format('CREATE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key FROM %s %s WHERE %s', free_name, parent_column,
+                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, toms.tenant_condition(parent));
     EXECUTE format('ALTER VIEW toms.%I OWNER TO toms_lookup', free_name);
     EXECUTE format('GRANT SELECT ON toms.%I TO PUBLIC', free_name);
     EXECUTE format('GRANT SELECT (%s) ON %s TO toms_lookup', array_to_string(source.columns, ', '), parent);
@@ -108,6 +115,7 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_cata
 DECLARE
     lookup regclass;
 BEGIN
+    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child);
     FOR lookup IN SELECT c.oid::regclass FROM pg_class c
                   WHERE c.relkind = 'v' AND c.relowner = 'toms_lookup'::regrole AND c.relnamespace = 'toms'::regnamespace
                     AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.lookup = c.oid)
@@ -211,7 +219,7 @@ CREATE FUNCTION toms.is_key_of_persons(relation regclass, col name)
 RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (
         SELECT FROM pg_index i
-        WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+        WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
           AND (SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_attribute a
                WHERE a.attrelid = relation AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
               IN (ARRAY[col::text], (SELECT array_agg(n ORDER BY n) FROM unnest(ARRAY[col::text, (toms.describe(relation)).tenant::text]) n)));

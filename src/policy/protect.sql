@@ -109,14 +109,14 @@ BEGIN
     SELECT * INTO today FROM toms.describe(relation);
     IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call it with the same arguments and reason => ''…''.';
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT toms.protect(%L, …, mode => ''observe'', reason => ''…''); with the arguments it has now.', relation);
     END IF;
     IF today.root IS NULL THEN
         PERFORM toms.forget_namesake(relation);
     END IF;
     columns := toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column);
     has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
-    IF has_children AND toms.column_labels(relation) <> columns THEN
+    IF has_children THEN
         PERFORM toms.take_down(relation);
     END IF;
     PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
@@ -149,7 +149,7 @@ BEGIN
     IF today.root IS DISTINCT FROM relation THEN
         RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    SELECT p.child INTO child FROM toms.parent p WHERE p.parent = relation ORDER BY p.id LIMIT 1;
+    SELECT p.child INTO child FROM toms.parent p JOIN pg_class c ON c.oid = p.child WHERE p.parent = relation ORDER BY p.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'rows of % belong to the tenant of their row in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it with a tenant column.', child);
