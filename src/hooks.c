@@ -16,6 +16,7 @@
 #include "guard/guard.h"
 #include "hooks.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "policy/policy.h"
 #include "shmem.h"
@@ -32,6 +33,7 @@ static ExecutorFinish_hook_type next_executor_finish = NULL;
 static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
+static get_relation_info_hook_type next_relation_info = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 
 static void
@@ -171,6 +173,14 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 }
 
+static void
+relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+{
+	if (next_relation_info)
+		next_relation_info(root, relid, inhparent, rel);
+	toms_policy_neutral_extended(relid, rel);
+}
+
 static bool
 relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column, VariableStatData *variable)
 {
@@ -199,6 +209,8 @@ toms_hooks_install(void)
 	ProcessUtility_hook = utility;
 	next_object_access = object_access_hook;
 	object_access_hook = object_access;
+	next_relation_info = get_relation_info_hook;
+	get_relation_info_hook = relation_info;
 	next_relation_stats = get_relation_stats_hook;
 	get_relation_stats_hook = relation_stats;
 

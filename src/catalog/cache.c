@@ -129,12 +129,10 @@ toms_plain_type(Oid type)
 	return type == VARCHAROID ? TEXTOID : type;
 }
 
-/* Columns by their labels; returns the id of the subject's alias, or 0. */
-static int64
+static void
 read_columns(TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
-	int64		alias = 0;
 
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
@@ -156,14 +154,13 @@ read_columns(TomsRelation *relation)
 			relation->subject_not_null = column->attnotnull;
 		}
 		if (toms_label_get(label, "alias", &value))
-			alias = strtoll(value, NULL, 10);
+			relation->alias.id = strtoll(value, NULL, 10);
 		if (toms_label_get(label, "parent", NULL))
 			relation->parent_key = column->attnum;
 		if (toms_label_get(label, "parent_type", NULL))
 			relation->parent_type = column->attnum;
 	}
 	relation_close(rel, AccessShareLock);
-	return alias;
 }
 
 /* The parents of a partition or inheritance child, direct ones only. */
@@ -243,7 +240,8 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	relation->shares_null_tenant = toms_label_get(label, "null_tenant", NULL);
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
 			NAMEDATALEN);
-	toms_config_read(relation, read_columns(relation));
+	read_columns(relation);
+	toms_config_read(relation);
 
 	/* the tenant of a row without a tenant column is written as its parent's */
 	if (relation->nparents > 0)

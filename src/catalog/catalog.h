@@ -55,7 +55,8 @@ typedef struct TomsParent
 /* The subject column holds another key of the person than tokens do. */
 typedef struct TomsAlias
 {
-	Oid			relid;			/* the persons' table; InvalidOid: no alias */
+	int64		id;				/* of its declaration; 0: no alias */
+	Oid			relid;			/* the persons' table; InvalidOid: the declaration is gone */
 	AttrNumber	canonical;		/* the key that tokens hold; 0: the column is gone */
 	AttrNumber	alias;
 } TomsAlias;

@@ -34,6 +34,6 @@ typedef void (*TomsConfigRow) (const Datum *values, const bool *nulls, void *ans
 extern void toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row, void *answer);
 
 /* Permissions, parents, alias and row labels of a relation, into the current memory context. */
-extern void toms_config_read(TomsRelation *relation, int64 alias_id);
+extern void toms_config_read(TomsRelation *relation);
 
 #endif							/* TOMS_CATALOG_INT_H */

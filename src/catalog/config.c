@@ -243,15 +243,15 @@ compare_row_labels(const void *left, const void *right)
 
 /* Sorted, so that a policy's text does not depend on the order of rows. */
 void
-toms_config_read(TomsRelation *relation, int64 alias_id)
+toms_config_read(TomsRelation *relation)
 {
 	Datum		root = ObjectIdGetDatum(relation->root);
 
 	toms_config_scan(TOMS_CONFIG_PERMISSION, root, add_permission, relation);
 	if (relation->parent_key)
 		toms_config_scan(TOMS_CONFIG_PARENT, root, add_parent, relation);
-	if (alias_id)
-		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(alias_id), add_alias, &relation->alias);
+	if (relation->alias.id)
+		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
 	toms_config_scan(TOMS_CONFIG_ROW_LABEL, root, add_row_label, relation);
 	if (relation->nparents > 1)
 		qsort(relation->parents, relation->nparents, sizeof(TomsParent), compare_parents);

@@ -23,10 +23,12 @@ Oid
 toms_alias_canonical_type(const TomsRelation *relation)
 {
 	const TomsAlias *alias = &relation->alias;
+	Oid			type;
 
-	if (!OidIsValid(alias->relid))
+	if (alias->id == 0)
 		return relation->subject_type;
-	return alias->canonical ? toms_plain_type(get_atttype(alias->relid, alias->canonical)) : InvalidOid;
+	type = alias->canonical ? get_atttype(alias->relid, alias->canonical) : InvalidOid;
+	return OidIsValid(type) ? toms_plain_type(type) : InvalidOid;
 }
 
 static RegProcedure
@@ -68,21 +70,22 @@ index_on(Relation rel, AttrNumber column)
 	return found;
 }
 
-/* Whether a person's row is of the context's tenant, where the persons' table says so. */
 static bool
 is_of_tenant(HeapTuple tuple, Relation rel, const TomsRelation *persons, const TomsContext *context)
 {
 	bool		isnull;
-	Datum		tenant;
+	Datum		tenant = heap_getattr(tuple, persons->tenant, RelationGetDescr(rel), &isnull);
 	Datum		wanted;
 
-	if (persons == NULL || persons->tenant == 0)
-		return true;
-	tenant = heap_getattr(tuple, persons->tenant, RelationGetDescr(rel), &isnull);
 	return !isnull && toms_identifier_value(context->tenant, persons->tenant_type, &wanted) &&
 		DatumGetBool(OidFunctionCall2Coll(equality(persons->tenant_type), DEFAULT_COLLATION_OID, tenant, wanted));
 }
 
+/*
+ * The alias of the one person with that canonical key, as text.  NULL if there is none, or
+ * several.  Where the persons' table does not tell tenants apart its keys must be unique in
+ * themselves: another tenant's person could have them.
+ */
 static char *
 find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext *context)
 {
@@ -90,29 +93,39 @@ find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext 
 	const TomsRelation *persons = toms_catalog_relation(alias->relid);
 	Oid			index = index_on(rel, alias->canonical);
 	char	   *found = NULL;
+	int			persons_found = 0;
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
 
+	if (persons && persons->tenant == 0)
+		persons = NULL;
+	if (persons == NULL &&
+		(!toms_has_unique_key(alias->relid, alias->canonical) || !toms_has_unique_key(alias->relid, alias->alias)))
+	{
+		table_close(rel, AccessShareLock);
+		return NULL;
+	}
 	ScanKeyEntryInitialize(&key, 0, alias->canonical, BTEqualStrategyNumber, InvalidOid,
 						   TupleDescAttr(RelationGetDescr(rel), alias->canonical - 1)->attcollation,
 						   equality(type), canonical);
 	scan = systable_beginscan(rel, index, OidIsValid(index), GetActiveSnapshot(), 1, &key);
-	while (found == NULL && (tuple = systable_getnext(scan)) != NULL)
+	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		bool		isnull;
 		Datum		value = heap_getattr(tuple, alias->alias, RelationGetDescr(rel), &isnull);
 		Oid			output;
 		bool		varlena;
 
-		if (isnull || !is_of_tenant(tuple, rel, persons, context))
+		if (isnull || (persons && !is_of_tenant(tuple, rel, persons, context)))
 			continue;
 		getTypeOutputInfo(get_atttype(alias->relid, alias->alias), &output, &varlena);
 		found = OidOutputFunctionCall(output, value);
+		persons_found++;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return found;
+	return persons_found == 1 ? found : NULL;
 }
 
 bool
@@ -123,9 +136,9 @@ toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid
 	Datum		canonical;
 	char	   *subject;
 
-	if (!OidIsValid(alias.relid))
+	if (alias.id == 0)
 		return toms_identifier_value(context->subject, type, value);
-	if (alias.alias == 0 || get_rel_relkind(alias.relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
+	if (alias.alias == 0 || !OidIsValid(canonical_type) || get_rel_relkind(alias.relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
 		!toms_identifier_value(context->subject, canonical_type, &canonical))
 		return false;
 	subject = find_alias(&alias, canonical, canonical_type, context);

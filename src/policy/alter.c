@@ -119,6 +119,8 @@ columns_of(Relation rel, Node *expression)
 	int			count = 0;
 
 	pull_varattnos(expression, 1, &numbers);
+	if (bms_next_member(numbers, -1) <= -FirstLowInvalidHeapAttributeNumber && !bms_is_empty(numbers))
+		refuse_condition("it names the whole row or a system column");
 	for (int i = 1; i <= RelationGetNumberOfAttributes(rel); i++)
 	{
 		if (bms_is_member(i - FirstLowInvalidHeapAttributeNumber, numbers))

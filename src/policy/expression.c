@@ -10,6 +10,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -24,7 +25,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/guc.h"
 #include "utils/relcache.h"
+#include "utils/resowner.h"
 
 const char *
 toms_policy_name(AclMode verb, bool permissive)
@@ -98,17 +101,15 @@ toms_policy_tenant_condition(const TomsRelation *relation)
 	return relation->nparents > 1 ? psprintf("(%s)", text.data) : text.data;
 }
 
-/* What a verb may see of rows of one category, or NULL if the tenant alone decides. */
+/* What a verb may see of rows of one category; of_subject: rows of one person only. */
 static char *
-scope_condition(const TomsRelation *relation, const char *self, const char *category, bool check)
+scope_condition(const TomsRelation *relation, const char *self, const char *category, bool check, bool of_subject)
 {
-	if (relation->subject)
+	if (of_subject)
 		return psprintf("toms.%s(%s, %s, %s)", check ? "check_subject" : "in_scope", self,
 						quote_literal_cstr(category), column(relation, relation->subject));
-	if (relation->nrow_labels > 0)
-		return psprintf("toms.%s(%s, %s)", check ? "check_category" : "in_category", self,
-						quote_literal_cstr(category));
-	return NULL;
+	return psprintf("toms.%s(%s, %s)", check ? "check_category" : "in_category", self,
+					quote_literal_cstr(category));
 }
 
 /*
@@ -116,9 +117,9 @@ scope_condition(const TomsRelation *relation, const char *self, const char *cate
  * if none does.
  */
 static char *
-row_condition(const TomsRelation *relation, const char *self, bool check)
+row_condition(const TomsRelation *relation, const char *self, bool check, bool of_subject)
 {
-	char	   *own = scope_condition(relation, self, relation->category, check);
+	char	   *own = scope_condition(relation, self, relation->category, check, of_subject);
 	StringInfoData labelled;
 	StringInfoData text;
 
@@ -132,28 +133,29 @@ row_condition(const TomsRelation *relation, const char *self, bool check)
 
 		appendStringInfo(&labelled, "(%s) IS NOT FALSE OR ", label->condition);
 		appendStringInfo(&text, "((%s) IS FALSE OR %s) AND ", label->condition,
-						 scope_condition(relation, self, label->category, check));
+						 scope_condition(relation, self, label->category, check, of_subject));
 	}
 	appendStringInfo(&text, "(%s%s)", labelled.data, own);
 	return text.data;
 }
 
+/* Where neither a person nor a category matters the tenant decides alone. */
 char *
 toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 {
 	/* by number: a name would be looked up with the privileges of whoever queries */
 	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
-	char	   *tenant = toms_policy_tenant_condition(relation);
-	char	   *row = row_condition(relation, self, check);
-	char	   *condition;
+	char	   *condition = toms_policy_tenant_condition(relation);
 
 	if (check && relation->tenant)
-		tenant = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
+		condition = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
 	else if (check)
-		tenant = psprintf("toms.check_parent(%s, %s)", self, tenant);
-	condition = row ? psprintf("%s AND %s", tenant, row) : tenant;
+		condition = psprintf("toms.check_parent(%s, %s)", self, condition);
+	if (relation->subject || relation->nrow_labels > 0)
+		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
 	if (relation->shares_null_tenant && relation->tenant && verb == ACL_SELECT && !check)
-		condition = psprintf("%s IS NULL OR (%s)", column(relation, relation->tenant), condition);
+		condition = psprintf("(%s) OR (%s IS NULL AND %s)", condition, column(relation, relation->tenant),
+							 row_condition(relation, self, check, false));
 	return condition;
 }
 
@@ -255,9 +257,8 @@ is_lookup(Oid relid)
 	return ours;
 }
 
-/* If two rows could have the key, a child could be of two tenants. */
-static bool
-has_unique_key(Oid relid, AttrNumber column)
+bool
+toms_has_unique_key(Oid relid, AttrNumber column)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	bool		unique = false;
@@ -278,6 +279,7 @@ has_unique_key(Oid relid, AttrNumber column)
 	return unique && column > 0;
 }
 
+/* Without a unique key in the parent a child could be of two tenants. */
 static bool
 finds_its_tenant(const TomsRelation *relation)
 {
@@ -287,7 +289,7 @@ finds_its_tenant(const TomsRelation *relation)
 	{
 		const TomsParent *parent = &relation->parents[i];
 
-		if (!is_lookup(parent->lookup) || !has_unique_key(parent->relid, parent->column) ||
+		if (!is_lookup(parent->lookup) || !toms_has_unique_key(parent->relid, parent->column) ||
 			(parent->type_value != NULL) != (relation->parent_type != 0))
 			return false;
 	}
@@ -308,6 +310,46 @@ is_intact(const TomsRelation *relation)
 	return intact;
 }
 
+/*
+ * With nothing but the system's own schema on the search path, as the policies were made.  A
+ * condition that cannot be parsed any more, after DDL without the library for instance,
+ * raises an error: that is caught, so that the table can be mended.
+ */
+static bool
+find_whether_intact(const TomsRelation *relation)
+{
+	MemoryContext old = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int			level = NewGUCNestLevel();
+	volatile bool intact = false;
+	bool		guarded = (relation->nrow_labels > 0 || relation->nparents > 0) && !IsInParallelMode();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (!guarded)
+		intact = is_intact(relation);
+	else
+	{
+		BeginInternalSubTransaction(NULL);
+		PG_TRY();
+		{
+			intact = is_intact(relation);
+			ReleaseCurrentSubTransaction();
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(old);
+			FlushErrorState();
+			RollbackAndReleaseCurrentSubTransaction();
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(old);
+		CurrentResourceOwner = owner;
+	}
+	AtEOXact_GUC(true, level);
+	return intact;
+}
+
 bool
 toms_policy_intact(TomsRelation *relation)
 {
@@ -316,8 +358,9 @@ toms_policy_intact(TomsRelation *relation)
 		MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "toms policies",
 												   ALLOCSET_DEFAULT_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(work);
+		bool		intact = find_whether_intact(relation);
 
-		relation->intact = is_intact(relation) ? TOMS_INTACT_YES : TOMS_INTACT_NO;
+		relation->intact = intact ? TOMS_INTACT_YES : TOMS_INTACT_NO;
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(work);
 	}

@@ -53,6 +53,7 @@ extern Oid	toms_policy_lookup_role(void);
  * For get_relation_stats_hook: the columns that say whose a row is are planned alike for
  * every tenant and person.
  */
+extern void toms_policy_neutral_extended(Oid relid, RelOptInfo *rel);	/* get_relation_info_hook */
 extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column, VariableStatData *variable);
 
 /*

@@ -39,6 +39,9 @@ extern char toms_policy_command(AclMode verb);
  */
 extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
 
+/* Whether no two rows of a table can have the same value in a column. */
+extern bool toms_has_unique_key(Oid relid, AttrNumber column);
+
 /* Whether a type of ids has a least and a greatest value, in any collation. */
 extern bool toms_type_is_bounded(Oid type);
 

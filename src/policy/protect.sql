@@ -154,6 +154,11 @@ BEGIN
         RAISE EXCEPTION 'rows of % belong to the tenant of their row in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it with a tenant column.', child);
     END IF;
+    SELECT u INTO child FROM toms.subject_alias s, toms.alias_users(s.id) u WHERE s.relation = unprotect.relation ORDER BY u::text LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the subjects of % are found in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it without subject_alias.', child);
+    END IF;
     PERFORM toms.forbid(p.role, relation) FROM (
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;

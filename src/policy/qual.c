@@ -199,7 +199,7 @@ toms_in_scope(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(site->reason == TOMS_OK && subject_fits(fcinfo, site));
 }
 
-/* toms.in_category(relation, verb, category): of a table without a subject */
+/* toms.in_category(relation, verb, category): of rows that are of no person, or of all */
 Datum
 toms_in_category(PG_FUNCTION_ARGS)
 {
@@ -208,7 +208,7 @@ toms_in_category(PG_FUNCTION_ARGS)
 
 	if (stale(fcinfo, &site))
 		(void) decide(fcinfo, site, true, &relation);
-	PG_RETURN_BOOL(site->reason == TOMS_OK && site->everything);
+	PG_RETURN_BOOL(site->reason == TOMS_OK);
 }
 
 static Datum
@@ -330,7 +330,7 @@ toms_check_subject(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* toms.check_category(relation, verb, category): of a table without a subject */
+/* toms.check_category(relation, verb, category): of rows that are of no person */
 Datum
 toms_check_category(PG_FUNCTION_ARGS)
 {
@@ -341,7 +341,5 @@ toms_check_category(PG_FUNCTION_ARGS)
 		(void) decide(fcinfo, site, true, &relation);
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, true);
-	if (!site->everything)
-		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, true);
 	PG_RETURN_BOOL(true);
 }
