@@ -26,6 +26,8 @@ BEGIN
         $q$toms.in_scope('calls.note', 'select', 'health', 17)$q$, $q$toms.in_scope('calls.note', 'select', 'no category', 17)$q$,
         $q$toms.in_scope('calls.note', 'select', NULL, 17)$q$, $q$toms.in_scope('calls.note', 'select', 'personal', ARRAY[17])$q$,
         $q$toms.in_scope('calls.note', 'select', 'personal', ROW(17))$q$, $q$toms.in_scope('calls.note', 'select', 'personal', 17.0)$q$,
+        $q$toms.in_scope('calls.note', 'select', 17)$q$, $q$toms.in_scope('calls.note', 'select', 18)$q$, $q$toms.in_scope('calls.open', NULL, NULL::uuid)$q$,
+        $q$toms.scope_to('calls.note', 'select', NULL::integer)$q$, $q$toms.check_subject('calls.note', 'select', 18)$q$,
         $q$toms.in_category('calls.note', 'select', 'personal')$q$, $q$toms.in_category(NULL, NULL, NULL)$q$,
         $q$toms.scope_from('calls.note', 'select', 'personal', NULL::integer)$q$, $q$toms.scope_to('calls.note', 'select', 'personal', NULL::bigint)$q$,
         $q$toms.scope_to('calls.note', 'select', 'personal', NULL::integer[])$q$, $q$toms.scope_from(NULL, NULL, NULL, NULL::uuid)$q$,

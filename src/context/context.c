@@ -53,18 +53,22 @@ static struct
 
 /*
  * A token written into the statement's text can be read in pg_stat_activity and the log
- * by whoever may: take it out of both, and say how to do better.
+ * by whoever may: take it out of both, and say once in a session how to do better.
  */
 static void
 hide_token_text(const char *token)
 {
 	static const char *const hidden = "SELECT set_config('toms.token', '***', true)";
+	static bool has_warned = false;
 
 	if (debug_query_string == NULL || strstr(debug_query_string, token) == NULL ||
 		strchr(token, '.') == NULL)
 		return;
 	debug_query_string = hidden;
 	pgstat_report_activity(STATE_RUNNING, hidden);
+	if (has_warned)
+		return;
+	has_warned = true;
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("a token stands in the text of a statement"),

@@ -106,8 +106,9 @@ static char *
 scope_condition(const TomsRelation *relation, const char *self, const char *category, bool check, bool of_subject)
 {
 	if (of_subject)
-		return psprintf("toms.%s(%s, %s, %s)", check ? "check_subject" : "in_scope", self,
-						quote_literal_cstr(category), column(relation, relation->subject));
+		return psprintf("toms.%s(%s, %s%s)", check ? "check_subject" : "in_scope", self,
+						strcmp(category, relation->category) == 0 ? "" : psprintf("%s, ", quote_literal_cstr(category)),
+						column(relation, relation->subject));
 	return psprintf("toms.%s(%s, %s)", check ? "check_category" : "in_category", self,
 					quote_literal_cstr(category));
 }

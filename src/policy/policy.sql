@@ -28,21 +28,33 @@ REVOKE ALL ON FUNCTION toms.scope_support(internal) FROM PUBLIC;
 COMMENT ON FUNCTION toms.scope_support(internal) IS 'internal: what the planner is told about toms.in_scope()';
 
 -- Dearer than the comparison of tenants, so that it is asked of the tenant's own rows only.
+CREATE FUNCTION toms.in_scope(relation regclass, verb text, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.scope_support AS 'MODULE_PATHNAME', 'toms_in_scope';
+COMMENT ON FUNCTION toms.in_scope(regclass, text, anyelement) IS 'internal: whether a row of this subject is in scope, for policies';
+
 CREATE FUNCTION toms.in_scope(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.scope_support AS 'MODULE_PATHNAME', 'toms_in_scope';
-COMMENT ON FUNCTION toms.in_scope(regclass, text, text, anyelement) IS 'internal: whether a row of this subject is in scope, for policies';
+COMMENT ON FUNCTION toms.in_scope(regclass, text, text, anyelement) IS 'internal: whether a row of this subject is in scope, for policies, of rows of a category';
 
 CREATE FUNCTION toms.in_category(relation regclass, verb text, category text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_in_category';
 COMMENT ON FUNCTION toms.in_category(regclass, text, text) IS 'internal: whether rows of a category are in scope, for policies of tables without a subject';
 
+CREATE FUNCTION toms.scope_from(relation regclass, verb text, of_type anyelement) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_from';
+COMMENT ON FUNCTION toms.scope_from(regclass, text, anyelement) IS 'internal: the least subject in scope, for index conditions';
+
 CREATE FUNCTION toms.scope_from(relation regclass, verb text, category text, of_type anyelement) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_from';
-COMMENT ON FUNCTION toms.scope_from(regclass, text, text, anyelement) IS 'internal: the least subject in scope, for index conditions';
+COMMENT ON FUNCTION toms.scope_from(regclass, text, text, anyelement) IS 'internal: the least subject in scope, for index conditions, of rows of a category';
+
+CREATE FUNCTION toms.scope_to(relation regclass, verb text, of_type anyelement) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_to';
+COMMENT ON FUNCTION toms.scope_to(regclass, text, anyelement) IS 'internal: the greatest subject in scope, for index conditions';
 
 CREATE FUNCTION toms.scope_to(relation regclass, verb text, category text, of_type anyelement) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'toms_scope_to';
-COMMENT ON FUNCTION toms.scope_to(regclass, text, text, anyelement) IS 'internal: the greatest subject in scope, for index conditions';
+COMMENT ON FUNCTION toms.scope_to(regclass, text, text, anyelement) IS 'internal: the greatest subject in scope, for index conditions, of rows of a category';
 
 CREATE FUNCTION toms.check_tenant(relation regclass, verb text, tenant anyelement) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_tenant';
@@ -52,9 +64,13 @@ CREATE FUNCTION toms.check_parent(relation regclass, verb text, found boolean) R
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_parent';
 COMMENT ON FUNCTION toms.check_parent(regclass, text, boolean) IS 'internal: refuse a row whose parent row is of another tenant, for policies';
 
+CREATE FUNCTION toms.check_subject(relation regclass, verb text, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
+COMMENT ON FUNCTION toms.check_subject(regclass, text, anyelement) IS 'internal: refuse a row of another subject, for policies';
+
 CREATE FUNCTION toms.check_subject(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_subject';
-COMMENT ON FUNCTION toms.check_subject(regclass, text, text, anyelement) IS 'internal: refuse a row of another subject, for policies';
+COMMENT ON FUNCTION toms.check_subject(regclass, text, text, anyelement) IS 'internal: refuse a row of another subject, for policies, of rows of a category';
 
 CREATE FUNCTION toms.check_category(relation regclass, verb text, category text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_category';

@@ -2,9 +2,9 @@
  * qual.c - the functions that the policies of protected tables call.
  *
  *   rows that are there   tenant_id = toms.tenant_bigint()
- *                         AND toms.in_scope('hr.sick_note', 'select', 'health', employee_id)
+ *                         AND toms.in_scope('hr.sick_note', 'select', employee_id)
  *   rows to be written    toms.check_tenant('hr.sick_note', 'insert', tenant_id)
- *                         AND toms.check_subject('hr.sick_note', 'insert', 'health', employee_id)
+ *                         AND toms.check_subject('hr.sick_note', 'insert', employee_id)
  *
  * The first kind is STABLE, LEAKPROOF and never raises an error: without a context in
  * force, or without permission, it answers NULL or false, so that no row is seen even if
@@ -137,30 +137,53 @@ column_type(FunctionCallInfo fcinfo, int argument)
 	return OidIsValid(type) ? toms_plain_type(type) : InvalidOid;
 }
 
-/*
- * Decision on the first arguments: (relation, verb) and, where the function has it,
- * category.  Returns for whom, or NULL.
- */
-static const TomsContext *
-decide(FunctionCallInfo fcinfo, CallSite *site, bool has_category, TomsRelation **relation)
+/* For rows of which category a function is asked. */
+typedef enum CategoryAsked
 {
-	TomsDecision decision;
+	OF_ANY,						/* of the tenant or the parent alone */
+	OF_TABLE,					/* the table's own */
+	OF_ARGUMENT					/* its third argument */
+} CategoryAsked;
+
+/*
+ * The decision on the first arguments, relation and verb; false if they name none, or the
+ * category is NULL.
+ */
+static bool
+ask(FunctionCallInfo fcinfo, CategoryAsked asked, TomsRelation **relation, TomsDecision *decision)
+{
+	const char *category = NULL;
 	AclMode		verb;
 
-	site->reason = TOMS_PROTECTION_INCOMPLETE;
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || (has_category && PG_ARGISNULL(2)))
-		return NULL;
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || (asked == OF_ARGUMENT && PG_ARGISNULL(2)))
+		return false;
 	*relation = toms_catalog_relation(PG_GETARG_OID(0));
 	verb = toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (*relation == NULL || verb == 0)
+		return false;
+	if (asked == OF_TABLE)
+		category = (*relation)->category;
+	else if (asked == OF_ARGUMENT)
+		category = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	*decision = toms_policy_decide(*relation, verb, category);
+	return true;
+}
+
+/* Returns for whom, or NULL. */
+static const TomsContext *
+decide(FunctionCallInfo fcinfo, CallSite *site, CategoryAsked asked, TomsRelation **relation)
+{
+	TomsDecision decision;
+
+	site->reason = TOMS_PROTECTION_INCOMPLETE;
+	if (!ask(fcinfo, asked, relation, &decision))
 		return NULL;
-	decision = toms_policy_decide(*relation, verb, has_category ? text_to_cstring(PG_GETARG_TEXT_PP(2)) : NULL);
 	site->reason = decision.reason;
 	site->everything = decision.scope_tenant;
 	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
-/* The call site of a function (relation, verb, category, subject). */
+/* The call site of a function (relation, verb, [category,] subject). */
 static CallSite *
 subject_site(FunctionCallInfo fcinfo)
 {
@@ -169,9 +192,9 @@ subject_site(FunctionCallInfo fcinfo)
 	if (stale(fcinfo, &site))
 	{
 		TomsRelation *relation;
-		const TomsContext *context = decide(fcinfo, site, true, &relation);
+		const TomsContext *context = decide(fcinfo, site, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE, &relation);
 
-		site->type = column_type(fcinfo, 3);
+		site->type = column_type(fcinfo, PG_NARGS() - 1);
 		if (context && !site->everything)
 		{
 			MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
@@ -187,10 +210,10 @@ static bool
 subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
 {
 	return site->everything ||
-		(site->has_value && !PG_ARGISNULL(3) && equals(site, PG_GETARG_DATUM(3)));
+		(site->has_value && !PG_ARGISNULL(PG_NARGS() - 1) && equals(site, PG_GETARG_DATUM(PG_NARGS() - 1)));
 }
 
-/* toms.in_scope(relation, verb, category, subject) */
+/* toms.in_scope(relation, verb, [category,] subject) */
 Datum
 toms_in_scope(PG_FUNCTION_ARGS)
 {
@@ -207,7 +230,7 @@ toms_in_category(PG_FUNCTION_ARGS)
 	TomsRelation *relation;
 
 	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, true, &relation);
+		(void) decide(fcinfo, site, OF_ARGUMENT, &relation);
 	PG_RETURN_BOOL(site->reason == TOMS_OK);
 }
 
@@ -244,7 +267,7 @@ scope_bound(FunctionCallInfo fcinfo, bool greatest)
 	PG_RETURN_NULL();
 }
 
-/* toms.scope_from(relation, verb, category, NULL of the subject's type): for index conditions */
+/* toms.scope_from(relation, verb, [category,] NULL of the subject's type): for index conditions */
 Datum
 toms_scope_from(PG_FUNCTION_ARGS)
 {
@@ -258,21 +281,19 @@ toms_scope_to(PG_FUNCTION_ARGS)
 }
 
 static void
-refuse_row(FunctionCallInfo fcinfo, TomsReason reason, bool has_category)
+refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 {
-	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
-	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+	TomsRelation *relation;
 	TomsDecision decision;
-	TomsRefusal refusal = {.reason = reason,.relid = relid,.who = toms_context_who()};
+	TomsRefusal refusal = {.reason = reason,.relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0),
+	.who = toms_context_who()};
 
 	if (reason == TOMS_ROW_OTHER_TENANT)
 		refusal.detail = "A row can be written for the tenant of the context only.";
 	else if (reason == TOMS_ROW_OTHER_SUBJECT)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
-	else if (relation)
+	else if (ask(fcinfo, asked, &relation, &decision))
 	{
-		decision = toms_policy_decide(relation, PG_ARGISNULL(1) ? 0 : toms_verb_parse(text_to_cstring(PG_GETARG_TEXT_PP(1))),
-									  has_category && !PG_ARGISNULL(2) ? text_to_cstring(PG_GETARG_TEXT_PP(2)) : NULL);
 		refusal.detail = toms_policy_detail(relation, &decision);
 		refusal.hint = toms_policy_hint(relation, &decision);
 	}
@@ -288,16 +309,16 @@ toms_check_tenant(PG_FUNCTION_ARGS)
 
 	if (stale(fcinfo, &site))
 	{
-		const TomsContext *context = decide(fcinfo, site, false, &relation);
+		const TomsContext *context = decide(fcinfo, site, OF_ANY, &relation);
 
 		site->type = column_type(fcinfo, 2);
 		if (context)
 			set_value(fcinfo, site, context->tenant);
 	}
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason, false);
+		refuse_row(fcinfo, site->reason, OF_ANY);
 	if (!site->has_value || PG_ARGISNULL(2) || !equals(site, PG_GETARG_DATUM(2)))
-		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, false);
+		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, OF_ANY);
 	PG_RETURN_BOOL(true);
 }
 
@@ -309,24 +330,24 @@ toms_check_parent(PG_FUNCTION_ARGS)
 	TomsRelation *relation;
 
 	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, false, &relation);
+		(void) decide(fcinfo, site, OF_ANY, &relation);
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason, false);
+		refuse_row(fcinfo, site->reason, OF_ANY);
 	if (PG_ARGISNULL(2) || !PG_GETARG_BOOL(2))
-		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, false);
+		refuse_row(fcinfo, TOMS_ROW_OTHER_TENANT, OF_ANY);
 	PG_RETURN_BOOL(true);
 }
 
-/* toms.check_subject(relation, verb, category, subject) */
+/* toms.check_subject(relation, verb, [category,] subject) */
 Datum
 toms_check_subject(PG_FUNCTION_ARGS)
 {
 	CallSite   *site = subject_site(fcinfo);
 
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason, true);
+		refuse_row(fcinfo, site->reason, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE);
 	if (!subject_fits(fcinfo, site))
-		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, true);
+		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, OF_ANY);
 	PG_RETURN_BOOL(true);
 }
 
@@ -338,8 +359,8 @@ toms_check_category(PG_FUNCTION_ARGS)
 	TomsRelation *relation;
 
 	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, true, &relation);
+		(void) decide(fcinfo, site, OF_ARGUMENT, &relation);
 	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason, true);
+		refuse_row(fcinfo, site->reason, OF_ARGUMENT);
 	PG_RETURN_BOOL(true);
 }

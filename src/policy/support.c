@@ -28,34 +28,30 @@
 
 PG_FUNCTION_INFO_V1(toms_scope_support);
 
-/* Arguments of toms.in_scope(relation, verb, category, subject). */
-enum
-{
-	ARG_RELATION,
-	ARG_VERB,
-	ARG_CATEGORY,
-	ARG_SUBJECT,
-	ARGS
-};
-
-/* The decision for a call with constant arguments; false if they are not. */
+/*
+ * The decision for a call toms.in_scope(relation, verb, [category,] subject); false if it
+ * is none with constant arguments.
+ */
 static bool
 decide_call(List *args, TomsDecision *decision)
 {
-	Const	   *constants[ARG_SUBJECT];
+	int			count = list_length(args) - 1;
+	Const	   *constants[3];
 	TomsRelation *relation;
 
-	for (int i = 0; i < ARG_SUBJECT; i++)
+	if (count != 2 && count != 3)
+		return false;
+	for (int i = 0; i < count; i++)
 	{
 		constants[i] = (Const *) list_nth(args, i);
 		if (!IsA(constants[i], Const) || constants[i]->constisnull)
 			return false;
 	}
-	relation = toms_catalog_relation(DatumGetObjectId(constants[ARG_RELATION]->constvalue));
+	relation = toms_catalog_relation(DatumGetObjectId(constants[0]->constvalue));
 	if (relation == NULL)
 		return false;
-	*decision = toms_policy_decide(relation, toms_verb_parse(TextDatumGetCString(constants[ARG_VERB]->constvalue)),
-								   TextDatumGetCString(constants[ARG_CATEGORY]->constvalue));
+	*decision = toms_policy_decide(relation, toms_verb_parse(TextDatumGetCString(constants[1]->constvalue)),
+								   count == 3 ? TextDatumGetCString(constants[2]->constvalue) : relation->category);
 	return true;
 }
 
@@ -67,10 +63,10 @@ estimate(SupportRequestSelectivity *request)
 	bool		is_default;
 	double		persons;
 
-	if (list_length(request->args) != ARGS || !decide_call(request->args, &decision) ||
+	if (!decide_call(request->args, &decision) ||
 		decision.reason != TOMS_OK || decision.scope_tenant)
 		return 1.0;
-	examine_variable(request->root, list_nth(request->args, ARG_SUBJECT), request->varRelid, &subject);
+	examine_variable(request->root, llast(request->args), request->varRelid, &subject);
 	persons = get_variable_numdistinct(&subject, &is_default);
 	ReleaseVariableStats(subject);
 	return persons > 0 ? 1.0 / persons : 1.0;
@@ -81,9 +77,11 @@ static Expr *
 bound(const FuncExpr *call, Expr *subject, Oid type, Oid opfamily, int strategy, const char *function)
 {
 	Oid			operator = get_opfamily_member(opfamily, type, type, strategy);
-	Oid			argument_types[ARGS] = {REGCLASSOID, TEXTOID, TEXTOID, ANYELEMENTOID};
-	Oid			funcid = LookupFuncName(list_make2(makeString("toms"), makeString(pstrdup(function))), ARGS, argument_types, true);
+	Oid			without_category[] = {REGCLASSOID, TEXTOID, ANYELEMENTOID};
+	Oid			with_category[] = {REGCLASSOID, TEXTOID, TEXTOID, ANYELEMENTOID};
 	List	   *args = list_copy(call->args);
+	Oid			funcid = LookupFuncName(list_make2(makeString("toms"), makeString(pstrdup(function))), list_length(args),
+										list_length(args) == 3 ? without_category : with_category, true);
 
 	if (!OidIsValid(operator) || !OidIsValid(funcid))
 		return NULL;
@@ -104,11 +102,11 @@ index_condition(SupportRequestIndexCondition *request)
 	Expr	   *from;
 	Expr	   *to;
 
-	if (!IsA(call, FuncExpr) || list_length(call->args) != ARGS || request->indexarg != ARG_SUBJECT ||
+	if (!IsA(call, FuncExpr) || request->indexarg != list_length(call->args) - 1 ||
 		request->index->relam != BTREE_AM_OID || relation == NULL || !relation->subject_not_null ||
 		!decide_call(call->args, &decision) || decision.reason != TOMS_OK || decision.scope_tenant)
 		return NIL;
-	subject = list_nth(call->args, ARG_SUBJECT);
+	subject = llast(call->args);
 	if (!toms_type_is_bounded(exprType((Node *) subject)))
 		return NIL;
 	from = bound(call, subject, exprType((Node *) subject), request->opfamily, BTGreaterEqualStrategyNumber, "scope_from");
