@@ -16,6 +16,7 @@
 #include "guard/guard.h"
 #include "hooks.h"
 #include "miscadmin.h"
+#include "optimizer/paths.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "policy/policy.h"
@@ -34,6 +35,7 @@ static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
 static get_relation_info_hook_type next_relation_info = NULL;
+static set_rel_pathlist_hook_type next_pathlist = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 
 static void
@@ -181,6 +183,14 @@ relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 	toms_policy_neutral_extended(relid, rel);
 }
 
+static void
+pathlist(PlannerInfo *root, RelOptInfo *rel, Index index, RangeTblEntry *rte)
+{
+	toms_policy_order_conditions(rel, rte);
+	if (next_pathlist)
+		next_pathlist(root, rel, index, rte);
+}
+
 static bool
 relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column, VariableStatData *variable)
 {
@@ -211,6 +221,8 @@ toms_hooks_install(void)
 	object_access_hook = object_access;
 	next_relation_info = get_relation_info_hook;
 	get_relation_info_hook = relation_info;
+	next_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = pathlist;
 	next_relation_stats = get_relation_stats_hook;
 	get_relation_stats_hook = relation_stats;
 

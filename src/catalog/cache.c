@@ -243,12 +243,16 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	read_columns(relation);
 	toms_config_read(relation);
 
-	/* the tenant of a row without a tenant column is written as its parent's */
-	if (relation->nparents > 0)
+	relation->shares_rows = relation->shares_null_tenant;
+	for (int i = 0; i < relation->nparents; i++)
 	{
-		TomsRelation *parent = toms_catalog_relation(relation->parents[0].relid);
+		TomsRelation *parent = toms_catalog_relation(relation->parents[i].relid);
 
-		relation->tenant_type = parent ? parent->tenant_type : InvalidOid;
+		/* the tenant of a row without a tenant column is written as its parent's */
+		if (i == 0)
+			relation->tenant_type = parent ? parent->tenant_type : InvalidOid;
+		relation->parents[i].shares_rows = parent && parent->shares_rows;
+		relation->shares_rows |= relation->parents[i].shares_rows;
 	}
 }
 

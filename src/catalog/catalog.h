@@ -47,6 +47,7 @@ typedef struct TomsPermission
 typedef struct TomsParent
 {
 	Oid			relid;
+	bool		shares_rows;	/* some of its rows are every tenant's, for reading */
 	AttrNumber	column;			/* what the parent key refers to; 0: it is gone */
 	Oid			lookup;			/* view of the parents' keys of the tenant in force */
 	char	   *type_value;		/* counts where the type column has it; NULL: always */
@@ -60,6 +61,8 @@ typedef struct TomsAlias
 	AttrNumber	canonical;		/* the key that tokens hold; 0: the column is gone */
 	AttrNumber	alias;
 } TomsAlias;
+
+#define TOMS_ROWS_POLICY "toms_rows_"
 
 /* Rows are of the category unless the condition is definitely false. */
 typedef struct TomsRowLabel
@@ -89,6 +92,7 @@ typedef struct TomsRelation
 	Oid			subject_type;
 	bool		subject_not_null;
 	bool		shares_null_tenant; /* every tenant reads rows without one */
+	bool		shares_rows;	/* the same, or children of such rows */
 	char		category[NAMEDATALEN];
 	TomsAlias	alias;
 	int			nparents;

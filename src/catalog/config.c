@@ -1,5 +1,5 @@
 /*
- * config.c - reads the tables of schema toms that declare permissions and forms of protection.
+ * config.c - reads what declares permissions and forms of protection.
  *
  * Called by cache.c when it builds an entry.  Rows are read with the catalog snapshot,
  * which for tables without a syscache is taken anew for every scan: what is committed now
@@ -12,12 +12,15 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/timestamp.h"
 
 /* How each table is found and searched. */
@@ -32,7 +35,6 @@ static const struct
 	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
-	[TOMS_CONFIG_ROW_LABEL] = {"row_label", "row_label_relation_idx", 2, F_OIDEQ},
 };
 
 enum
@@ -61,13 +63,6 @@ enum
 	ALIAS_CANONICAL,
 	ALIAS_ALIAS
 };
-enum
-{
-	ROW_LABEL_RELATION = 2,
-	ROW_LABEL_CONDITION,
-	ROW_LABEL_CATEGORY
-};
-
 static Oid	oids[TOMS_CONFIG_TABLES];
 static bool read_without_extension = false; /* an answer depends on its absence */
 
@@ -214,16 +209,46 @@ add_alias(const Datum *values, const bool *nulls, void *answer)
 	alias->alias = get_attnum(alias->relid, NameStr(*DatumGetName(values[ALIAS_ALIAS - 1])));
 }
 
+/*
+ * A row label is a policy toms_rows_<category> for a role that bypasses row security: it
+ * never applies, but keeps the condition as PostgreSQL keeps expressions, so that renaming,
+ * dump and dependencies are PostgreSQL's.  The condition is printed anew with full names.
+ */
 static void
-add_row_label(const Datum *values, const bool *nulls, void *answer)
+add_row_label(TomsRelation *relation, Relation policies, HeapTuple tuple)
 {
-	TomsRelation *relation = answer;
+	const char *name = NameStr(((Form_pg_policy) GETSTRUCT(tuple))->polname);
+	bool		isnull;
+	Datum		condition = heap_getattr(tuple, Anum_pg_policy_polqual, RelationGetDescr(policies), &isnull);
 	TomsRowLabel *label;
 
+	if (strncmp(name, TOMS_ROWS_POLICY, strlen(TOMS_ROWS_POLICY)) != 0 || isnull)
+		return;
 	relation->row_labels = grow(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel));
 	label = &relation->row_labels[relation->nrow_labels++];
-	label->condition = TextDatumGetCString(values[ROW_LABEL_CONDITION - 1]);
-	label->category = TextDatumGetCString(values[ROW_LABEL_CATEGORY - 1]);
+	label->category = pstrdup(name + strlen(TOMS_ROWS_POLICY));
+	label->condition = deparse_expression(stringToNode(TextDatumGetCString(condition)),
+										  deparse_context_for(get_rel_name(relation->root), relation->root), false, false);
+}
+
+static void
+read_row_labels(TomsRelation *relation)
+{
+	Relation	policies = table_open(PolicyRelationId, AccessShareLock);
+	int			level = NewGUCNestLevel();
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation->root));
+	scan = systable_beginscan(policies, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+		add_row_label(relation, policies, tuple);
+	systable_endscan(scan);
+	AtEOXact_GUC(true, level);
+	table_close(policies, AccessShareLock);
 }
 
 static int
@@ -252,7 +277,7 @@ toms_config_read(TomsRelation *relation)
 		toms_config_scan(TOMS_CONFIG_PARENT, root, add_parent, relation);
 	if (relation->alias.id)
 		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
-	toms_config_scan(TOMS_CONFIG_ROW_LABEL, root, add_row_label, relation);
+	read_row_labels(relation);
 	if (relation->nparents > 1)
 		qsort(relation->parents, relation->nparents, sizeof(TomsParent), compare_parents);
 	if (relation->nrow_labels > 1)

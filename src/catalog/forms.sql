@@ -1,6 +1,6 @@
 -- Forms of protection beside a tenant and a subject column: rows that belong to their parent
--- row's tenant, persons with two keys, rows of a category by value.  They are declared by
--- toms.protect(), add_parent(), add_subject_alias() and label_rows().  A row whose table has
+-- row's tenant, persons with two keys.  They are declared by toms.protect(), add_parent() and
+-- add_subject_alias().  A row whose table has
 -- been dropped would be restored as a bare number, so it is not dumped.
 
 CREATE TABLE toms.parent (      -- the columns are read by position in catalog/config.c
@@ -36,19 +36,3 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.s
     FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
 ALTER TABLE toms.subject_alias ENABLE ALWAYS TRIGGER invalidate;
 GRANT SELECT ON toms.subject_alias TO toms_admin, toms_auditor;
-
-CREATE TABLE toms.row_label (   -- the first four columns are read by position in catalog/config.c
-    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    relation  regclass NOT NULL,
-    condition text NOT NULL,
-    category  text COLLATE "C" NOT NULL,
-    UNIQUE (relation, category)
-);
-CREATE INDEX row_label_relation_idx ON toms.row_label (relation);
-SELECT pg_catalog.pg_extension_config_dump('toms.row_label', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
-SELECT pg_catalog.pg_extension_config_dump('toms.row_label_id_seq', '');
-COMMENT ON TABLE toms.row_label IS 'rows that are of a category unless a condition is definitely false';
-CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.row_label
-    FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
-ALTER TABLE toms.row_label ENABLE ALWAYS TRIGGER invalidate;
-GRANT SELECT ON toms.row_label TO toms_admin, toms_auditor;

@@ -29,6 +29,7 @@
 static char *token = NULL;
 static const TomsContext *assigned = NULL;	/* belongs to guc.c */
 static bool had_context = false;	/* this session had one at some time */
+static bool was_refused = false;	/* the last token that this session set */
 
 /* The tenant of the transaction's first context: there is no other one in it. */
 static struct
@@ -77,6 +78,17 @@ hide_token_text(const char *token)
 }
 
 /*
+ * A session's context does not outlast a token that is refused: the client who has the
+ * connection now is another one perhaps, and goes on all the same.
+ */
+static void
+note_refused(bool refused)
+{
+	was_refused = refused && toms_context_outlives_transaction();
+	toms_note_change();
+}
+
+/*
  * A client gets the full error.  Where a value comes from a file or a catalogue guc.c
  * wants to go on, so it gets false and prints its own warning, without the value.
  */
@@ -85,6 +97,7 @@ refuse_token(TomsVerdict verdict, GucSource source)
 {
 	TomsRefusal refusal = {.reason = verdict.reason,.detail = verdict.detail,.hint = verdict.hint};
 
+	note_refused(true);
 	if (source == PGC_S_CLIENT || source == PGC_S_SESSION || source == PGC_S_TEST)
 		toms_refuse(&refusal);
 	GUC_check_errcode(toms_reason_sqlstate(verdict.reason));
@@ -212,7 +225,7 @@ static void
 assign_hook(const char *newval, void *extra)
 {
 	assigned = extra;
-	toms_note_change();
+	note_refused(false);
 	if (assigned == NULL)
 		return;
 	had_context = true;
@@ -303,7 +316,7 @@ find_verdict(void)
 	answer.holds_until = DT_NOEND;
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
-	if (!toms_settings_is_current(assigned->lxid))
+	if (!toms_settings_is_current(assigned->lxid) || was_refused)
 		return TOMS_CONTEXT_ENDED;
 	if (!IsParallelWorker() && toms_context_in_transaction() && !toms_settings_is_test() &&
 		strcmp(transaction.tenant, assigned->tenant) != 0)
@@ -427,7 +440,8 @@ toms_context_detail(TomsReason reason)
 		case TOMS_CONTEXT_MISSING:
 			return "This session has not set toms.token.";
 		case TOMS_CONTEXT_ENDED:
-			return "A context lives for one transaction; the last one of this session has ended.";
+			return toms_context_outlives_transaction() ? "The last context of this session has ended." :
+				"A context lives for one transaction; the last one of this session has ended.";
 		case TOMS_TENANT_UNKNOWN:
 			return psprintf("Tenant \"%s\" is not in toms.tenants.", assigned->tenant);
 		case TOMS_TENANT_ENDED:
@@ -452,7 +466,8 @@ toms_context_hint(TomsReason reason)
 		case TOMS_CONTEXT_MISSING:
 			return "BEGIN; SELECT set_config('toms.token', $1, true); … COMMIT;";
 		case TOMS_CONTEXT_ENDED:
-			return "Set the token in the transaction that needs it: a context set with SET LOCAL ended with its transaction; was there one?";
+			return toms_context_outlives_transaction() ? "SELECT set_config('toms.token', $1, false);" :
+				"Set the token in the transaction that needs it: a context set with SET LOCAL ended with its transaction; was there one?";
 		case TOMS_CONTEXT_EXPIRED:
 			return "Mint a new token and set it.";
 		case TOMS_TENANT_UNKNOWN:

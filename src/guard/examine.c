@@ -8,7 +8,9 @@
  */
 #include "guard/guard_int.h"
 
+#include "access/htup_details.h"
 #include "access/parallel.h"
+#include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
@@ -17,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 
 static TomsFinding
 refused(TomsReason reason, const char *detail, const char *hint)
@@ -94,6 +97,18 @@ examine_privileges(const TomsAccess *access, TomsFinding permitted)
 							quote_identifier(permitted.role), user));
 }
 
+static bool
+owns(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		owner = HeapTupleIsValid(tuple) &&
+		has_privs_of_role(GetUserId(), ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return owner;
+}
+
 static TomsFinding
 examine_context(const TomsAccess *access)
 {
@@ -116,6 +131,9 @@ examine_context(const TomsAccess *access)
 
 	finding = refused(decision.reason, toms_policy_detail(relation, &decision),
 					  toms_policy_hint(relation, &decision));
+	if (!decision.asker.context && owns(relation->relid))
+		finding.hint = psprintf("%s  You own the table: a migration runs as a role with BYPASSRLS, with toms.reason set.",
+								finding.hint ? finding.hint : "");
 	if (decision.reason == TOMS_VERB_NOT_PERMITTED && access->reads_own_rows &&
 		decision.missing == ACL_SELECT)
 		finding.detail = psprintf("%s RETURNING needs verb select.", finding.detail);

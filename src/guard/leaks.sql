@@ -291,8 +291,29 @@ $$;
 REVOKE ALL ON FUNCTION toms.publication_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.publication_leaks(regclass) IS 'internal: publications of a table';
 
+-- Of columns that say whose a row is, the planner is not shown most common values
+-- (policy/statistics.c); of expressions of them it is.
+CREATE FUNCTION toms.telling_expressions(relation regclass, OUT object text, OUT attname name, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH expression (relid, text, object, remedy) AS (
+        SELECT s.stxrelid, s.stxexprs::text, n.name, format('DROP STATISTICS %s;', n.name)
+        FROM pg_statistic_ext s CROSS JOIN LATERAL format('%s.%I', s.stxnamespace::regnamespace, s.stxname) n (name)
+        UNION ALL
+        SELECT i.indrelid, i.indexprs::text, i.indexrelid::regclass::text,
+               CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s;', i.indexrelid::regclass)
+                    ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', i.indrelid::regclass, c.conname) END
+        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+    )
+    SELECT DISTINCT e.object, a.attname, e.remedy
+    FROM toms.protected_tree(telling_expressions.relation) t CROSS JOIN LATERAL toms.describe(t.relid) d
+         JOIN pg_attribute a ON a.attrelid = t.relid AND a.attname IN (d.tenant, d.subject, d.parent_key)
+         JOIN expression e ON e.relid = t.relid AND e.text ~ format(':varattno %s\M', a.attnum);
+$$;
+REVOKE ALL ON FUNCTION toms.telling_expressions(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.telling_expressions(regclass) IS 'internal: statistics and indexes on expressions of tenant, subject or parent''s key';
+
 -- pg_stats hides the rows of tables whose row security is active for who asks; the tables behind
--- it hide nothing.  Most common values are values of all tenants.
+-- it hide nothing.
 CREATE FUNCTION toms.statistics_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH catalog (relid) AS (VALUES ('pg_statistic'::regclass), ('pg_statistic_ext_data'::regclass)), granted AS (
@@ -311,14 +332,8 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
     WHERE m.roleid = 'pg_read_all_data'::regrole AND NOT r.rolsuper
     UNION ALL
-    SELECT DISTINCT 'statistics', format('%s.%s', s.stxnamespace::regnamespace, quote_ident(s.stxname)),
-           format('holds the most common values of column %s: the planner''s estimates would tell the shares of tenants', a.attname),
-           format('DROP STATISTICS %s.%I;', s.stxnamespace::regnamespace, s.stxname)
-    FROM toms.protected_tree(statistics_leaks.relation) t CROSS JOIN LATERAL toms.describe(t.relid) d
-         JOIN pg_statistic_ext s ON s.stxrelid = t.relid AND 'm' = ANY (s.stxkind)
-         JOIN pg_depend p ON p.classid = 'pg_statistic_ext'::regclass AND p.objid = s.oid AND p.refclassid = 'pg_class'::regclass AND p.refobjid = t.relid
-         JOIN pg_attribute a ON a.attrelid = t.relid AND a.attnum = p.refobjsubid
-    WHERE a.attname IN (d.tenant, d.subject, d.parent_key);
+    SELECT 'statistics', e.object, format('has values of column %s within an expression: the planner''s estimates tell how many rows each of them has', e.attname), e.remedy
+    FROM toms.telling_expressions(statistics_leaks.relation) e;
 $$;
 REVOKE ALL ON FUNCTION toms.statistics_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.statistics_leaks(regclass) IS 'internal: statistics that tell values of other tenants';

@@ -205,15 +205,6 @@ COMMENT ON FUNCTION toms.distrust_function(regprocedure, text) IS 'take back wha
 
 -- indexes that a policy keeps from being used --------------------------------------------------
 
-CREATE FUNCTION toms.needs_trust(functions oid[]) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(t.function ORDER BY t.function COLLATE "C")
-    FROM toms.trustable_function t
-    WHERE to_regprocedure(t.function)::oid = ANY (needs_trust.functions) AND NOT toms.is_leakproof(t.function);
-$$;
-REVOKE ALL ON FUNCTION toms.needs_trust(oid[]) FROM PUBLIC;
-COMMENT ON FUNCTION toms.needs_trust(oid[]) IS 'internal: which of some functions are not leakproof but may be trusted';
-
 -- The operators that an index's classes offer for values of its own type, and the functions behind
 -- them and their commutators.
 CREATE FUNCTION toms.operators_of_index(index regclass, OUT operator text, OUT functions oid[], OUT leakproof boolean)
@@ -266,33 +257,38 @@ COMMENT ON FUNCTION toms.generated_instead(regclass, smallint) IS 'internal: how
 
 CREATE FUNCTION toms.slow_indexes(relation regclass, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH indexed AS (
-        SELECT t.relid, t.holder, t.holder_name, i.indexrelid::regclass AS index,
-               ARRAY(SELECT f FROM toms.leaky_functions_of_index(i.indexrelid) f) AS leaky,
+    WITH trustable AS MATERIALIZED (
+        SELECT t.function, p.oid AS id FROM toms.trustable_function t JOIN pg_proc p ON p.oid = to_regprocedure(t.function) AND NOT p.proleakproof
+    ), indexed AS MATERIALIZED (
+        SELECT i.indexrelid::regclass AS index, toms.generated_instead(i.indexrelid, t.holder) AS generated,
+               format('CREATE INDEX ON %s (%I);', t.relid, t.holder_name) AS by_tenant,
                EXISTS (SELECT FROM pg_index n JOIN pg_class c ON c.oid = n.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree'
-                       WHERE n.indrelid = t.relid AND n.indisvalid AND n.indpred IS NULL AND n.indkey[0] = t.holder) AS by_tenant
-        FROM toms.protected_tree(slow_indexes.relation) t JOIN pg_index i ON i.indrelid = t.relid AND i.indisvalid AND t.holder IS NOT NULL
+                       WHERE n.indrelid = t.relid AND n.indisvalid AND n.indpred IS NULL AND n.indkey[0] = t.holder) AS has_by_tenant
+        FROM toms.protected_tree(slow_indexes.relation) t JOIN pg_index i ON i.indrelid = t.relid AND i.indisvalid
              JOIN pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
+        WHERE t.holder IS NOT NULL
+    ), operator AS MATERIALIZED (
+        SELECT i.*, o.operator, o.leakproof, ARRAY(SELECT t.function FROM trustable t WHERE t.id = ANY (o.functions)) AS trust
+        FROM indexed i, toms.operators_of_index(i.index) o
+    ), expression AS MATERIALIZED (
+        SELECT i.*, string_agg(f::regprocedure::text, ', ' ORDER BY f::regprocedure::text COLLATE "C") AS functions,
+               array_agg(t.function ORDER BY t.function COLLATE "C") AS trust
+        FROM indexed i CROSS JOIN LATERAL toms.leaky_functions_of_index(i.index) f LEFT JOIN trustable t ON t.id = f
+        GROUP BY i.index, i.generated, i.by_tenant, i.has_by_tenant
     ), slow (index, what, functions, otherwise) AS (
         -- operators that could be leakproof
-        SELECT i.index, 'operators ' || string_agg(DISTINCT o.operator, ' ') || ' are', toms.needs_trust(array_agg(f)), NULL
-        FROM indexed i, toms.operators_of_index(i.index) o, unnest(o.functions) f
-        WHERE toms.needs_trust(o.functions) IS NOT NULL GROUP BY i.index
+        SELECT o.index, 'operators ' || string_agg(DISTINCT o.operator, ' ') || ' are', array_agg(DISTINCT f), NULL
+        FROM operator o, unnest(o.trust) f GROUP BY o.index
         UNION ALL
         -- no operator is, nor could be
-        SELECT i.index, 'operators ' || string_agg(DISTINCT o.operator, ' ') || ' are', NULL, format('CREATE INDEX ON %s (%I);', i.relid, i.holder_name)
-        FROM indexed i, toms.operators_of_index(i.index) o WHERE NOT i.by_tenant
-        GROUP BY i.index, i.relid, i.holder_name HAVING bool_and(NOT o.leakproof AND toms.needs_trust(o.functions) IS NULL)
+        SELECT o.index, 'operators ' || string_agg(DISTINCT o.operator, ' ') || ' are', NULL, o.by_tenant
+        FROM operator o WHERE NOT o.has_by_tenant GROUP BY o.index, o.by_tenant HAVING bool_and(NOT o.leakproof AND o.trust = '{}')
         UNION ALL
         -- functions in expressions
-        SELECT i.index, 'in its expression ' || string_agg(f::regprocedure::text, ', ' ORDER BY f::regprocedure::text COLLATE "C") || ' is',
-               CASE WHEN cardinality(toms.needs_trust(i.leaky)) = cardinality(i.leaky) THEN toms.needs_trust(i.leaky) END,
-               coalesce(toms.generated_instead(i.index, i.holder), format('CREATE INDEX ON %s (%I);', i.relid, i.holder_name))
-        FROM indexed i, unnest(i.leaky) f WHERE NOT i.by_tenant OR toms.generated_instead(i.index, i.holder) IS NOT NULL
-             OR cardinality(toms.needs_trust(i.leaky)) = cardinality(i.leaky)
-        GROUP BY i.index, i.relid, i.holder, i.holder_name, i.leaky
+        SELECT e.index, 'in its expression ' || e.functions || ' is', CASE WHEN array_position(e.trust, NULL) IS NULL THEN e.trust END, coalesce(e.generated, e.by_tenant)
+        FROM expression e WHERE array_position(e.trust, NULL) IS NULL OR e.generated IS NOT NULL OR NOT e.has_by_tenant
     )
-    SELECT DISTINCT s.index::text, s.what || ' not leakproof: below a policy rows are tested one by one'
+    SELECT s.index::text, s.what || ' not leakproof: below a policy rows are tested one by one'
            || CASE WHEN EXISTS (SELECT FROM toms.trusted_function t WHERE t.function = ANY (s.functions) AND t.ended_at IS NULL)
                    THEN '; what toms.trust_function() marked was lost by a restore or an upgrade' ELSE '' END,
            CASE WHEN s.functions IS NULL THEN s.otherwise
@@ -301,3 +297,6 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
 $$;
 REVOKE ALL ON FUNCTION toms.slow_indexes(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.slow_indexes(regclass) IS 'internal: indexes of a table that cannot be used below its policies';
+
+-- What pg_dump reads of the extension, as an auditor with BYPASSRLS.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA toms TO toms_auditor;

@@ -186,8 +186,6 @@ warn_of_lost_context(VariableSetStmt *set)
 static void
 check_rename(RenameStmt *rename)
 {
-	if (rename->renameType == OBJECT_COLUMN)
-		toms_policy_before_rename(relation_named(rename->relation), rename->subname);
 	if (rename->renameType != OBJECT_POLICY)
 		return;
 	check_policy_name(rename->relation, rename->subname);
@@ -240,6 +238,22 @@ check_statistics(CreateStatsStmt *statistics)
 	}
 }
 
+static List *
+tables_named(DropStmt *drop)
+{
+	List	   *relids = NIL;
+	ListCell   *cell;
+
+	foreach(cell, drop->objects)
+	{
+		Oid			relid = relation_named(makeRangeVarFromNameList(lfirst_node(List, cell)));
+
+		if (OidIsValid(relid))
+			relids = lappend_oid(relids, relid);
+	}
+	return relids;
+}
+
 /* Refuse what would open a table; false if the statement concerns no row security. */
 static bool
 check_ddl(Node *statement)
@@ -275,6 +289,11 @@ check_ddl(Node *statement)
 			check_rename((RenameStmt *) statement);
 			return true;
 		case T_DropStmt:
+			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
+			{
+				toms_policy_before_drop(tables_named((DropStmt *) statement));
+				return true;
+			}
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
 			check_policy_name(table, policy);
@@ -342,9 +361,28 @@ table_altered(AlterTableStmt *alter)
 	}
 }
 
+/* A copy of a protected table's form, to take its place perhaps. */
+static void
+tell_of_likeness(CreateStmt *create)
+{
+	ListCell   *cell;
+
+	foreach(cell, create->tableElts)
+	{
+		TableLikeClause *like = lfirst(cell);
+		Oid			relid = IsA(like, TableLikeClause) ? relation_named(like->relation) : InvalidOid;
+
+		if (OidIsValid(relid) && toms_catalog_relation(relid))
+			ereport(NOTICE,
+					(errmsg("table \"%s\" is like a protected one, but not protected", create->relation->relname),
+					 errhint("SELECT toms.protect('%s', …); before it holds any row.", create->relation->relname)));
+	}
+}
+
 static void
 table_created(CreateStmt *create)
 {
+	tell_of_likeness(create);
 	if (create->inhRelations != NIL)
 		toms_policy_child_added(get_relname_relid(create->relation->relname,
 												  RangeVarGetCreationNamespace(create->relation)));
@@ -369,6 +407,8 @@ toms_guard_after_utility(Node *statement)
 		app_policy_changed(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, AlterPolicyStmt))
 		app_policy_changed(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
+	else if (IsA(statement, DropStmt) && ((DropStmt *) statement)->removeType == OBJECT_TABLE)
+		toms_policy_after_drop();
 	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
 		app_policy_changed(table, policy);
 }

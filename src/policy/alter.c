@@ -1,5 +1,5 @@
 /*
- * alter.c - columns that policies stand on: renamed, given another type, dropped.
+ * alter.c - tables and columns that policies stand on: renamed, given another type, dropped.
  *
  * Called by guard's utility hook around the statement, in its transaction.  A new type
  * takes the policies and lookups that stand on the column down and puts them up again in
@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteManip.h"
@@ -70,6 +71,8 @@ toms_policy_before_alter(Oid relid, AlterTableStmt *alter)
 
 		if (command->subtype == AT_DropColumn)
 			call("before_drop_column", relid, command->name);
+		else if (command->subtype == AT_AlterColumnType)
+			call("before_retype_column", relid, command->name);
 	}
 	if (changes_type(relid, alter))
 		call("take_down", relid, NULL);
@@ -85,13 +88,6 @@ toms_policy_after_alter(Oid relid, AlterTableStmt *alter)
 }
 
 void
-toms_policy_before_rename(Oid relid, const char *column)
-{
-	if (has_table_columns(relid))
-		call("before_rename_column", relid, column);
-}
-
-void
 toms_policy_after_rename(Oid relid, const char *column, const char *renamed)
 {
 	if (!has_table_columns(relid))
@@ -99,6 +95,30 @@ toms_policy_after_rename(Oid relid, const char *column, const char *renamed)
 	CommandCounterIncrement();
 	toms_policy_run_as_superuser(psprintf("SELECT toms.after_rename_column(%u, %s, %s)", relid,
 										  quote_literal_cstr(column), quote_literal_cstr(renamed)));
+}
+
+/* A parent can be dropped together with its children, or after them. */
+void
+toms_policy_before_drop(List *relids)
+{
+	StringInfoData tables;
+	ListCell   *cell;
+
+	if (relids == NIL || !toms_catalog_is_installed())
+		return;
+	initStringInfo(&tables);
+	foreach(cell, relids)
+		appendStringInfo(&tables, "%s%u", tables.len ? "," : "", lfirst_oid(cell));
+	toms_policy_run_as_superuser(psprintf("SELECT toms.before_drop_tables('{%s}')", tables.data));
+}
+
+void
+toms_policy_after_drop(void)
+{
+	if (!toms_catalog_is_installed())
+		return;
+	CommandCounterIncrement();
+	toms_policy_run_as_superuser("SELECT toms.drop_unused_lookups()");
 }
 
 static void

@@ -14,6 +14,18 @@ $$;
 REVOKE ALL ON FUNCTION toms.descendants(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.descendants(regclass) IS 'internal: a table and all below it, parents first';
 
+CREATE FUNCTION toms.before_retype_column(relation regclass, col name)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF toms.column_use(relation, col) LIKE '%toms.label_rows()' THEN
+        PERFORM toms.refuse('toms_policy_managed', format('Column "%s" of %s is compared in a condition of toms.label_rows().', col, relation),
+            format('SELECT toms.unlabel_rows(%L, ''…''); then the new type, then toms.label_rows() again, in one transaction.', relation));
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.before_retype_column(regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.before_retype_column(regclass, name) IS 'internal: refuse a new type for a column that a condition compares';
+
 -- Take down what stands on columns of a table: its policies, the lookups of its children, and
 -- theirs.  Row security stays on, so that nothing is open until put_up().
 CREATE FUNCTION toms.take_down(relation regclass, col name DEFAULT NULL)
@@ -22,7 +34,7 @@ DECLARE
     found record;
     lookup regclass;
 BEGIN
-    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child);
+    PERFORM toms.forget_dropped();
     FOR found IN SELECT * FROM toms.descendants(relation) LOOP
         IF found.depth > 0 THEN
             PERFORM toms.lock_relation(found.descendant);
@@ -46,7 +58,7 @@ DECLARE
     declared record;
     fresh regclass;
 BEGIN
-    PERFORM toms.check_identifier_column(relation, l.key::name, false) FROM jsonb_each_text(toms.column_labels(relation)) l
+    PERFORM toms.check_identifier_column(relation, l.key::name) FROM jsonb_each_text(toms.column_labels(relation)) l
     WHERE l.value <> 'parent_type';
     FOR found IN SELECT * FROM toms.descendants(relation) LOOP
         FOR declared IN SELECT p.child, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.parent = found.descendant LOOP
@@ -74,8 +86,10 @@ RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalo
         SELECT 3, 'is a key of persons' FROM toms.subject_alias s WHERE s.relation = column_use.relation AND col IN (s.canonical, s.alias)
         UNION ALL
         SELECT 4, 'is compared in a condition of toms.label_rows()'
-        FROM toms.row_label l, toms.check_condition(l.relation, l.condition) c
-        WHERE l.relation = column_use.relation AND col::text = ANY (c.columns)) uses
+        FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE p.polrelid = relation AND p.polname LIKE 'toms\_rows\_%' AND d.refclassid = 'pg_class'::regclass
+          AND d.refobjid = relation AND a.attname = col) uses
     ORDER BY rank, use LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION toms.column_use(regclass, name) FROM PUBLIC;
@@ -95,24 +109,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.before_drop_column(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.before_drop_column(regclass, name) IS 'internal: refuse to drop a column that a protection stands on';
 
--- Policies, labels and lookups follow a new name by themselves; conditions are kept as text.
-CREATE FUNCTION toms.before_rename_column(relation regclass, col name)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    label record;
-BEGIN
-    FOR label IN SELECT l.condition, l.category FROM toms.row_label l, toms.check_condition(l.relation, l.condition) c
-                 WHERE l.relation = before_rename_column.relation AND col::text = ANY (c.columns)
-    LOOP
-        PERFORM toms.refuse('toms_policy_managed', format('Column "%s" of %s is compared in a condition of toms.label_rows().', col, relation),
-            format('SELECT toms.unlabel_rows(%L, %L); then rename, then SELECT toms.label_rows(%L, condition => ''…'', category => %L); in one transaction.',
-                   relation, label.category, relation, label.category));
-    END LOOP;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.before_rename_column(regclass, name) FROM PUBLIC;
-COMMENT ON FUNCTION toms.before_rename_column(regclass, name) IS 'internal: refuse to rename a column that a condition names';
-
+-- Policies, labels and lookups follow a new name by themselves; these are kept as text.
 CREATE FUNCTION toms.after_rename_column(relation regclass, col name, renamed name)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     UPDATE toms.parent p SET parent_column = renamed WHERE p.parent = relation AND p.parent_column = col;
@@ -123,13 +120,39 @@ $$;
 REVOKE ALL ON FUNCTION toms.after_rename_column(regclass, name, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.after_rename_column(regclass, name, name) IS 'internal: follow a column to its new name';
 
+-- A parent is dropped with all its children: the lookup between them goes first.
+CREATE FUNCTION toms.before_drop_tables(tables oid[])
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    gone record;
+BEGIN
+    PERFORM toms.forget_dropped();
+    FOR gone IN SELECT p.lookup, array_agg(p.child) AS children FROM toms.parent p
+                WHERE p.parent = ANY (tables) GROUP BY p.lookup HAVING bool_and(p.child = ANY (tables))
+    LOOP
+        PERFORM toms.drop_policies(r, true, true) FROM unnest(gone.children) c, toms.relation_tree(c) r;
+        EXECUTE format('DROP VIEW %s', gone.lookup::regclass);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.before_drop_tables(oid[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.before_drop_tables(oid[]) IS 'internal: drop lookups whose parent and children are going to be dropped';
+
+-- A child of a dropped parent is closed until it is protected anew.
+CREATE FUNCTION toms.forget_dropped()
+RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child)
+                                 OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.parent);
+$$;
+REVOKE ALL ON FUNCTION toms.forget_dropped() FROM PUBLIC;
+COMMENT ON FUNCTION toms.forget_dropped() IS 'internal: forget parents and children that have been dropped';
+
 -- What is declared for a table that is not protected is of a dropped one that had the same OID,
 -- or ends with the protection.
 CREATE FUNCTION toms.forget_namesake(relation regclass)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     UPDATE toms.permission p SET valid_until = clock_timestamp(), ended_by = session_user
     WHERE p.relation = forget_namesake.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
-    DELETE FROM toms.row_label l WHERE l.relation = forget_namesake.relation;
     DELETE FROM toms.parent p WHERE p.child = forget_namesake.relation;
 $$;
 REVOKE ALL ON FUNCTION toms.forget_namesake(regclass) FROM PUBLIC;

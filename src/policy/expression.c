@@ -10,7 +10,6 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -27,7 +26,6 @@
 #include "utils/memutils.h"
 #include "utils/guc.h"
 #include "utils/relcache.h"
-#include "utils/resowner.h"
 
 const char *
 toms_policy_name(AclMode verb, bool permissive)
@@ -36,8 +34,16 @@ toms_policy_name(AclMode verb, bool permissive)
 }
 
 bool
+toms_policy_is_row_label(const char *name)
+{
+	return strncmp(name, TOMS_ROWS_POLICY, strlen(TOMS_ROWS_POLICY)) == 0;
+}
+
+bool
 toms_policy_is_reserved(const char *name)
 {
+	if (toms_policy_is_row_label(name))
+		return true;
 	for (int i = 0; i < TOMS_VERB_COUNT; i++)
 	{
 		if (strcmp(name, toms_policy_name(toms_verbs[i], false)) == 0 ||
@@ -72,14 +78,16 @@ column(const TomsRelation *relation, AttrNumber number)
 }
 
 /*
- * The row's parent is among those of the tenant in force.  The lookup has one column, toms_key,
- * which no parent key may be named: so the other names here are columns of the table.
+ * The row's parent is among those of the tenant in force, or (shared) among those of
+ * everybody.  The lookup has two columns, toms_key and toms_shared, which no parent key may be
+ * named: so the other names here are columns of the table.
  */
 static char *
-parent_found(const TomsRelation *relation, const TomsParent *parent)
+parent_found(const TomsRelation *relation, const TomsParent *parent, bool shared)
 {
-	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.toms_key OPERATOR(pg_catalog.=) %s)",
-								 toms_relation_name(parent->lookup), column(relation, relation->parent_key));
+	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.toms_key OPERATOR(pg_catalog.=) %s%s)",
+								 toms_relation_name(parent->lookup), column(relation, relation->parent_key),
+								 !parent->shares_rows ? "" : shared ? " AND toms_parent.toms_shared" : " AND NOT toms_parent.toms_shared");
 
 	if (parent->type_value == NULL)
 		return found;
@@ -87,18 +95,31 @@ parent_found(const TomsRelation *relation, const TomsParent *parent)
 					quote_literal_cstr(parent->type_value), found);
 }
 
-char *
-toms_policy_tenant_condition(const TomsRelation *relation)
+static char *
+some_parent_found(const TomsRelation *relation, bool shared)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	if (relation->tenant)
-		appendStringInfo(&text, "%s OPERATOR(pg_catalog.=) %s", column(relation, relation->tenant),
-						 tenant_function(relation->tenant_type));
 	for (int i = 0; i < relation->nparents; i++)
-		appendStringInfo(&text, "%s%s", i ? " OR " : "", parent_found(relation, &relation->parents[i]));
-	return relation->nparents > 1 ? psprintf("(%s)", text.data) : text.data;
+	{
+		if (relation->parents[i].shares_rows || !shared)
+			appendStringInfo(&text, "%s%s", text.len ? " OR " : "", parent_found(relation, &relation->parents[i], shared));
+	}
+	return psprintf("(%s)", text.data);
+}
+
+char *
+toms_policy_tenant_condition(const TomsRelation *relation, bool shared)
+{
+	if (shared && !relation->shares_rows)
+		return NULL;
+	if (relation->tenant == 0)
+		return some_parent_found(relation, shared);
+	if (shared)
+		return psprintf("%s IS NULL", column(relation, relation->tenant));
+	return psprintf("%s OPERATOR(pg_catalog.=) %s", column(relation, relation->tenant),
+					tenant_function(relation->tenant_type));
 }
 
 /* What a verb may see of rows of one category; of_subject: rows of one person only. */
@@ -146,7 +167,8 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 {
 	/* by number: a name would be looked up with the privileges of whoever queries */
 	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
-	char	   *condition = toms_policy_tenant_condition(relation);
+	char	   *condition = toms_policy_tenant_condition(relation, false);
+	char	   *shared = verb == ACL_SELECT && !check ? toms_policy_tenant_condition(relation, true) : NULL;
 
 	if (check && relation->tenant)
 		condition = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
@@ -154,9 +176,8 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 		condition = psprintf("toms.check_parent(%s, %s)", self, condition);
 	if (relation->subject || relation->nrow_labels > 0)
 		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
-	if (relation->shares_null_tenant && relation->tenant && verb == ACL_SELECT && !check)
-		condition = psprintf("(%s) OR (%s IS NULL AND %s)", condition, column(relation, relation->tenant),
-							 row_condition(relation, self, check, false));
+	if (shared)
+		condition = psprintf("(%s) OR (%s AND %s)", condition, shared, row_condition(relation, self, check, false));
 	return condition;
 }
 
@@ -311,42 +332,16 @@ is_intact(const TomsRelation *relation)
 	return intact;
 }
 
-/*
- * With nothing but the system's own schema on the search path, as the policies were made.  A
- * condition that cannot be parsed any more, after DDL without the library for instance,
- * raises an error: that is caught, so that the table can be mended.
- */
+/* With nothing but the system's own schema on the search path, as the policies were made. */
 static bool
 find_whether_intact(const TomsRelation *relation)
 {
-	MemoryContext old = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	int			level = NewGUCNestLevel();
-	volatile bool intact = false;
-	bool		guarded = (relation->nrow_labels > 0 || relation->nparents > 0) && !IsInParallelMode();
+	bool		intact;
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	if (!guarded)
-		intact = is_intact(relation);
-	else
-	{
-		BeginInternalSubTransaction(NULL);
-		PG_TRY();
-		{
-			intact = is_intact(relation);
-			ReleaseCurrentSubTransaction();
-		}
-		PG_CATCH();
-		{
-			MemoryContextSwitchTo(old);
-			FlushErrorState();
-			RollbackAndReleaseCurrentSubTransaction();
-		}
-		PG_END_TRY();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-	}
+	intact = is_intact(relation);
 	AtEOXact_GUC(true, level);
 	return intact;
 }

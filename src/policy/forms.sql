@@ -26,7 +26,7 @@ BEGIN
         RAISE EXCEPTION 'it is not clear which column of % column "%" refers to', parent, parent_key USING ERRCODE = 'undefined_column',
             HINT = 'Name it: parent_column => ''…''.';
     END IF;
-    PERFORM toms.check_identifier_column(parent, parent_column, false);
+    PERFORM toms.check_identifier_column(parent, parent_column);
     IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                    WHERE i.indrelid = parent AND a.attname = parent_column AND i.indisunique AND i.indisvalid AND i.indimmediate
                      AND i.indnkeyatts = 1 AND i.indpred IS NULL) THEN
@@ -36,9 +36,9 @@ BEGIN
     IF EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent WHERE h.inhparent = parent AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'table % has inheritance children, in which column "%" is not unique', parent, parent_column USING ERRCODE = 'wrong_object_type';
     END IF;
-    IF parent_key = 'toms_key' THEN
+    IF parent_key IN ('toms_key', 'toms_shared') THEN
         RAISE EXCEPTION 'a parent key cannot have the name that toms gives its own' USING ERRCODE = 'reserved_name',
-            HINT = format('ALTER TABLE %s RENAME COLUMN toms_key TO …;', relation);
+            HINT = format('ALTER TABLE %s RENAME COLUMN %I TO …;', relation, parent_key);
     END IF;
     IF NOT EXISTS (
         SELECT FROM pg_attribute k JOIN pg_type kt ON kt.oid = k.atttypid, pg_attribute p JOIN pg_type pt ON pt.oid = p.atttypid
@@ -78,7 +78,8 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_ancestry(regclass, regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_ancestry(regclass, regclass) IS 'internal: whether a table can be the parent of another one';
 
--- The view that shows the keys of a parent's rows of the tenant in force: there is one for each
+-- The view that shows the keys of a parent's rows of the tenant in force, and of those that all
+-- tenants share: there is one for each
 -- column that children refer to.  Its owner bypasses row security, so that a child can be
 -- permitted without its parent; nothing else can be seen through it.
 CREATE FUNCTION toms.make_lookup(parent regclass, parent_column name)
@@ -88,6 +89,8 @@ DECLARE
                         WHERE p.parent = make_lookup.parent AND p.parent_column = make_lookup.parent_column ORDER BY p.id LIMIT 1);
     source record;
     free_name text;
+    own text := toms.tenant_condition(parent, false);
+    shared text := toms.tenant_condition(parent, true);
 BEGIN
     IF lookup IS NOT NULL THEN
         RETURN lookup;
@@ -99,8 +102,9 @@ BEGIN
     FROM generate_series(0, 999) i,
          LATERAL (SELECT left(format('parent_%s_%s_%s', source.nspname, source.relname, parent_column), 58) || coalesce('_' || nullif(i, 0), '')) c (candidate)
     WHERE to_regclass(format('toms.%I', candidate)) IS NULL ORDER BY i LIMIT 1;
-    EXECUTE format('CREATE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key FROM %s %s WHERE %s', free_name, parent_column,
-                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, toms.tenant_condition(parent));
+    EXECUTE format('CREATE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key, %s AS toms_shared FROM %s %s WHERE %s', free_name, parent_column,
+                   CASE WHEN shared IS NULL THEN 'false' ELSE format('(%s) IS NOT TRUE', own) END,
+                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, concat_ws(' OR ', own, shared));
     EXECUTE format('ALTER VIEW toms.%I OWNER TO toms_lookup', free_name);
     EXECUTE format('GRANT SELECT ON toms.%I TO PUBLIC', free_name);
     EXECUTE format('GRANT SELECT (%s) ON %s TO toms_lookup', array_to_string(source.columns, ', '), parent);
@@ -115,7 +119,7 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_cata
 DECLARE
     lookup regclass;
 BEGIN
-    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child);
+    PERFORM toms.forget_dropped();
     FOR lookup IN SELECT c.oid::regclass FROM pg_class c
                   WHERE c.relkind = 'v' AND c.relowner = 'toms_lookup'::regrole AND c.relnamespace = 'toms'::regnamespace
                     AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.lookup = c.oid)
@@ -137,6 +141,7 @@ BEGIN
     IF (type_column IS NULL) <> (type_value IS NULL) OR (type_column IS NOT NULL AND parent IS NULL) THEN
         RAISE EXCEPTION 'type_column and type_value belong together, and to a parent' USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    PERFORM toms.forget_dropped();
     DELETE FROM toms.parent p WHERE p.child = declare_parent.relation
         AND (declare_parent.parent IS NULL OR (p.type_value IS NULL) <> (declare_parent.type_value IS NULL)
              OR p.type_value IS NOT DISTINCT FROM declare_parent.type_value
@@ -194,6 +199,7 @@ CREATE FUNCTION toms.remove_parent(relation regclass, type_value text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM toms.check_declarable(relation);
+    PERFORM toms.forget_dropped();
     IF NOT EXISTS (SELECT FROM toms.parent p WHERE p.child = remove_parent.relation AND p.type_value = remove_parent.type_value) THEN
         RAISE EXCEPTION 'table % has no parent for the type "%"', relation, type_value USING ERRCODE = 'undefined_object';
     END IF;
@@ -238,7 +244,7 @@ BEGIN
         RAISE EXCEPTION '% is not an ordinary table that holds two keys of each person', relation USING ERRCODE = 'wrong_object_type';
     END IF;
     FOREACH col IN ARRAY ARRAY[canonical, alias] LOOP
-        PERFORM toms.check_identifier_column(relation, col, false);
+        PERFORM toms.check_identifier_column(relation, col);
         IF NOT toms.is_key_of_persons(relation, col) THEN
             RAISE EXCEPTION 'column "%" of % is not unique', col, relation USING ERRCODE = 'invalid_foreign_key',
                 HINT = format('CREATE UNIQUE INDEX ON %s (%I);', relation, col);
@@ -326,9 +332,12 @@ BEGIN
     IF category = (toms.describe(relation)).category THEN
         RAISE EXCEPTION 'all rows of % are of category "%" already', relation, category USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF octet_length(category) > 53 THEN
+        RAISE EXCEPTION 'the name of category "%" is too long for a label of rows', category USING ERRCODE = 'name_too_long';
+    END IF;
     SELECT c.normalized INTO STRICT normalized FROM toms.check_condition(relation, condition) c;
-    INSERT INTO toms.row_label (relation, condition, category) VALUES (label_rows.relation, normalized, label_rows.category)
-    ON CONFLICT ON CONSTRAINT row_label_relation_category_key DO UPDATE SET condition = excluded.condition;
+    PERFORM toms.write_row_label(label_rows.relation, label_rows.category, NULL) FROM toms.row_labels l WHERE l.relation = label_rows.relation AND l.category = label_rows.category;
+    PERFORM toms.write_row_label(relation, category, normalized);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;
     INSERT INTO toms.protection_history (relation_name, action, category, detail, by)
     VALUES (relation::text, 'label_rows', label_rows.category, normalized, session_user);
@@ -342,10 +351,10 @@ CREATE FUNCTION toms.unlabel_rows(relation regclass, category text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM toms.check_declarable(relation);
-    DELETE FROM toms.row_label l WHERE l.relation = unlabel_rows.relation AND l.category = unlabel_rows.category;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = unlabel_rows.relation AND l.category = unlabel_rows.category) THEN
         RAISE EXCEPTION 'no rows of % are labelled "%"', relation, category USING ERRCODE = 'undefined_object';
     END IF;
+    PERFORM toms.write_row_label(relation, category, NULL);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;
     INSERT INTO toms.protection_history (relation_name, action, category, by)
     VALUES (relation::text, 'unlabel_rows', unlabel_rows.category, session_user);
@@ -354,3 +363,11 @@ $$;
 REVOKE ALL ON FUNCTION toms.unlabel_rows(regclass, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.unlabel_rows(regclass, text) TO toms_admin;
 COMMENT ON FUNCTION toms.unlabel_rows(regclass, text) IS 'end the label of rows: they are of the table''s own category';
+
+CREATE VIEW toms.row_labels AS
+    SELECT p.polrelid::pg_catalog.regclass AS relation, pg_catalog.substr(p.polname::text, 11) AS category,
+           pg_catalog.pg_get_expr(p.polqual, p.polrelid) AS condition
+    FROM pg_catalog.pg_policy p
+    WHERE p.polname::text OPERATOR(pg_catalog.~~) 'toms\_rows\_%';
+COMMENT ON VIEW toms.row_labels IS 'rows that are of a category unless a condition is definitely false; each is kept as a policy for nobody';
+GRANT SELECT ON toms.row_labels TO toms_admin, toms_auditor, toms_operator;

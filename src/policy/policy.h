@@ -62,8 +62,17 @@ extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column
  */
 extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_policy_before_rename(Oid relid, const char *column);
 extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
+
+/* Around DROP TABLE: views of toms that stand between the tables go with them. */
+extern void toms_policy_before_drop(List *relids);
+extern void toms_policy_after_drop(void);
+
+/*
+ * For set_rel_pathlist_hook: conditions that PostgreSQL takes for leakproof because their
+ * functions get no column are evaluated after the policies of a protected table.
+ */
+extern void toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte);
 
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);

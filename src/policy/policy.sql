@@ -96,15 +96,20 @@ CREATE FUNCTION toms.drop_policies(relation regclass, keep_rls boolean, keep_for
 REVOKE ALL ON FUNCTION toms.drop_policies(regclass, boolean, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.drop_policies(regclass, boolean, boolean) IS 'internal: take the policies of one relation down';
 
-CREATE FUNCTION toms.tenant_condition(relation regclass) RETURNS text
+CREATE FUNCTION toms.tenant_condition(relation regclass, shared boolean) RETURNS text
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_tenant_condition';
-REVOKE ALL ON FUNCTION toms.tenant_condition(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.tenant_condition(regclass) IS 'internal: the condition that a row is of the tenant in force, as text';
+REVOKE ALL ON FUNCTION toms.tenant_condition(regclass, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tenant_condition(regclass, boolean) IS 'internal: the condition that a row is of the tenant in force, or shared by all, as text; NULL: none is';
 
 CREATE FUNCTION toms.check_condition(relation regclass, condition text, OUT normalized text, OUT columns text[])
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_check_condition';
 REVOKE ALL ON FUNCTION toms.check_condition(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_condition(regclass, text) IS 'internal: a condition on rows as PostgreSQL prints it, and its columns; refuses what could tell of rows';
+
+CREATE FUNCTION toms.write_row_label(relation regclass, category text, condition text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_write_row_label';
+REVOKE ALL ON FUNCTION toms.write_row_label(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.write_row_label(regclass, text, text) IS 'internal: keep or, with NULL, drop the condition of a row label';
 
 CREATE FUNCTION toms.relation_tree(relation regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -195,7 +200,7 @@ REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION toms.protect_child(oid, oid) IS 'internal: protect a new partition or inheritance child, and what is below it, like its root';
 
 -- Raises an error unless the column can hold a tenant's or subject's id.
-CREATE FUNCTION toms.check_identifier_column(relation regclass, col name, tell_of_null boolean DEFAULT true)
+CREATE FUNCTION toms.check_identifier_column(relation regclass, col name, if_null text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_column record;
@@ -217,14 +222,14 @@ BEGIN
             USING ERRCODE = 'indeterminate_collation',
                   HINT = format('ALTER TABLE %s ALTER COLUMN %I TYPE text COLLATE "C";', relation, col);
     END IF;
-    IF tell_of_null AND NOT found_column.attnotnull THEN
-        RAISE NOTICE 'column "%" of table % may be NULL: such rows belong to nobody and are seen by nobody', col, relation
+    IF if_null IS NOT NULL AND NOT found_column.attnotnull THEN
+        RAISE NOTICE 'column "%" of table % may be NULL: %', col, relation, if_null
             USING HINT = format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', relation, col);
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.check_identifier_column(regclass, name, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_identifier_column(regclass, name, boolean) IS 'internal: whether a column can hold ids of tenants or subjects';
+REVOKE ALL ON FUNCTION toms.check_identifier_column(regclass, name, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_identifier_column(regclass, name, text) IS 'internal: whether a column can hold ids of tenants or subjects';
 
 CREATE FUNCTION toms.check_protectable(relation regclass)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

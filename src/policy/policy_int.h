@@ -14,8 +14,14 @@
  */
 extern char *toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check);
 
-/* The part of it that says that a row is of the tenant in force, for lookups of children. */
-extern char *toms_policy_tenant_condition(const TomsRelation *relation);
+/*
+ * The part of it that says that a row is of the tenant in force or (shared) of everybody, for
+ * reading; NULL if no row is.
+ */
+extern char *toms_policy_tenant_condition(const TomsRelation *relation, bool shared);
+
+/* Whether a policy's name is that of a row label, toms_rows_<category>. */
+extern bool toms_policy_is_row_label(const char *name);
 
 /* Parse a condition on the relation as CREATE POLICY would. */
 extern Node *toms_policy_parse(Relation rel, const char *condition);

@@ -47,6 +47,8 @@ COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) IS 
 CREATE FUNCTION toms.check_protect(relation regclass, tenant name, subject name, category text, parent regclass, parent_key name,
                                    null_tenant text, mode text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    nobody constant text := 'such rows belong to nobody and are seen by nobody';
 BEGIN
     IF mode IS NULL OR mode NOT IN ('enforce', 'observe') THEN
         RAISE EXCEPTION 'there is no mode "%"', mode USING ERRCODE = 'invalid_parameter_value', HINT = 'Modes are enforce and observe.';
@@ -67,10 +69,13 @@ BEGIN
         RAISE EXCEPTION 'rows that belong to a parent''s tenant cannot be shared' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF tenant IS NOT NULL THEN
-        PERFORM toms.check_identifier_column(relation, tenant, null_tenant = 'nobody');
+        PERFORM toms.check_identifier_column(relation, tenant, CASE null_tenant WHEN 'nobody' THEN nobody END);
     END IF;
-    IF subject IS NOT NULL THEN
-        PERFORM toms.check_identifier_column(relation, subject);
+    IF parent_key IS NOT NULL THEN
+        PERFORM toms.check_identifier_column(relation, parent_key, nobody);
+    END IF;
+    IF subject IS NOT NULL AND subject IS DISTINCT FROM parent_key THEN
+        PERFORM toms.check_identifier_column(relation, subject, 'such rows are about no person and seen in scope tenant only');
     END IF;
 END
 $$;
@@ -162,6 +167,7 @@ BEGIN
     PERFORM toms.forbid(p.role, relation) FROM (
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
+    PERFORM toms.unlabel_rows(unprotect.relation, l.category) FROM toms.row_labels l WHERE l.relation = unprotect.relation;
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         IF (toms.describe(rel)).mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);

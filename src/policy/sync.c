@@ -31,6 +31,7 @@ static int	maintenance = 0;
 PG_FUNCTION_INFO_V1(toms_sync_policies);
 PG_FUNCTION_INFO_V1(toms_drop_policies);
 PG_FUNCTION_INFO_V1(toms_describe);
+PG_FUNCTION_INFO_V1(toms_write_row_label);
 PG_FUNCTION_INFO_V1(toms_tenant_condition);
 
 bool
@@ -97,6 +98,8 @@ read_policies(Oid relid, const char *name, StringInfo drops, AclMode *permitted)
 	{
 		Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
 
+		if (toms_policy_is_row_label(NameStr(policy->polname)))
+			continue;
 		if (toms_policy_is_reserved(NameStr(policy->polname)))
 			appendStringInfo(drops, "DROP POLICY %s ON %s;", quote_identifier(NameStr(policy->polname)), name);
 		else if (policy->polpermissive)
@@ -219,6 +222,21 @@ toms_drop_policies(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* toms.write_row_label(relation, category, condition): the policy that keeps a row label; NULL drops it. */
+Datum
+toms_write_row_label(PG_FUNCTION_ARGS)
+{
+	const char *table = toms_relation_name(PG_GETARG_OID(0));
+	const char *policy = quote_identifier(psprintf(TOMS_ROWS_POLICY "%s", text_to_cstring(PG_GETARG_TEXT_PP(1))));
+
+	if (PG_ARGISNULL(2))
+		toms_policy_run_as_superuser(psprintf("DROP POLICY %s ON %s", policy, table));
+	else
+		toms_policy_run_as_superuser(psprintf("CREATE POLICY %s ON %s AS RESTRICTIVE FOR SELECT TO toms_lookup USING (%s)",
+											  policy, table, text_to_cstring(PG_GETARG_TEXT_PP(2))));
+	PG_RETURN_VOID();
+}
+
 static Datum
 column_name(Oid relid, AttrNumber number, bool *isnull)
 {
@@ -252,13 +270,14 @@ toms_describe(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/* toms.tenant_condition(relation): the text that a lookup of its children's parents needs */
+/* toms.tenant_condition(relation, shared): the text that a lookup of its children's parents needs */
 Datum
 toms_tenant_condition(PG_FUNCTION_ARGS)
 {
 	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
+	char	   *condition = relation ? toms_policy_tenant_condition(relation, PG_GETARG_BOOL(1)) : NULL;
 
-	if (relation == NULL)
+	if (condition == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(toms_policy_tenant_condition(relation)));
+	PG_RETURN_TEXT_P(cstring_to_text(condition));
 }
