@@ -161,7 +161,7 @@ COMMENT ON FUNCTION toms.revoke_officer(regrole, text) IS 'end a role''s duty; s
 
 CREATE TABLE toms.instruction (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant      text COLLATE "C" NOT NULL REFERENCES toms.tenant,
+    tenant      text COLLATE "C" NOT NULL,      -- of toms.tenant; a foreign key would hinder a parallel restore
     kind        text NOT NULL CHECK (kind ~ '^[a-z][a-z0-9_]{0,62}$'),
     given_by    text NOT NULL CHECK (given_by <> ''),
     wording     text NOT NULL CHECK (wording <> ''),
@@ -180,7 +180,7 @@ GRANT SELECT ON toms.instruction TO toms_admin, toms_auditor, toms_operator;
 
 CREATE TABLE toms.instruction_event (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    instruction bigint NOT NULL REFERENCES toms.instruction,
+    instruction bigint NOT NULL,                -- of toms.instruction
     state       text NOT NULL,
     reason      text,
     at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -193,16 +193,21 @@ GRANT SELECT ON toms.instruction_event TO toms_admin, toms_auditor, toms_operato
 
 CREATE FUNCTION toms.record_instruction(tenant text, kind text, given_by text, wording text,
                                         subject text DEFAULT NULL, single_use boolean DEFAULT true)
-RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH added AS (
-        INSERT INTO toms.instruction (tenant, kind, given_by, wording, subject, single_use, recorded_by)
-        VALUES (record_instruction.tenant, record_instruction.kind, record_instruction.given_by,
-                record_instruction.wording, record_instruction.subject, record_instruction.single_use, session_user)
-        RETURNING id, state
-    ), event AS (
-        INSERT INTO toms.instruction_event (instruction, state, by) SELECT id, state, session_user FROM added
-    )
-    SELECT id FROM added;
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    recorded bigint;
+BEGIN
+    IF tenant IS NOT NULL AND NOT EXISTS (SELECT FROM toms.tenant t WHERE t.tenant = record_instruction.tenant) THEN
+        RAISE EXCEPTION 'there is no tenant "%"', tenant USING ERRCODE = 'foreign_key_violation',
+            HINT = format('SELECT toms.add_tenant(%L, name => ''…'');', tenant);
+    END IF;
+    INSERT INTO toms.instruction (tenant, kind, given_by, wording, subject, single_use, recorded_by)
+    VALUES (record_instruction.tenant, record_instruction.kind, record_instruction.given_by,
+            record_instruction.wording, record_instruction.subject, record_instruction.single_use, session_user)
+    RETURNING id INTO recorded;
+    INSERT INTO toms.instruction_event (instruction, state, by) VALUES (recorded, 'given', session_user);
+    RETURN recorded;
+END
 $$;
 REVOKE ALL ON FUNCTION toms.record_instruction(text, text, text, text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.record_instruction(text, text, text, text, text, boolean) TO toms_admin, toms_operator;

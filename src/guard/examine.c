@@ -31,7 +31,7 @@ bool
 toms_guard_is_administrator(void)
 {
 	/* the user outside of SECURITY DEFINER functions, so that these lend nothing */
-	return has_bypassrls_privilege(GetOuterUserId());
+	return has_bypassrls_privilege(GetOuterUserId()) && GetOuterUserId() != toms_policy_lookup_role();
 }
 
 /* Whether PostgreSQL would apply no policy to the access. */

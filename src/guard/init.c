@@ -43,7 +43,8 @@ toms_guard_record_administrator(Oid relid, const char *what)
 			(errmsg("toms administrative access: table=%s verbs=%s login=%s user=%s reason=%s",
 					toms_relation_name(relid), what,
 					GetUserNameFromId(GetSessionUserId(), false),
-					GetUserNameFromId(GetUserId(), false), toms_context_stated_reason()),
+					GetUserNameFromId(GetUserId(), false),
+					toms_context_stated_reason() ? toms_context_stated_reason() : "logical replication"),
 			 errhidestmt(true), errhidecontext(true)));
 }
 

@@ -9,10 +9,12 @@
 #include "guard/guard_int.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "context/context.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
@@ -78,6 +80,25 @@ check_policy_name(RangeVar *table, const char *policy)
 		refuse_managed(relid);
 }
 
+/* Who may bypass row security, and has stated why. */
+static bool
+administrator_at_work(void)
+{
+	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+}
+
+/*
+ * An administrator may take policies of toms down, as pg_restore --clean does: the table is
+ * closed then, not open, since its row security is not as toms made it.
+ */
+static void
+check_taking_down(Oid relid)
+{
+	if (!administrator_at_work())
+		refuse_managed(relid);
+	toms_guard_record_administrator(relid, "ddl");
+}
+
 /* The table of DROP POLICY, and the policy's name; false for other kinds of DROP. */
 static bool
 dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
@@ -105,13 +126,6 @@ check_new_parent(Oid child, Oid parent)
 
 	if (is_enforced(child) && !is_enforced(parent))
 		toms_refuse(&refusal);
-}
-
-/* Who may bypass row security, and has stated why. */
-static bool
-administrator_at_work(void)
-{
-	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
 }
 
 /*
@@ -158,7 +172,7 @@ check_alter_table(AlterTableStmt *alter)
 
 		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
 			is_enforced(relid))
-			refuse_managed(relid);
+			check_taking_down(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_AttachPartition)
@@ -279,7 +293,7 @@ check_ddl(Node *statement)
 			return false;
 		case T_CreatePolicyStmt:
 			/* a dump's own policies: one that is not what toms makes leaves the table closed */
-			if (!administrator_at_work())
+			if (!administrator_at_work() && !IsBinaryUpgrade)
 				check_new_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 			return true;
 		case T_AlterPolicyStmt:
@@ -296,7 +310,8 @@ check_ddl(Node *statement)
 			}
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
-			check_policy_name(table, policy);
+			if (toms_policy_is_reserved(policy) && is_enforced(relation_named(table)))
+				check_taking_down(relation_named(table));
 			return true;
 		default:
 			return false;
@@ -329,7 +344,7 @@ toms_guard_before_utility(Node *statement)
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
 	else if (IsA(statement, ExplainStmt))
 		before.counts_rows = is_analyze((ExplainStmt *) statement);
-	else if (!toms_policy_in_maintenance() && check_ddl(statement))
+	else if (!toms_policy_in_maintenance() && !RecoveryInProgress() && !XactReadOnly && check_ddl(statement))
 		before.statement = copyObject(statement);
 	return before;
 }

@@ -127,7 +127,7 @@ refuse_condition(const char *why)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("the condition cannot label rows: %s", why),
-			 errhint("Compare columns of the row with constants, by operators that are immutable and leakproof: kind = 'SICK', kind IN ('SICK', 'CURE').")));
+			 errhint("Compare columns of the row with constants, by operators that are immutable and leakproof: kind = 'SICK'. For enum types: SELECT toms.trust_function('pg_catalog.enum_eq(anyenum,anyenum)', reason => '…');")));
 }
 
 /* The names of the columns that an expression on a relation reads. */

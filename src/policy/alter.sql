@@ -60,6 +60,9 @@ DECLARE
 BEGIN
     PERFORM toms.check_identifier_column(relation, l.key::name) FROM jsonb_each_text(toms.column_labels(relation)) l
     WHERE l.value <> 'parent_type';
+    FOR declared IN SELECT p.parent, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.child = relation LOOP
+        PERFORM toms.check_parent_column(relation, declared.parent_key, declared.parent, declared.parent_column);
+    END LOOP;
     FOR found IN SELECT * FROM toms.descendants(relation) LOOP
         FOR declared IN SELECT p.child, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.parent = found.descendant LOOP
             PERFORM toms.check_parent_column(declared.child, declared.parent_key, found.descendant, declared.parent_column);
@@ -89,7 +92,14 @@ RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalo
         FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE p.polrelid = relation AND p.polname LIKE 'toms\_rows\_%' AND d.refclassid = 'pg_class'::regclass
-          AND d.refobjid = relation AND a.attname = col) uses
+          AND d.refobjid = relation AND a.attname = col
+        UNION ALL
+        SELECT 5, format('is what column "%s" is generated from', g.attname)
+        FROM pg_attrdef f JOIN pg_attribute g ON g.attrelid = f.adrelid AND g.attnum = f.adnum
+             JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = f.adrelid
+             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE f.adrelid = relation AND g.attgenerated <> '' AND g.attnum <> a.attnum AND toms.column_labels(relation) ? g.attname::text
+          AND a.attname = col) uses
     ORDER BY rank, use LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION toms.column_use(regclass, name) FROM PUBLIC;
@@ -111,11 +121,17 @@ COMMENT ON FUNCTION toms.before_drop_column(regclass, name) IS 'internal: refuse
 
 -- Policies, labels and lookups follow a new name by themselves; these are kept as text.
 CREATE FUNCTION toms.after_rename_column(relation regclass, col name, renamed name)
-RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF renamed IN ('toms_key', 'toms_shared') AND toms.column_labels(relation) ->> renamed LIKE '%parent%' THEN
+        RAISE EXCEPTION 'column "%" of % leads to a parent and cannot have the name "%"', col, relation, renamed USING ERRCODE = 'reserved_name',
+            HINT = 'Names toms_key and toms_shared are those of a lookup''s columns.';
+    END IF;
     UPDATE toms.parent p SET parent_column = renamed WHERE p.parent = relation AND p.parent_column = col;
     UPDATE toms.subject_alias s SET canonical = CASE s.canonical WHEN col THEN renamed ELSE s.canonical END,
                                     alias = CASE s.alias WHEN col THEN renamed ELSE s.alias END
     WHERE s.relation = after_rename_column.relation AND col IN (s.canonical, s.alias);
+END
 $$;
 REVOKE ALL ON FUNCTION toms.after_rename_column(regclass, name, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.after_rename_column(regclass, name, name) IS 'internal: follow a column to its new name';

@@ -272,7 +272,8 @@ is_lookup(Oid relid)
 {
 	Relation	view = try_relation_open(relid, AccessShareLock);
 	bool		ours = view && view->rd_rel->relkind == RELKIND_VIEW && RelationIsSecurityView(view) &&
-		view->rd_rel->relowner == toms_policy_lookup_role();
+		view->rd_rel->relowner == toms_policy_lookup_role() &&
+		pg_class_aclcheck(relid, ACL_ID_PUBLIC, ACL_SELECT) == ACLCHECK_OK;
 
 	if (view)
 		relation_close(view, AccessShareLock);
@@ -302,11 +303,27 @@ toms_has_unique_key(Oid relid, AttrNumber column)
 }
 
 /* Without a unique key in the parent a child could be of two tenants. */
+bool
+toms_policy_key_is_ambiguous(const TomsRelation *relation)
+{
+	const char *names[] = {relation->parent_key ? get_attname(relation->relid, relation->parent_key, false) : "",
+	relation->parent_type ? get_attname(relation->relid, relation->parent_type, false) : ""};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(names[i], "toms_key") == 0 || strcmp(names[i], "toms_shared") == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 finds_its_tenant(const TomsRelation *relation)
 {
 	if (relation->tenant != 0)
 		return relation->nparents == 0;
+	if (toms_policy_key_is_ambiguous(relation))
+		return false;
 	for (int i = 0; i < relation->nparents; i++)
 	{
 		const TomsParent *parent = &relation->parents[i];

@@ -47,7 +47,8 @@ BEGIN
               SELECT l, r FROM (VALUES ('{smallint,integer,bigint}'::text[]), ('{text,character varying}'), ('{uuid}')) alike (types),
                      unnest(types) l, unnest(types) r)) THEN
         RAISE EXCEPTION 'column "%" of % and column "%" of % are of different types', parent_key, relation, parent_column, parent
-            USING ERRCODE = 'datatype_mismatch';
+            USING ERRCODE = 'datatype_mismatch',
+                  HINT = format('To change both: SELECT toms.unprotect(%L, reason => ''…''); the two types, then protect and permit it again, in one transaction.', relation);
     END IF;
 END
 $$;
@@ -81,7 +82,8 @@ COMMENT ON FUNCTION toms.check_ancestry(regclass, regclass) IS 'internal: whethe
 -- The view that shows the keys of a parent's rows of the tenant in force, and of those that all
 -- tenants share: there is one for each
 -- column that children refer to.  Its owner bypasses row security, so that a child can be
--- permitted without its parent; nothing else can be seen through it.
+-- permitted without its parent; nothing else can be seen through it.  One that is there is made
+-- as it should be: a dump may have been restored without owners or privileges.
 CREATE FUNCTION toms.make_lookup(parent regclass, parent_column name)
 RETURNS regclass LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -92,9 +94,6 @@ DECLARE
     own text := toms.tenant_condition(parent, false);
     shared text := toms.tenant_condition(parent, true);
 BEGIN
-    IF lookup IS NOT NULL THEN
-        RETURN lookup;
-    END IF;
     SELECT n.nspname, c.relname, c.relkind, array_agg(DISTINCT quote_ident(a.attname)) AS columns INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.oid = parent AND (a.attname = parent_column OR toms.column_labels(parent) ? a.attname) GROUP BY n.nspname, c.relname, c.relkind;
@@ -102,7 +101,10 @@ BEGIN
     FROM generate_series(0, 999) i,
          LATERAL (SELECT left(format('parent_%s_%s_%s', source.nspname, source.relname, parent_column), 58) || coalesce('_' || nullif(i, 0), '')) c (candidate)
     WHERE to_regclass(format('toms.%I', candidate)) IS NULL ORDER BY i LIMIT 1;
-    EXECUTE format('CREATE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key, %s AS toms_shared FROM %s %s WHERE %s', free_name, parent_column,
+    IF lookup IS NOT NULL THEN
+        free_name := (SELECT c.relname FROM pg_class c WHERE c.oid = lookup);
+    END IF;
+    EXECUTE format('CREATE OR REPLACE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key, %s AS toms_shared FROM %s %s WHERE %s', free_name, parent_column,
                    CASE WHEN shared IS NULL THEN 'false' ELSE format('(%s) IS NOT TRUE', own) END,
                    CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, concat_ws(' OR ', own, shared));
     EXECUTE format('ALTER VIEW toms.%I OWNER TO toms_lookup', free_name);
@@ -118,6 +120,7 @@ CREATE FUNCTION toms.drop_unused_lookups()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     lookup regclass;
+    granted record;
 BEGIN
     PERFORM toms.forget_dropped();
     FOR lookup IN SELECT c.oid::regclass FROM pg_class c
@@ -126,10 +129,15 @@ BEGIN
     LOOP
         EXECUTE format('DROP VIEW %s', lookup);
     END LOOP;
+    FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname FROM pg_attribute a, aclexplode(a.attacl) x
+                   WHERE x.grantee = 'toms_lookup'::regrole AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
+    LOOP
+        EXECUTE format('REVOKE SELECT (%I) ON %s FROM toms_lookup', granted.attname, granted.parent);
+    END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.drop_unused_lookups() FROM PUBLIC;
-COMMENT ON FUNCTION toms.drop_unused_lookups() IS 'internal: drop lookups that no child uses any more';
+COMMENT ON FUNCTION toms.drop_unused_lookups() IS 'internal: drop lookups that no child uses any more, and what they were granted';
 
 -- Declare one parent of a child, or with NULL none.  Parents for other types are kept if there is
 -- a type column.
@@ -234,10 +242,9 @@ REVOKE ALL ON FUNCTION toms.is_key_of_persons(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.is_key_of_persons(regclass, name) IS 'internal: whether a column tells persons apart, in a tenant at least';
 
 CREATE FUNCTION toms.add_subject_alias(relation regclass, canonical name, alias name)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     col name;
-    known bigint;
 BEGIN
     PERFORM toms.lock_relation(relation);
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r') OR canonical = alias THEN
@@ -250,12 +257,11 @@ BEGIN
                 HINT = format('CREATE UNIQUE INDEX ON %s (%I);', relation, col);
         END IF;
     END LOOP;
-    INSERT INTO toms.subject_alias (relation, canonical, alias) VALUES (add_subject_alias.relation, add_subject_alias.canonical, add_subject_alias.alias)
-    ON CONFLICT ON CONSTRAINT subject_alias_relation_alias_key DO UPDATE SET canonical = excluded.canonical
-    RETURNING id INTO known;
+    INSERT INTO toms.subject_alias (id, relation, canonical, alias)
+    VALUES (('x' || left(replace(gen_random_uuid()::text, '-', ''), 14))::bit(56)::bigint, add_subject_alias.relation, add_subject_alias.canonical, add_subject_alias.alias)
+    ON CONFLICT ON CONSTRAINT subject_alias_relation_alias_key DO UPDATE SET canonical = excluded.canonical;
     INSERT INTO toms.protection_history (relation_name, action, detail, by)
     VALUES (relation::text, 'add_subject_alias', format('%s for %s', alias, canonical), session_user);
-    RETURN known;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.add_subject_alias(regclass, name, name) FROM PUBLIC;

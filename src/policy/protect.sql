@@ -205,6 +205,7 @@ BEGIN
         RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
     END IF;
+    PERFORM toms.make_lookup(p.parent, p.parent_column) FROM toms.parent p WHERE p.child = relation;
     PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, 'enforce');
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, by)
     VALUES (relation::text, 'protect', 'enforce', today.tenant, today.subject, today.category, session_user);
