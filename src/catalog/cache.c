@@ -304,8 +304,12 @@ refresh(RelationEntry *entry, Oid relid)
 	entry->stale = before != generation;
 }
 
-TomsRelation *
-toms_catalog_relation(Oid relid)
+/* Entries of the hash table, which stay where they are, by the last bits of the OID. */
+#define FRONT_ENTRIES 256
+static RelationEntry *front[FRONT_ENTRIES];
+
+static TomsRelation *
+find_relation(Oid relid)
 {
 	RelationEntry *entry;
 	bool		found;
@@ -322,7 +326,18 @@ toms_catalog_relation(Oid relid)
 	}
 	for (int tries = 0; entry->stale && tries < 8; tries++)
 		refresh(entry, relid);
+	front[relid % FRONT_ENTRIES] = entry;
 	return entry->relation;
+}
+
+TomsRelation *
+toms_catalog_relation(Oid relid)
+{
+	RelationEntry *entry = front[relid % FRONT_ENTRIES];
+
+	if (entry && entry->relid == relid && !entry->stale)
+		return entry->relation;
+	return find_relation(relid);
 }
 
 static void

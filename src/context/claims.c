@@ -179,6 +179,24 @@ visit_claim(void *arg, const TomsJsonItem *item)
 	return walk->problem == NULL;
 }
 
+/* All that says who asks, each text closed by a null byte, which none can hold. */
+static void
+digest_principal(TomsClaims *claims)
+{
+	const char *const texts[] = {claims->tenant, claims->subject, claims->actor, claims->role};
+	uint8		digest[TOMS_DIGEST_BYTES];
+	StringInfoData all;
+
+	initStringInfo(&all);
+	for (int i = 0; i < lengthof(texts); i++)
+		appendBinaryStringInfo(&all, texts[i], strlen(texts[i]) + 1);
+	for (int i = 0; i < claims->npurposes; i++)
+		appendBinaryStringInfo(&all, claims->purposes[i], strlen(claims->purposes[i]) + 1);
+	appendStringInfoChar(&all, claims->mfa);
+	toms_crypto_digest(digest, all.data, all.len, NULL, 0);
+	memcpy(claims->principal, digest, TOMS_PRINCIPAL_BYTES);
+}
+
 TomsVerdict
 toms_claims_read(const char *json, size_t length, TomsClaims *claims)
 {
@@ -200,6 +218,7 @@ toms_claims_read(const char *json, size_t length, TomsClaims *claims)
 		return TOMS_VERDICT(TOMS_TOKEN_CLAIM, psprintf("The claim \"%s\" is missing.", missing), NULL);
 	if (claims->actor == NULL)
 		claims->actor = claims->subject;
+	digest_principal(claims);
 	return TOMS_VERDICT_OK;
 }
 
@@ -241,24 +260,6 @@ toms_header_read(const char *json, size_t length, TomsHeader *header)
 	return TOMS_VERDICT_OK;
 }
 
-/* All that says who asks, each text closed by a null byte, which none can hold. */
-static void
-digest_principal(const TomsClaims *claims, uint8 principal[TOMS_PRINCIPAL_BYTES])
-{
-	const char *const texts[] = {claims->tenant, claims->subject, claims->actor, claims->role};
-	uint8		digest[TOMS_DIGEST_BYTES];
-	StringInfoData all;
-
-	initStringInfo(&all);
-	for (int i = 0; i < lengthof(texts); i++)
-		appendBinaryStringInfo(&all, texts[i], strlen(texts[i]) + 1);
-	for (int i = 0; i < claims->npurposes; i++)
-		appendBinaryStringInfo(&all, claims->purposes[i], strlen(claims->purposes[i]) + 1);
-	appendStringInfoChar(&all, claims->mfa);
-	toms_crypto_digest(digest, all.data, all.len, NULL, 0);
-	memcpy(principal, digest, TOMS_PRINCIPAL_BYTES);
-}
-
 static const char *
 place(char **room, const char *text)
 {
@@ -294,6 +295,6 @@ toms_claims_pack(const TomsClaims *claims, LocalTransactionId lxid)
 	context->mfa = claims->mfa;
 	context->expires_at = time_t_to_timestamptz(claims->exp);
 	context->lxid = lxid;
-	digest_principal(claims, context->principal);
+	memcpy(context->principal, claims->principal, TOMS_PRINCIPAL_BYTES);
 	return context;
 }

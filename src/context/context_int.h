@@ -43,6 +43,7 @@ typedef struct TomsClaims
 	int64		exp;			/* seconds since 1970 */
 	int64		nbf;
 	int64		iat;
+	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* digest of all above that says who */
 } TomsClaims;
 
 typedef struct TomsHeader
@@ -79,6 +80,25 @@ extern bool toms_settings_is_current(LocalTransactionId lxid);
 
 /* "<transaction>~<value>" in memory for guc.c; NULL when memory is short. */
 extern char *toms_stored_value(const char *value, LocalTransactionId lxid);
+
+/*
+ * remembered.c: the last few tokens that this backend has read, so that a connection that
+ * sets the same one in many transactions reads it once.  What the key set and the settings
+ * say is asked each time.
+ */
+typedef struct TomsRemembered
+{
+	MemoryContext context;		/* of all below; NULL: free */
+	char	   *token;
+	char	   *kid;			/* NULL: the token names none */
+	char	   *audience;		/* toms.audience when it was read: a claim is chosen by it */
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	TomsClaims	claims;
+} TomsRemembered;
+
+extern const TomsRemembered *toms_remembered_find(const char *token);
+extern void toms_remembered_add(const char *token, const TomsHeader *header, const uint8 key[TOMS_PUBLIC_KEY_BYTES],
+								const char *claims_json, size_t length);
 
 /* token.c: the check of a compact JWS; fills claims on success */
 extern TomsVerdict toms_token_read(const char *token, bool trusted, TomsClaims *claims);

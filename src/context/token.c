@@ -3,7 +3,8 @@
  *
  * Called by the check hook of toms.token only.  Order: form, header, key, signature, then
  * the payload: nothing a forger wrote is parsed as claims.  Needs no catalog.  A token
- * that any backend of this server has verified under the same key is not verified again.
+ * that any backend of this server has verified under the same key is not verified again,
+ * and one that this backend has read not long ago is not read again.
  */
 #include "context/context_int.h"
 
@@ -32,9 +33,9 @@ split_token(const char *token, Segment segments[3])
 }
 
 static TomsVerdict
-find_key(const TomsHeader *header, uint8 key[TOMS_PUBLIC_KEY_BYTES])
+find_key(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
-	if (header->has_kid && strcmp(header->kid, TOMS_ENTER_KID) == 0)
+	if (kid && strcmp(kid, TOMS_ENTER_KID) == 0)
 	{
 		const uint8 *seed = toms_keyring_configured() ? toms_keyring_seed(TOMS_ENTER_KEY) : NULL;
 
@@ -44,7 +45,7 @@ find_key(const TomsHeader *header, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 		toms_crypto_public_key(key, seed);
 		return TOMS_VERDICT_OK;
 	}
-	switch (toms_jwks_find(header->has_kid ? header->kid : NULL, key))
+	switch (toms_jwks_find(kid, key))
 	{
 		case TOMS_KEY_FOUND:
 			return TOMS_VERDICT_OK;
@@ -79,29 +80,30 @@ verify(const char *token, const Segment segments[3], const uint8 key[TOMS_PUBLIC
 }
 
 static TomsVerdict
-check_header(const char *token, const Segment segments[3])
+check_header(const char *token, const Segment segments[3], TomsHeader *header, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
-	uint8		key[TOMS_PUBLIC_KEY_BYTES];
 	uint8	   *json = palloc(TOMS_TOKEN_BYTES);
-	TomsHeader	header;
 	TomsVerdict verdict;
 	size_t		length;
 
 	if (!toms_base64url_decode(segments[0].text, segments[0].length, json, TOMS_TOKEN_BYTES, &length))
 		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its header is not base64url.", NULL);
-	verdict = toms_header_read((char *) json, length, &header);
+	verdict = toms_header_read((char *) json, length, header);
 	if (verdict.reason == TOMS_OK)
-		verdict = find_key(&header, key);
+		verdict = find_key(header->has_kid ? header->kid : NULL, key);
 	if (verdict.reason == TOMS_OK)
 		verdict = verify(token, segments, key);
 	return verdict;
 }
 
-TomsVerdict
-toms_token_read(const char *token, bool trusted, TomsClaims *claims)
+/* A token of a leader is trusted: it has been verified there. */
+static TomsVerdict
+read_anew(const char *token, bool trusted, TomsClaims *claims)
 {
 	Segment		segments[3];
-	TomsVerdict verdict;
+	TomsHeader	header;
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	TomsVerdict verdict = TOMS_VERDICT_OK;
 	uint8	   *json;
 	size_t		length;
 
@@ -110,7 +112,8 @@ toms_token_read(const char *token, bool trusted, TomsClaims *claims)
 	if (!split_token(token, segments))
 		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "It does not consist of three parts.",
 							"A token is a JWS in compact form: header.payload.signature.");
-	verdict = trusted ? TOMS_VERDICT_OK : check_header(token, segments);
+	if (!trusted)
+		verdict = check_header(token, segments, &header, key);
 	if (verdict.reason != TOMS_OK)
 		return verdict;
 
@@ -118,6 +121,25 @@ toms_token_read(const char *token, bool trusted, TomsClaims *claims)
 	if (!toms_base64url_decode(segments[1].text, segments[1].length, json, TOMS_TOKEN_BYTES, &length))
 		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its payload is not base64url.", NULL);
 	verdict = toms_claims_read((char *) json, length, claims);
+	if (verdict.reason == TOMS_OK && !trusted && strcmp(header.kid, TOMS_ENTER_KID) != 0)
+		toms_remembered_add(token, &header, key, (char *) json, length);
+	return verdict;
+}
+
+TomsVerdict
+toms_token_read(const char *token, bool trusted, TomsClaims *claims)
+{
+	const TomsRemembered *known = trusted ? NULL : toms_remembered_find(token);
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	TomsVerdict verdict;
+
+	if (known && find_key(known->kid, key).reason == TOMS_OK && memcmp(key, known->key, sizeof(key)) == 0)
+	{
+		*claims = known->claims;
+		verdict = TOMS_VERDICT_OK;
+	}
+	else
+		verdict = read_anew(token, trusted, claims);
 	if (verdict.reason == TOMS_OK && !trusted)
 		verdict = toms_settings_check_claims(claims);
 	return verdict;

@@ -70,10 +70,15 @@ toms_observe_shmem_init(void)
 void
 toms_observe_enable_query_ids(bool observing)
 {
+	static bool enabled = false;
+
 	if (observing)
 		*is_observing = true;
-	if (*is_observing)
+	if (!enabled && *is_observing)
+	{
 		EnableQueryId();
+		enabled = true;
+	}
 }
 
 int
