@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -217,12 +218,14 @@ add_alias(const Datum *values, const bool *nulls, void *answer)
 static void
 add_row_label(TomsRelation *relation, Relation policies, HeapTuple tuple)
 {
-	const char *name = NameStr(((Form_pg_policy) GETSTRUCT(tuple))->polname);
+	Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
+	const char *name = NameStr(policy->polname);
 	bool		isnull;
 	Datum		condition = heap_getattr(tuple, Anum_pg_policy_polqual, RelationGetDescr(policies), &isnull);
 	TomsRowLabel *label;
 
-	if (strncmp(name, TOMS_ROWS_POLICY, strlen(TOMS_ROWS_POLICY)) != 0 || isnull)
+	if (strncmp(name, TOMS_ROWS_POLICY, strlen(TOMS_ROWS_POLICY)) != 0 || isnull ||
+		policy->polpermissive || policy->polcmd != ACL_SELECT_CHR)
 		return;
 	relation->row_labels = grow(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel));
 	label = &relation->row_labels[relation->nrow_labels++];

@@ -41,6 +41,12 @@ is_enforced(Oid relid)
 	return relation && relation->mode == TOMS_MODE_ENFORCE;
 }
 
+static bool
+is_protected(Oid relid)
+{
+	return OidIsValid(relid) && toms_catalog_relation(relid) != NULL;
+}
+
 /*
  * Without a lock: the name may come to mean another table before the statement takes its
  * own.  What slips through closes the table, whose row security is then not intact.
@@ -61,13 +67,20 @@ relation_locked(RangeVar *name, LOCKMODE mode)
 	return RangeVarGetRelidExtended(name, mode, RVR_MISSING_OK, RangeVarCallbackOwnsRelation, NULL);
 }
 
+/* Who may bypass row security, and has stated why. */
+static bool
+administrator_at_work(void)
+{
+	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+}
+
 /* Names that begin like those of toms are not to be given; those it gave not to be touched. */
 static void
 check_new_name(RangeVar *table, const char *policy)
 {
 	Oid			relid = strncmp(policy, "toms_", 5) == 0 ? relation_named(table) : InvalidOid;
 
-	if (is_enforced(relid))
+	if (is_protected(relid))
 		refuse_managed(relid);
 }
 
@@ -76,15 +89,8 @@ check_policy_name(RangeVar *table, const char *policy)
 {
 	Oid			relid = toms_policy_is_reserved(policy) ? relation_named(table) : InvalidOid;
 
-	if (is_enforced(relid))
+	if (is_protected(relid))
 		refuse_managed(relid);
-}
-
-/* Who may bypass row security, and has stated why. */
-static bool
-administrator_at_work(void)
-{
-	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
 }
 
 /*
@@ -126,6 +132,13 @@ check_new_parent(Oid child, Oid parent)
 
 	if (is_enforced(child) && !is_enforced(parent))
 		toms_refuse(&refusal);
+	if (is_protected(child) && is_protected(parent) && !administrator_at_work() && !toms_policy_same_form(child, parent))
+	{
+		refusal.reason = TOMS_POLICY_MANAGED;
+		refusal.detail = "It is protected in another way than its parent, whose declarations and permissions would count.";
+		refusal.hint = "An officer protects both alike first, or an administrator with toms.reason set attaches it.";
+		toms_refuse(&refusal);
+	}
 }
 
 /*
@@ -310,7 +323,7 @@ check_ddl(Node *statement)
 			}
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
-			if (toms_policy_is_reserved(policy) && is_enforced(relation_named(table)))
+			if (toms_policy_is_reserved(policy) && is_protected(relation_named(table)))
 				check_taking_down(relation_named(table));
 			return true;
 		default:

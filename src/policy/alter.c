@@ -97,6 +97,46 @@ toms_policy_after_rename(Oid relid, const char *column, const char *renamed)
 										  quote_literal_cstr(column), quote_literal_cstr(renamed)));
 }
 
+static bool
+same_column(const TomsRelation *a, AttrNumber in_a, const TomsRelation *b, AttrNumber in_b)
+{
+	if (in_a == 0 || in_b == 0)
+		return in_a == in_b;
+	return strcmp(get_attname(a->relid, in_a, false), get_attname(b->relid, in_b, false)) == 0;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool
+toms_policy_same_form(Oid one, Oid other)
+{
+	const TomsRelation *b = toms_catalog_relation(other);
+	const TomsRelation *a = toms_catalog_relation(one);
+
+	b = toms_catalog_relation(other);	/* looking up the other may have renewed it */
+	if (!same_column(a, a->tenant, b, b->tenant) || !same_column(a, a->subject, b, b->subject) ||
+		!same_column(a, a->parent_key, b, b->parent_key) || !same_column(a, a->parent_type, b, b->parent_type) ||
+		strcmp(a->category, b->category) != 0 || a->shares_null_tenant != b->shares_null_tenant ||
+		a->alias.id != b->alias.id || a->nparents != b->nparents || a->nrow_labels != b->nrow_labels)
+		return false;
+	for (int i = 0; i < a->nparents; i++)
+	{
+		if (a->parents[i].lookup != b->parents[i].lookup || !same_text(a->parents[i].type_value, b->parents[i].type_value))
+			return false;
+	}
+	for (int i = 0; i < a->nrow_labels; i++)
+	{
+		if (strcmp(a->row_labels[i].condition, b->row_labels[i].condition) != 0 ||
+			strcmp(a->row_labels[i].category, b->row_labels[i].category) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* A parent can be dropped together with its children, or after them. */
 void
 toms_policy_before_drop(List *relids)

@@ -143,11 +143,11 @@ DECLARE
     gone record;
 BEGIN
     PERFORM toms.forget_dropped();
-    FOR gone IN SELECT p.lookup, array_agg(p.child) AS children FROM toms.parent p
-                WHERE p.parent = ANY (tables) GROUP BY p.lookup HAVING bool_and(p.child = ANY (tables))
+    FOR gone IN SELECT p.lookup, array_agg(p.child) AS children FROM toms.parent p, toms.descendants(p.parent) d
+                WHERE p.parent = ANY (tables) GROUP BY p.lookup HAVING bool_and(p.child = ANY (tables)) ORDER BY max(d.depth)
     LOOP
         PERFORM toms.drop_policies(r, true, true) FROM unnest(gone.children) c, toms.relation_tree(c) r;
-        EXECUTE format('DROP VIEW %s', gone.lookup::regclass);
+        EXECUTE format('DROP VIEW %s', gone.lookup);
     END LOOP;
 END
 $$;

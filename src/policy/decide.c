@@ -145,7 +145,8 @@ decide(const TomsRelation *relation, AclMode verbs, const char *category)
 		decision.scope_tenant &= scope_tenant;
 	}
 	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
-		decision.reason = TOMS_IDENTIFIER_TYPE;
+		decision.reason = relation->alias.id && !OidIsValid(toms_alias_canonical_type(relation)) ?
+			TOMS_PROTECTION_INCOMPLETE : TOMS_IDENTIFIER_TYPE;
 	return decision;
 }
 
@@ -297,6 +298,8 @@ toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision)
 			return "The token holds several purposes; exactly one must be in force.";
 		case TOMS_MFA_REQUIRED:
 			return "The claim \"amr\" of the token does not hold \"mfa\" (RFC 8176).";
+		case TOMS_PROTECTION_INCOMPLETE:
+			return "The table of persons in which its subject alias was declared, or the declaration, is gone.";
 		case TOMS_IDENTIFIER_TYPE:
 			return "Tenant or subject of the context is not written as a value of the column's type.";
 		default:
@@ -316,6 +319,8 @@ toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
 			return permit_call(relation, decision);
 		case TOMS_PURPOSE_MISSING:
 			return "SET LOCAL toms.purpose = '…'; SELECT purposes FROM toms.context() shows the choice.";
+		case TOMS_PROTECTION_INCOMPLETE:
+			return "SELECT toms.add_subject_alias(…); then toms.protect(…, subject_alias => '…') again.";
 		case TOMS_MFA_REQUIRED:
 			return "Log in with a second factor and mint a new token.";
 		default:

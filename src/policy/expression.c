@@ -79,8 +79,8 @@ column(const TomsRelation *relation, AttrNumber number)
 
 /*
  * The row's parent is among those of the tenant in force, or (shared) among those of
- * everybody.  The lookup has two columns, toms_key and toms_shared, which no parent key may be
- * named: so the other names here are columns of the table.
+ * everybody.  The lookup has the columns toms_key and, where rows are shared, toms_shared,
+ * which no parent key may be named: so the other names here are columns of the table.
  */
 static char *
 parent_found(const TomsRelation *relation, const TomsParent *parent, bool shared)
@@ -302,7 +302,6 @@ toms_has_unique_key(Oid relid, AttrNumber column)
 	return unique && column > 0;
 }
 
-/* Without a unique key in the parent a child could be of two tenants. */
 bool
 toms_policy_key_is_ambiguous(const TomsRelation *relation)
 {
@@ -317,6 +316,7 @@ toms_policy_key_is_ambiguous(const TomsRelation *relation)
 	return false;
 }
 
+/* Without a unique key in the parent a child could be of two tenants. */
 static bool
 finds_its_tenant(const TomsRelation *relation)
 {

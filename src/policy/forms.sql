@@ -104,9 +104,10 @@ BEGIN
     IF lookup IS NOT NULL THEN
         free_name := (SELECT c.relname FROM pg_class c WHERE c.oid = lookup);
     END IF;
-    EXECUTE format('CREATE OR REPLACE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key, %s AS toms_shared FROM %s %s WHERE %s', free_name, parent_column,
-                   CASE WHEN shared IS NULL THEN 'false' ELSE format('(%s) IS NOT TRUE', own) END,
-                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, concat_ws(' OR ', own, shared));
+    EXECUTE format('CREATE OR REPLACE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key%s FROM %s %s WHERE %s%s', free_name, parent_column,
+                   CASE WHEN shared IS NOT NULL THEN format(', (%s) IS NOT TRUE AS toms_shared', own) END,
+                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, own,
+                   CASE WHEN shared IS NOT NULL THEN format(' OR (%s AND toms.tenant_text() IS NOT NULL)', shared) END);
     EXECUTE format('ALTER VIEW toms.%I OWNER TO toms_lookup', free_name);
     EXECUTE format('GRANT SELECT ON toms.%I TO PUBLIC', free_name);
     EXECUTE format('GRANT SELECT (%s) ON %s TO toms_lookup', array_to_string(source.columns, ', '), parent);
@@ -130,7 +131,7 @@ BEGIN
         EXECUTE format('DROP VIEW %s', lookup);
     END LOOP;
     FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname FROM pg_attribute a, aclexplode(a.attacl) x
-                   WHERE x.grantee = 'toms_lookup'::regrole AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
+                   WHERE x.grantee = 'toms_lookup'::regrole AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
     LOOP
         EXECUTE format('REVOKE SELECT (%I) ON %s FROM toms_lookup', granted.attname, granted.parent);
     END LOOP;

@@ -14,7 +14,6 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 
 static bool
 function_can_tell(Oid function, void *unused)

@@ -64,6 +64,9 @@ extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
 
+/* Whether two relations are protected alike: columns by name, category, parents, row labels. */
+extern bool toms_policy_same_form(Oid one, Oid other);
+
 /* Around DROP TABLE: views of toms that stand between the tables go with them. */
 extern void toms_policy_before_drop(List *relids);
 extern void toms_policy_after_drop(void);

@@ -94,6 +94,44 @@ $$;
 REVOKE ALL ON FUNCTION toms.protect_columns(name, name, bigint, name, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.protect_columns(name, name, bigint, name, name) IS 'internal: labels of the columns of a protected table';
 
+-- A policy that somebody made under a name of ours would be taken for a declaration.
+CREATE FUNCTION toms.check_policy_names(relation regclass)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    planted record;
+BEGIN
+    FOR planted IN SELECT p.polname, p.polrelid::regclass AS on_table FROM pg_policy p
+                   WHERE p.polrelid IN (SELECT r FROM toms.relation_tree(relation) r) AND p.polname LIKE 'toms\_%' ORDER BY 1
+    LOOP
+        RAISE EXCEPTION 'policy "%" of % has a name that toms gives its own', planted.polname, planted.on_table USING ERRCODE = 'reserved_name',
+            HINT = format('DROP POLICY %I ON %s;', planted.polname, planted.on_table);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_policy_names(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_policy_names(regclass) IS 'internal: refuse policies under reserved names on a table that is to be protected';
+
+-- A compared column that is dropped with its type takes the label of rows along.
+CREATE FUNCTION toms.tell_of_lost_labels(relation regclass)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lost text;
+BEGIN
+    FOR lost IN SELECT DISTINCT ON (h.category) CASE h.action WHEN 'label_rows' THEN h.category END FROM toms.protection_history h
+                WHERE h.relation_name = relation::text AND h.action IN ('label_rows', 'unlabel_rows')
+                  AND NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = tell_of_lost_labels.relation AND l.category = h.category)
+                ORDER BY h.category, h.id DESC
+    LOOP
+        IF lost IS NOT NULL THEN
+            RAISE NOTICE 'rows of % were labelled "%" and are not any more', relation, lost
+                USING HINT = format('SELECT toms.label_rows(%L, condition => ''…'', category => %L);', relation, lost);
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.tell_of_lost_labels(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tell_of_lost_labels(regclass) IS 'internal: tell of row labels that DDL has taken along';
+
 CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subject name DEFAULT NULL, category text DEFAULT 'personal',
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
@@ -118,6 +156,7 @@ BEGIN
     END IF;
     IF today.root IS NULL THEN
         PERFORM toms.forget_namesake(relation);
+        PERFORM toms.check_policy_names(relation);
     END IF;
     columns := toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column);
     has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
@@ -130,9 +169,10 @@ BEGIN
         PERFORM toms.put_up(relation);
     END IF;
     PERFORM toms.drop_unused_lookups();
+    PERFORM toms.tell_of_lost_labels(relation);
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
-            coalesce('parent ' || parent::text || ' by ' || parent_key, '') || coalesce(', subject alias ' || subject_alias, ''), protect.reason, session_user);
+            nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias), ''), protect.reason, session_user);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) FROM PUBLIC;

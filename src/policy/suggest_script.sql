@@ -119,6 +119,10 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
         SELECT c.relation, array_agg(c.col ORDER BY c.attnum) AS columns
         FROM unnest(facts.columns) c LEFT JOIN unnest(facts.subjects) s ON s.relation = c.relation AND s.col = c.col
         WHERE s.col IS NOT NULL OR toms.suggest_is_personal(c.word, c.type) GROUP BY c.relation
+    ), vague AS (
+        SELECT c.relation, min(c.col::text) AS col FROM unnest(facts.columns) c
+        WHERE c.family IS NOT NULL AND c.parent IS NULL AND NOT c.is_key AND c.word ~ '_(id|uuid)$'
+          AND (c.relation, c.col) NOT IN (SELECT n.relation, n.col FROM toms.suggest_namesakes(facts) n) GROUP BY c.relation
     ), above_personal AS (
         SELECT w.parent AS relation FROM ways w JOIN personal p ON p.relation = w.relation
         UNION
@@ -130,13 +134,14 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                     WHEN c.col IS NOT NULL AND c.family IS NULL THEN format('decide: the type of its tenant column %I holds no id', c.col)
                     WHEN c.col IS NOT NULL OR w.level IS NOT NULL THEN NULL
                     WHEN p.relation IS NOT NULL THEN 'decide: it may hold personal data, but has no tenant column and no way to one'
-                    WHEN t.relation IN (SELECT r.relation FROM unnest(facts.pairs) r) THEN 'decide: it refers to several tables, none of which is known to lead to a tenant'
+                    WHEN v.relation IS NOT NULL THEN format('decide: it is not known what %I refers to, and it has no other way to a tenant', v.col)
                     ELSE 'not protected: it has no tenant column, no way to one, and no column that tells of a person' END AS fate
         FROM unnest(facts.tables) t
         LEFT JOIN unnest(facts.tenant_columns) c ON c.relation = t.relation
         LEFT JOIN (SELECT DISTINCT w.relation, w.level FROM ways w) w ON w.relation = t.relation
         LEFT JOIN unnest(facts.subjects) s ON s.relation = t.relation
         LEFT JOIN personal p ON p.relation = t.relation
+        LEFT JOIN vague v ON v.relation = t.relation
     ), phased AS (
         SELECT j.*, CASE WHEN j.is_persons THEN 1
                          WHEN j.fate IS NOT NULL THEN 3
