@@ -29,7 +29,8 @@
 static char *token = NULL;
 static const TomsContext *assigned = NULL;	/* belongs to guc.c */
 static bool had_context = false;	/* this session had one at some time */
-static bool was_refused = false;	/* the last token that this session set */
+static uint64 accepted = 0;		/* tokens so far, by number */
+static uint64 refused_up_to = 0;	/* contexts up to this number have ended */
 
 /* The tenant of the transaction's first context: there is no other one in it. */
 static struct
@@ -79,12 +80,14 @@ hide_token_text(const char *token)
 
 /*
  * A session's context does not outlast a token that is refused: the client who has the
- * connection now is another one perhaps, and goes on all the same.
+ * connection now is another one perhaps, and goes on all the same.  A rollback that brings the
+ * former value back does not bring it into force.
  */
 static void
-note_refused(bool refused)
+note_refused(void)
 {
-	was_refused = refused && toms_context_outlives_transaction();
+	if (toms_context_outlives_transaction())
+		refused_up_to = accepted;
 	toms_note_change();
 }
 
@@ -97,7 +100,7 @@ refuse_token(TomsVerdict verdict, GucSource source)
 {
 	TomsRefusal refusal = {.reason = verdict.reason,.detail = verdict.detail,.hint = verdict.hint};
 
-	note_refused(true);
+	note_refused();
 	if (source == PGC_S_CLIENT || source == PGC_S_SESSION || source == PGC_S_TEST)
 		toms_refuse(&refusal);
 	GUC_check_errcode(toms_reason_sqlstate(verdict.reason));
@@ -177,6 +180,7 @@ check_in_context(char **newval, void **extra, GucSource source)
 	*extra = toms_claims_pack(&claims, lxid);
 	if (*extra == NULL)
 		return false;
+	((TomsContext *) *extra)->number = ++accepted;
 	if (!InitializingParallelWorker)
 	{
 		value = toms_stored_value(*newval, lxid);
@@ -225,7 +229,7 @@ static void
 assign_hook(const char *newval, void *extra)
 {
 	assigned = extra;
-	note_refused(false);
+	toms_note_change();
 	if (assigned == NULL)
 		return;
 	had_context = true;
@@ -316,7 +320,7 @@ find_verdict(void)
 	answer.holds_until = DT_NOEND;
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
-	if (!toms_settings_is_current(assigned->lxid) || was_refused)
+	if (!toms_settings_is_current(assigned->lxid) || assigned->number <= refused_up_to)
 		return TOMS_CONTEXT_ENDED;
 	if (!IsParallelWorker() && toms_context_in_transaction() && !toms_settings_is_test() &&
 		strcmp(transaction.tenant, assigned->tenant) != 0)

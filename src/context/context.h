@@ -28,6 +28,7 @@ typedef struct TomsContext
 	bool		mfa;			/* amr holds "mfa" (RFC 8176) */
 	TimestampTz expires_at;
 	LocalTransactionId lxid;	/* the transaction that set it */
+	uint64		number;			/* counts the contexts of this session */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* digest of all above that says who */
 } TomsContext;
 

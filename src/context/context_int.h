@@ -81,22 +81,8 @@ extern bool toms_settings_is_current(LocalTransactionId lxid);
 /* "<transaction>~<value>" in memory for guc.c; NULL when memory is short. */
 extern char *toms_stored_value(const char *value, LocalTransactionId lxid);
 
-/*
- * remembered.c: the last few tokens that this backend has read, so that a connection that
- * sets the same one in many transactions reads it once.  What the key set and the settings
- * say is asked each time.
- */
-typedef struct TomsRemembered
-{
-	MemoryContext context;		/* of all below; NULL: free */
-	char	   *token;
-	char	   *kid;			/* NULL: the token names none */
-	char	   *audience;		/* toms.audience when it was read: a claim is chosen by it */
-	uint8		key[TOMS_PUBLIC_KEY_BYTES];
-	TomsClaims	claims;
-} TomsRemembered;
-
-extern const TomsRemembered *toms_remembered_find(const char *token);
+/* remembered.c: a token that was read before, with the key that verified it; kid may be NULL */
+extern bool toms_remembered_find(const char *token, const char **kid, uint8 key[TOMS_PUBLIC_KEY_BYTES], TomsClaims *claims);
 extern void toms_remembered_add(const char *token, const TomsHeader *header, const uint8 key[TOMS_PUBLIC_KEY_BYTES],
 								const char *claims_json, size_t length);
 
@@ -126,10 +112,8 @@ extern void toms_verified_shmem_init(bool found, void *area);
 /* context.c: the setting toms.token */
 extern void toms_token_init(void);
 
-/* context.c: whether this transaction had a context already */
+/* context.c: whether this transaction had a context already; let one of another tenant follow */
 extern bool toms_context_in_transaction(void);
-
-/* context.c: let a context of another tenant follow in this transaction */
 extern void toms_context_forget_transaction(void);
 
 #endif							/* TOMS_CONTEXT_INT_H */

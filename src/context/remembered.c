@@ -1,8 +1,10 @@
 /*
  * remembered.c - the last few tokens that this backend has verified, with their claims.
  *
- * Called by token.c only.  Each entry owns a memory context.  A token is a secret that lives
- * for minutes; guc.c holds it in this memory anyway.
+ * Called by token.c only: a connection that sets the same token in many transactions reads
+ * it once.  What the key set and the settings say is asked each time.  Each entry owns a
+ * memory context.  A token is a secret that lives for minutes; guc.c holds it in this
+ * memory anyway.
  */
 #include "context/context_int.h"
 
@@ -10,23 +12,40 @@
 
 #define REMEMBERED 4
 
-static TomsRemembered remembered[REMEMBERED];
+typedef struct Remembered
+{
+	MemoryContext context;		/* of all below; NULL: free */
+	char	   *token;
+	char	   *kid;
+	char	   *audience;		/* toms.audience when it was read: a claim is chosen by it */
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	TomsClaims	claims;
+} Remembered;
+
+static Remembered remembered[REMEMBERED];
 static int	next = 0;
 
-const TomsRemembered *
-toms_remembered_find(const char *token)
+bool
+toms_remembered_find(const char *token, const char **kid, uint8 key[TOMS_PUBLIC_KEY_BYTES], TomsClaims *claims)
 {
 	for (int i = 0; i < REMEMBERED; i++)
 	{
-		if (remembered[i].context && strcmp(remembered[i].token, token) == 0 &&
-			strcmp(remembered[i].audience, toms_settings_audience()) == 0)
-			return &remembered[i];
+		const Remembered *entry = &remembered[i];
+
+		if (entry->context && strcmp(entry->token, token) == 0 &&
+			strcmp(entry->audience, toms_settings_audience()) == 0)
+		{
+			*kid = entry->kid;
+			memcpy(key, entry->key, TOMS_PUBLIC_KEY_BYTES);
+			*claims = entry->claims;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 static void
-fill(TomsRemembered *entry, const char *token, const TomsHeader *header, const uint8 *key)
+fill(Remembered *entry, const char *token, const TomsHeader *header, const uint8 *key)
 {
 	entry->token = pstrdup(token);
 	entry->kid = header->has_kid ? pstrdup(header->kid) : NULL;
@@ -39,10 +58,10 @@ void
 toms_remembered_add(const char *token, const TomsHeader *header, const uint8 key[TOMS_PUBLIC_KEY_BYTES],
 					const char *claims_json, size_t length)
 {
-	TomsRemembered *place = &remembered[next];
+	Remembered *place = &remembered[next];
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "toms remembered token", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	TomsRemembered entry = {.context = context};
+	Remembered entry = {.context = context};
 
 	fill(&entry, token, header, key);
 	(void) toms_claims_read(claims_json, length, &entry.claims);	/* has been read before */

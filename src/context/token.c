@@ -126,19 +126,24 @@ read_anew(const char *token, bool trusted, TomsClaims *claims)
 	return verdict;
 }
 
+/* Its claims were read before, and its key still is the one that verified it. */
+static bool
+is_remembered(const char *token, TomsClaims *claims)
+{
+	const char *kid;
+	uint8		then[TOMS_PUBLIC_KEY_BYTES];
+	uint8		now[TOMS_PUBLIC_KEY_BYTES];
+
+	return toms_remembered_find(token, &kid, then, claims) && find_key(kid, now).reason == TOMS_OK &&
+		memcmp(then, now, TOMS_PUBLIC_KEY_BYTES) == 0;
+}
+
 TomsVerdict
 toms_token_read(const char *token, bool trusted, TomsClaims *claims)
 {
-	const TomsRemembered *known = trusted ? NULL : toms_remembered_find(token);
-	uint8		key[TOMS_PUBLIC_KEY_BYTES];
-	TomsVerdict verdict;
+	TomsVerdict verdict = TOMS_VERDICT_OK;
 
-	if (known && find_key(known->kid, key).reason == TOMS_OK && memcmp(key, known->key, sizeof(key)) == 0)
-	{
-		*claims = known->claims;
-		verdict = TOMS_VERDICT_OK;
-	}
-	else
+	if (trusted || !is_remembered(token, claims))
 		verdict = read_anew(token, trusted, claims);
 	if (verdict.reason == TOMS_OK && !trusted)
 		verdict = toms_settings_check_claims(claims);

@@ -197,7 +197,9 @@ has_passed(const TomsAccess *access)
 {
 	const TomsPassages *passages = access->relation->passages;
 
-	return passages && is_plain(access) && passages->changes == toms_change_count &&
+	/* asking first settles the count: a context ends with its transaction */
+	return passages && is_plain(access) && toms_context_check() == TOMS_OK &&
+		passages->changes == toms_change_count &&
 		passages->user == access->user && (access->verbs & ~passages->verbs) == 0 &&
 		GetCurrentTimestamp() < passages->holds_until;
 }

@@ -1,7 +1,7 @@
 /*
  * alias.c - persons with two keys: from the one that tokens hold to the one in a table.
  *
- * Called by decide.c and qual.c, once per statement in scope own.  The persons' table is
+ * Called by decide.c and qual.c, once per transaction in scope own.  The persons' table is
  * read directly, whatever row security says: nothing of it gets out but the other key of
  * the person who asks, in his own tenant.
  */
@@ -10,6 +10,8 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/change.h"
+#include "base/compat.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -128,6 +130,36 @@ find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext 
 	return persons_found == 1 ? found : NULL;
 }
 
+/*
+ * The last person found, for the statements of his transaction: he keeps his keys in it.  One
+ * who is not found is looked for again, since he may just have been added.
+ */
+static struct
+{
+	LocalTransactionId lxid;
+	uint64		changes;		/* what toms_change_count was: alias and context are the same */
+	int64		alias;
+	char		subject[NAMEDATALEN];
+}			last;
+
+static char *
+find_alias_once(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext *context)
+{
+	char	   *subject;
+
+	if (last.lxid == toms_proc_lxid(MyProc) && last.changes == toms_change_count && last.alias == alias->id)
+		return last.subject;
+	subject = find_alias(alias, canonical, type, context);
+	if (subject && strlen(subject) < sizeof(last.subject))
+	{
+		last.lxid = toms_proc_lxid(MyProc);
+		last.changes = toms_change_count;
+		last.alias = alias->id;
+		strlcpy(last.subject, subject, sizeof(last.subject));
+	}
+	return subject;
+}
+
 bool
 toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value)
 {
@@ -141,6 +173,6 @@ toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid
 	if (alias.alias == 0 || !OidIsValid(canonical_type) || get_rel_relkind(alias.relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
 		!toms_identifier_value(context->subject, canonical_type, &canonical))
 		return false;
-	subject = find_alias(&alias, canonical, canonical_type, context);
+	subject = find_alias_once(&alias, canonical, canonical_type, context);
 	return subject && toms_identifier_value(subject, type, value);
 }
