@@ -488,6 +488,8 @@ BEGIN;
 :whose;
 SELECT regress.verdict(format('SET LOCAL toms.token = %L', :'globex_hr'));  -- refused: this transaction has used it
 COMMIT;
+:verdict                                                                -- refused: a refused token ends the session's context
+SET toms.token = :'acme_hr';
 -- a transaction's own context goes before, and ends
 BEGIN;
 SET LOCAL toms.token = :'globex_hr';
