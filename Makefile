@@ -30,7 +30,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"'
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys
 MANUALS     = toms-keys.1
-EXTRA_CLEAN = $(SCRIPT) $(TOOLS) output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+EXTRA_CLEAN = $(SCRIPT) $(TOOLS) test/bench/bench output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
 
@@ -79,6 +79,10 @@ demo:
 lint:
 	test/lint.sh
 
+# Measures against bare PostgreSQL; takes a quarter of an hour, BENCH=-q a minute.
+bench:
+	test/sandbox.sh make -s check-bench BENCH="$(BENCH)"
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -104,6 +108,10 @@ check-demo: check-build
 check-mutants: check-build
 	test/mutants.sh
 
+check-bench: check-build
+	$(CC) -O2 -Wall -I'$(shell $(PG_CONFIG) --includedir)' test/bench/*.c -o test/bench/bench -L'$(shell $(PG_CONFIG) --libdir)' -lpq
+	test/bench/run.sh $(BENCH)
+
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
 STAGES = build lint regress isolation tap
@@ -128,7 +136,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint mutants check-mutants check-all \
+.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench mutants check-mutants check-all \
 	check-build check-lint check-regress check-isolation check-tap check-demo
 
 ifeq ($(PGXS),)
