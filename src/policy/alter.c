@@ -39,8 +39,8 @@ has_table_columns(Oid relid)
 static void
 call(const char *function, Oid relid, const char *column)
 {
-	toms_policy_run_as_superuser(psprintf("SELECT toms.%s(%u, %s)", function, relid,
-										  column ? quote_literal_cstr(column) : "NULL"));
+	toms_policy_run_as_superuser(psprintf("SELECT toms.%s(%u%s%s)", function, relid, column ? ", " : "",
+										  column ? quote_literal_cstr(column) : ""));
 }
 
 /* Whether the statement gives a column of a root table another type. */

@@ -28,7 +28,7 @@ COMMENT ON FUNCTION toms.before_retype_column(regclass, name) IS 'internal: refu
 
 -- Take down what stands on columns of a table: its policies, the lookups of its children, and
 -- theirs.  Row security stays on, so that nothing is open until put_up().
-CREATE FUNCTION toms.take_down(relation regclass, col name DEFAULT NULL)
+CREATE FUNCTION toms.take_down(relation regclass)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found record;
@@ -48,10 +48,10 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.take_down(regclass, name) FROM PUBLIC;
-COMMENT ON FUNCTION toms.take_down(regclass, name) IS 'internal: take down policies and lookups that stand on a table''s columns';
+REVOKE ALL ON FUNCTION toms.take_down(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.take_down(regclass) IS 'internal: take down policies and lookups that stand on a table''s columns';
 
-CREATE FUNCTION toms.put_up(relation regclass, col name DEFAULT NULL)
+CREATE FUNCTION toms.put_up(relation regclass)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found record;
@@ -75,8 +75,8 @@ BEGIN
     PERFORM toms.sync_policies(r) FROM toms.descendants(relation) d, toms.relation_tree(d.descendant) r;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.put_up(regclass, name) FROM PUBLIC;
-COMMENT ON FUNCTION toms.put_up(regclass, name) IS 'internal: put up again what take_down() took';
+REVOKE ALL ON FUNCTION toms.put_up(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.put_up(regclass) IS 'internal: put up again what take_down() took';
 
 -- The part that a column plays in a protection, as the end of a sentence; NULL: none.
 CREATE FUNCTION toms.column_use(relation regclass, col name)

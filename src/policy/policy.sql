@@ -191,6 +191,8 @@ BEGIN
     SELECT d.*, toms.column_labels(protect_child.root::regclass) AS columns INTO parent FROM toms.describe(protect_child.root::regclass) d;
     FOR rel IN SELECT r FROM toms.relation_tree(child::regclass) r LOOP
         PERFORM toms.forget_namesake(rel);      -- its root's declarations count from now on
+        PERFORM toms.write_row_label(rel, substr(p.polname, 11), NULL) FROM pg_policy p
+        WHERE p.polrelid = rel AND p.polname LIKE 'toms\_rows\_%';
         PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
