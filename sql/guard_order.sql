@@ -18,7 +18,9 @@ INSERT INTO ord.person SELECT i, 'acme', 'staff' || i || '@acme', i, 'x', 'x' FR
 INSERT INTO ord.person VALUES (3000, 'globex', 'boss@globex', 7, 'x', 'x');
 INSERT INTO ord.visit SELECT i, i, 'staff' || i || '@acme', i FROM generate_series(1, 2000) i;
 INSERT INTO ord.visit VALUES (3000, 3000, 'boss@globex', 7);
-ANALYZE ord.person, ord.visit;
+CREATE TABLE ord.known AS SELECT 3000 AS id, 1 AS x;        -- the caller's own, not protected
+GRANT SELECT ON ord.known TO PUBLIC;
+ANALYZE ord.person, ord.visit, ord.known;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('ord.person', tenant => 'tenant_id');
 SELECT toms.protect('ord.visit', parent => 'ord.person', parent_key => 'person');
@@ -46,6 +48,13 @@ SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN pg_try_advisory_xact_lock_shared(44) END$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.visit WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN pg_try_advisory_xact_lock_shared(45) END$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person p JOIN ord.visit v ON v.id = p.id AND CASE WHEN p.n = v.n THEN pg_try_advisory_xact_lock_shared(46) END WHERE p.email = 'boss@globex'$$);
+-- by what PostgreSQL derives from a join
+CREATE FUNCTION pg_temp.reached() RETURNS int LANGUAGE plpgsql STABLE COST 0.0001 AS $$ BEGIN RAISE EXCEPTION 'reached'; END $$;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_seqscan = off;
+SELECT regress.locks_after($$SELECT count(*) FROM (VALUES (3000, 1)) o (id, x) JOIN ord.person p ON p.id = o.id AND CASE WHEN p.n = 7 THEN pg_temp.reached() ELSE 1 END = o.x$$);
+SELECT regress.locks_after($$SELECT count(*) FROM ord.known o JOIN ord.person p ON p.id = o.id AND CASE WHEN p.n = 7 THEN pg_temp.reached() ELSE 1 END = o.x$$);
 -- errors that only a row can reach
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND a = b$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.visit WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN log(random() * 0) END IS NULL$$);

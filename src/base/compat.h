@@ -1,8 +1,7 @@
 /*
  * compat.h - the only file that asks which major version of PostgreSQL this is.
  *
- * Everything that differs between the versions we build for (15 to 18) gets one
- * name here; the rest of the source uses that name.
+ * What differs between the versions we build for (15 to 18) gets one name here.
  */
 #ifndef TOMS_COMPAT_H
 #define TOMS_COMPAT_H
@@ -68,11 +67,13 @@ typedef void TomsJsonActionResult;
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
-/* The executor's hooks. */
+/* The executor's hooks; what an equivalence class has been taken for. */
 #if PG_VERSION_NUM >= 180000
+#define toms_ec_derives(equivalence) ((equivalence)->ec_derives_list)
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count
 #else
+#define toms_ec_derives(equivalence) ((equivalence)->ec_derives)
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
 #endif

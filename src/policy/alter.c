@@ -198,7 +198,7 @@ Datum
 toms_check_condition(PG_FUNCTION_ARGS)
 {
 	Relation	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
-	Node	   *condition = toms_policy_parse(rel, psprintf("(%s)", text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	Node	   *condition = toms_policy_parse(rel, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	TupleDesc	desc;
 	Datum		values[2];
 	bool		nulls[2] = {false};

@@ -181,18 +181,35 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 	return condition;
 }
 
+/* One expression and nothing beside it: what is put in must not get out of its place. */
+static Node *
+raw_expression(const char *text)
+{
+	List	   *raw = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
+
+	if (select->op != SETOP_NONE || list_length(select->targetList) != 1 || select->distinctClause || select->intoClause ||
+		select->fromClause || select->whereClause || select->groupClause || select->havingClause ||
+		select->windowClause || select->valuesLists || select->sortClause || select->limitOffset ||
+		select->limitCount || select->lockingClause || select->withClause ||
+		linitial_node(ResTarget, select->targetList)->name)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the condition is not one expression"),
+				 errhint("Write it as after WHERE: kind = 'SICK'.")));
+	return linitial_node(ResTarget, select->targetList)->val;
+}
+
 Node *
 toms_policy_parse(Relation rel, const char *condition)
 {
-	List	   *raw = raw_parser(psprintf("SELECT %s", condition), RAW_PARSE_DEFAULT);
-	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *item;
 	Node	   *node;
 
 	item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false);
 	addNSItemToQuery(pstate, item, false, true, true);
-	node = transformWhereClause(pstate, linitial_node(ResTarget, select->targetList)->val,
+	node = transformWhereClause(pstate, raw_expression(condition),
 								EXPR_KIND_POLICY, "POLICY");
 	assign_expr_collations(pstate, node);
 	free_parsestate(pstate);

@@ -1,7 +1,8 @@
 /*
  * order.c - conditions of a query that would be evaluated before the policies.
  *
- * Called by hooks.c when paths for a table have been made.  PostgreSQL takes a condition for
+ * Called by hooks.c when all paths of a query level have been made, before a plan is made of
+ * them.  PostgreSQL takes a condition for
  * leakproof if no function in it that is not leakproof gets a column; a cheap one is then
  * evaluated before the policy.  But whether such a function is reached can hang on a column:
  * CASE WHEN n = 7 THEN pg_try_advisory_lock(44) END tells of n in rows that are hidden.  So
@@ -10,6 +11,7 @@
  */
 #include "policy/policy_int.h"
 
+#include "base/compat.h"
 #include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
@@ -80,11 +82,40 @@ order(List *conditions)
 	}
 }
 
-void
-toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte)
+static bool
+has_protected(PlannerInfo *root)
 {
-	if (rte->rtekind != RTE_RELATION || toms_catalog_relation(rte->relid) == NULL)
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		RangeTblEntry *rte = root->simple_rte_array[i];
+
+		if (root->simple_rel_array[i] && rte->rtekind == RTE_RELATION && toms_catalog_relation(rte->relid))
+			return true;
+	}
+	return false;
+}
+
+/* Conditions stand at the relations, and in the equivalences that joins are derived from. */
+void
+toms_policy_order_conditions(PlannerInfo *root)
+{
+	ListCell   *cell;
+
+	if (!has_protected(root))
 		return;
-	order(rel->baserestrictinfo);
-	order(rel->joininfo);
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		if (root->simple_rel_array[i])
+		{
+			order(root->simple_rel_array[i]->baserestrictinfo);
+			order(root->simple_rel_array[i]->joininfo);
+		}
+	}
+	foreach(cell, root->eq_classes)
+	{
+		EquivalenceClass *equivalence = lfirst_node(EquivalenceClass, cell);
+
+		order(equivalence->ec_sources);
+		order(toms_ec_derives(equivalence));
+	}
 }

@@ -72,10 +72,10 @@ extern void toms_policy_before_drop(List *relids);
 extern void toms_policy_after_drop(void);
 
 /*
- * For set_rel_pathlist_hook: conditions that PostgreSQL takes for leakproof because their
- * functions get no column are evaluated after the policies of a protected table.
+ * For create_upper_paths_hook: conditions that PostgreSQL takes for leakproof because their
+ * functions get no column are evaluated after the policies of protected tables.
  */
-extern void toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte);
+extern void toms_policy_order_conditions(PlannerInfo *root);
 
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);
