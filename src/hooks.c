@@ -54,15 +54,24 @@ shmem_startup(void)
 }
 
 static PlannedStmt *
+call_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	return next_planner ? next_planner(parse, query_string, cursor_options, params)
+		: standard_planner(parse, query_string, cursor_options, params);
+}
+
+static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
-	TomsLevel	level = toms_guard_push_level(NIL);
+	TomsLevel	level;
 	PlannedStmt *result;
 
+	if (!toms_guard_needs_level())
+		return call_planner(parse, query_string, cursor_options, params);
+	level = toms_guard_push_level();
 	PG_TRY();
 	{
-		result = next_planner ? next_planner(parse, query_string, cursor_options, params)
-			: standard_planner(parse, query_string, cursor_options, params);
+		result = call_planner(parse, query_string, cursor_options, params);
 	}
 	PG_FINALLY();
 	{
@@ -73,24 +82,45 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 }
 
 static void
+call_executor_start(QueryDesc *query, int eflags)
+{
+	if (next_executor_start)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
 executor_start(QueryDesc *query, int eflags)
 {
 	bool		to_pin = toms_guard_before_start(query);
-	TomsLevel	level = toms_guard_push_level(query->plannedstmt->rtable);
 
-	PG_TRY();
+	if (!toms_guard_needs_level())
+		call_executor_start(query, eflags);
+	else
 	{
-		if (next_executor_start)
-			next_executor_start(query, eflags);
-		else
-			standard_ExecutorStart(query, eflags);
+		TomsLevel	level = toms_guard_push_level();
+
+		PG_TRY();
+		{
+			call_executor_start(query, eflags);
+		}
+		PG_FINALLY();
+		{
+			toms_guard_pop_level(level);
+		}
+		PG_END_TRY();
 	}
-	PG_FINALLY();
-	{
-		toms_guard_pop_level(level);
-	}
-	PG_END_TRY();
 	toms_guard_after_start(query, to_pin);
+}
+
+static void
+call_executor_run(TOMS_EXECUTOR_RUN_PARAMS)
+{
+	if (next_executor_run)
+		next_executor_run(TOMS_EXECUTOR_RUN_ARGS);
+	else
+		standard_ExecutorRun(TOMS_EXECUTOR_RUN_ARGS);
 }
 
 static void
@@ -99,13 +129,15 @@ executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 	TomsLevel	level;
 
 	toms_guard_before_run(query);
+	if (!toms_guard_needs_run_level(query))
+	{
+		call_executor_run(TOMS_EXECUTOR_RUN_ARGS);
+		return;
+	}
 	level = toms_guard_push_run(query);
 	PG_TRY();
 	{
-		if (next_executor_run)
-			next_executor_run(TOMS_EXECUTOR_RUN_ARGS);
-		else
-			standard_ExecutorRun(TOMS_EXECUTOR_RUN_ARGS);
+		call_executor_run(TOMS_EXECUTOR_RUN_ARGS);
 	}
 	PG_FINALLY();
 	{
@@ -115,16 +147,28 @@ executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 }
 
 static void
+call_executor_finish(QueryDesc *query)
+{
+	if (next_executor_finish)
+		next_executor_finish(query);
+	else
+		standard_ExecutorFinish(query);
+}
+
+static void
 executor_finish(QueryDesc *query)
 {
-	TomsLevel	level = toms_guard_push_level(NIL);
+	TomsLevel	level;
 
+	if (!toms_guard_needs_level())
+	{
+		call_executor_finish(query);
+		return;
+	}
+	level = toms_guard_push_level();
 	PG_TRY();
 	{
-		if (next_executor_finish)
-			next_executor_finish(query);
-		else
-			standard_ExecutorFinish(query);
+		call_executor_finish(query);
 	}
 	PG_FINALLY();
 	{
@@ -147,7 +191,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 {
 	/* the statement's own tree may be gone when it has run */
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
-	TomsLevel	level = toms_guard_push_level(NIL);
+	TomsLevel	level = toms_guard_push_level();
 
 	toms_guard_enter_utility(before);
 	PG_TRY();

@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "context/context.h"
 #include "fmgr.h"
+#include "guard/guard.h"
 #include "hooks.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	toms_catalog_init();
 	toms_keyring_init();
 	toms_context_init();
+	toms_guard_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

@@ -12,6 +12,7 @@
 #include "guard/guard_int.h"
 
 #include "access/parallel.h"
+#include "access/xact.h"
 #include "base/change.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
@@ -48,32 +49,59 @@ typedef struct TomsPassages
 static dlist_head pins = DLIST_STATIC_INIT(pins);
 static TomsLevel current;
 
+/* The range table of the statement that is being started: it has been checked. */
+static List *checked_rtable = NIL;
+
 /* levels ----------------------------------------------------------------------------- */
 
-TomsLevel
-toms_guard_push_level(List *checked_rtable)
+/*
+ * A level that differs from the one around it in nothing that is asked later need not be
+ * pushed: most do not.  What a parallel worker runs itself is told by its depth.
+ */
+bool
+toms_guard_needs_level(void)
 {
-	TomsLevel	enclosing = current;
 	Oid			user;
+	int			security;
 
-	current.depth++;
-	current.checked_rtable = checked_rtable;
-	GetUserIdAndSecContext(&user, &current.security);
-	return enclosing;
+	GetUserIdAndSecContext(&user, &security);
+	return security != current.security || IsParallelWorker();
 }
 
 /*
  * A cursor WITH HOLD is run to its end at COMMIT, in the context of its transaction, and
  * read afterwards by whoever has the connection then: also what functions in it read.
  */
+static bool
+is_held(QueryDesc *query)
+{
+	return ActivePortal && ActivePortal->queryDesc == query &&
+		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0;
+}
+
+bool
+toms_guard_needs_run_level(QueryDesc *query)
+{
+	return toms_guard_needs_level() || is_held(query);
+}
+
+TomsLevel
+toms_guard_push_level(void)
+{
+	TomsLevel	enclosing = current;
+	Oid			user;
+
+	current.depth++;
+	GetUserIdAndSecContext(&user, &current.security);
+	return enclosing;
+}
+
 TomsLevel
 toms_guard_push_run(QueryDesc *query)
 {
-	TomsLevel	enclosing = toms_guard_push_level(NIL);
+	TomsLevel	enclosing = toms_guard_push_level();
 
-	if (ActivePortal && ActivePortal->queryDesc == query &&
-		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0)
-		current.holding = true;
+	current.holding |= is_held(query);
 	return enclosing;
 }
 
@@ -81,6 +109,33 @@ void
 toms_guard_pop_level(TomsLevel level)
 {
 	current = level;
+}
+
+/* What has been checked is no more being started, whatever became of it. */
+static void
+forget_checked(void)
+{
+	checked_rtable = NIL;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	forget_checked();
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId sub, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_checked();
+}
+
+void
+toms_guard_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
 }
 
 void
@@ -304,7 +359,7 @@ toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
 	bool		pin;
 
-	if (rtable == current.checked_rtable || (IsParallelWorker() && current.depth == 0))
+	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
 		return true;
 	return check_rtable(rtable, perminfos, false, refuse, &pin);
 }
@@ -315,10 +370,12 @@ toms_guard_before_start(QueryDesc *query)
 	PlannedStmt *stmt = query->plannedstmt;
 	bool		pin = false;
 
-	toms_observe_enable_query_ids(false);
+	if (!toms_observe_has_query_ids)
+		toms_observe_enable_query_ids(false);
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
+	checked_rtable = stmt->rtable;
 	return pin;
 }
 
@@ -346,6 +403,7 @@ toms_guard_after_start(QueryDesc *query, bool to_pin)
 {
 	Pin		   *pin;
 
+	forget_checked();
 	if (!to_pin)
 		return;
 	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));

@@ -14,9 +14,11 @@ extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
 extern Size toms_guard_shmem_beside(void);
 
+extern void toms_guard_init(void);
+
 /*
- * Levels of execution: planner and executor calls nest.  Push returns what pop needs;
- * pop must run on error too.
+ * Levels of execution: planner and executor calls nest.  Push, where a level is needed,
+ * returns what pop needs; pop must run on error too.
  */
 typedef struct TomsLevel
 {
@@ -24,10 +26,11 @@ typedef struct TomsLevel
 	int			security;		/* security context in which the level runs */
 	bool		holding;		/* inside of a cursor that outlives its transaction */
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
-	List	   *checked_rtable; /* has been checked before its executor is started */
 } TomsLevel;
 
-extern TomsLevel toms_guard_push_level(List *checked_rtable);
+extern bool toms_guard_needs_level(void);
+extern bool toms_guard_needs_run_level(QueryDesc *query);
+extern TomsLevel toms_guard_push_level(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 

@@ -68,6 +68,7 @@ extern int	toms_observe_count(void);
  * toms.would_refuse groups by query id, which costs time with every statement: it is switched
  * on where a table is observed, in other sessions from their next statement on.
  */
+extern bool toms_observe_has_query_ids;	/* in this session */
 extern void toms_observe_enable_query_ids(bool observing);
 
 extern uint64 toms_guard_administrator_count(void);

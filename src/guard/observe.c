@@ -43,6 +43,7 @@ typedef struct Observed
 } Observed;
 
 static HTAB *observed = NULL;
+bool		toms_observe_has_query_ids = false;
 static bool *is_observing = NULL;	/* shared; set once, by whoever first meets an observed table */
 
 PG_FUNCTION_INFO_V1(toms_would_refuse);
@@ -70,14 +71,12 @@ toms_observe_shmem_init(void)
 void
 toms_observe_enable_query_ids(bool observing)
 {
-	static bool enabled = false;
-
 	if (observing)
 		*is_observing = true;
-	if (!enabled && *is_observing)
+	if (*is_observing)
 	{
 		EnableQueryId();
-		enabled = true;
+		toms_observe_has_query_ids = true;
 	}
 }
 
