@@ -48,6 +48,22 @@ SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN pg_try_advisory_xact_lock_shared(44) END$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.visit WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN pg_try_advisory_xact_lock_shared(45) END$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person p JOIN ord.visit v ON v.id = p.id AND CASE WHEN p.n = v.n THEN pg_try_advisory_xact_lock_shared(46) END WHERE p.email = 'boss@globex'$$);
+-- by a sub-select, which is run when a row first reaches it
+SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND (n = 7) = (SELECT pg_try_advisory_xact_lock_shared(48))$$);
+SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN (SELECT pg_try_advisory_xact_lock_shared(49)) END$$);
+-- by a minimum that is found by index
+SELECT regress.locks_after($$SELECT min(email) FROM ord.person WHERE CASE WHEN n = 7 AND tenant_id = 'globex' THEN pg_try_advisory_xact_lock_shared(50) ELSE true END AND email > 'b'$$);
+-- by an array of the wrong shape
+SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN ARRAY[ARRAY[id], ARRAY[id, id]] IS NULL END$$);
+-- by an equality with a column that the policy compares
+SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND tenant_id = CASE WHEN n = 7 THEN current_setting('no.such') ELSE 'acme' END$$);
+-- by a comparison whose type the caller has made
+CREATE TYPE pg_temp.pair AS (a json, b int);
+CREATE TYPE pg_temp.span AS RANGE (subtype = pg_temp.pair);
+SET LOCAL plan_cache_mode = force_generic_plan;
+PREPARE greater(pg_temp.span, pg_temp.span, int) AS SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND CASE WHEN n = $3 THEN GREATEST($1, $2) IS NULL END;
+SELECT regress.locks_after($$EXECUTE greater(pg_temp.span(ROW('1', 2)::pg_temp.pair, NULL), pg_temp.span(ROW('1', 3)::pg_temp.pair, NULL), 7)$$);
+SET LOCAL plan_cache_mode = auto;
 -- by what PostgreSQL derives from a join
 CREATE FUNCTION pg_temp.reached() RETURNS int LANGUAGE plpgsql STABLE COST 0.0001 AS $$ BEGIN RAISE EXCEPTION 'reached'; END $$;
 SET LOCAL enable_hashjoin = off;
@@ -55,6 +71,7 @@ SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_seqscan = off;
 SELECT regress.locks_after($$SELECT count(*) FROM (VALUES (3000, 1)) o (id, x) JOIN ord.person p ON p.id = o.id AND CASE WHEN p.n = 7 THEN pg_temp.reached() ELSE 1 END = o.x$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.known o JOIN ord.person p ON p.id = o.id AND CASE WHEN p.n = 7 THEN pg_temp.reached() ELSE 1 END = o.x$$);
+SELECT regress.locks_after($$SELECT count(*) FROM (VALUES (3000, 'q'), (9, 'r')) w (i, x), ord.visit v WHERE v.id = w.i AND w.x = CASE WHEN v.n = 7 THEN current_setting('no.such') ELSE v.email END$$);
 -- errors that only a row can reach
 SELECT regress.locks_after($$SELECT count(*) FROM ord.person WHERE email = 'boss@globex' AND a = b$$);
 SELECT regress.locks_after($$SELECT count(*) FROM ord.visit WHERE email = 'boss@globex' AND CASE WHEN n = 7 THEN log(random() * 0) END IS NULL$$);

@@ -70,6 +70,13 @@ SELECT toms.protect('calls.mine', tenant => 'tenant');
 SELECT regress.verdict('SECURITY LABEL FOR toms ON TABLE calls.mine IS ''category=personal,mode=observe''');  -- refused
 SELECT regress.verdict('SECURITY LABEL FOR toms ON TABLE calls.mine IS NULL');                                -- refused
 
+-- the condition of a row label is one expression, whatever is written into it
+SELECT condition, regress.verdict(format('SELECT toms.label_rows(''calls.mine'', condition => %L, category => ''health'')', condition))
+FROM unnest(ARRAY['*', 'tenant = ''x'') UNION SELECT (true', 'tenant = ''x'') FROM pg_class WHERE (true', 'tenant = ''x''), (true',
+                  'tenant = ''x''); DROP TABLE calls.mine; --', 'tenant = ''x'') WITH CHECK (true', '', 'true', 'calls.mine IS NOT NULL',
+                  'tenant = (SELECT ''x'')', 'tenant > random()::text', 'nobody = 1']) condition;
+SELECT regress.verdict('SELECT toms.label_rows(''calls.mine'', condition => NULL, category => ''health'')');
+
 -- a check of a domain would be tested on the rows of every tenant
 RESET SESSION AUTHORIZATION;
 CREATE DOMAIN calls.iban AS text;

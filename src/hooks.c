@@ -16,6 +16,7 @@
 #include "guard/guard.h"
 #include "hooks.h"
 #include "miscadmin.h"
+#include "optimizer/paths.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "policy/policy.h"
@@ -34,6 +35,7 @@ static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
 static get_relation_info_hook_type next_relation_info = NULL;
+static set_rel_pathlist_hook_type next_pathlist = NULL;
 static create_upper_paths_hook_type next_upper_paths = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 
@@ -227,12 +229,20 @@ relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 }
 
 static void
+pathlist(PlannerInfo *root, RelOptInfo *rel, Index index, RangeTblEntry *rte)
+{
+	if (next_pathlist)
+		next_pathlist(root, rel, index, rte);
+	toms_policy_order_conditions(rel, rte);
+}
+
+static void
 upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
 {
 	if (next_upper_paths)
 		next_upper_paths(root, stage, input, output, extra);
 	if (stage == UPPERREL_FINAL)
-		toms_policy_order_conditions(root);
+		toms_policy_order_derived(root);
 }
 
 static bool
@@ -265,6 +275,8 @@ toms_hooks_install(void)
 	object_access_hook = object_access;
 	next_relation_info = get_relation_info_hook;
 	get_relation_info_hook = relation_info;
+	next_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = pathlist;
 	next_upper_paths = create_upper_paths_hook;
 	create_upper_paths_hook = upper_paths;
 	next_relation_stats = get_relation_stats_hook;

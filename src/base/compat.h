@@ -1,7 +1,5 @@
 /*
- * compat.h - the only file that asks which major version of PostgreSQL this is.
- *
- * What differs between the versions we build for (15 to 18) gets one name here.
+ * compat.h - what differs between PostgreSQL 15 and 18 gets one name here, and here only.
  */
 #ifndef TOMS_COMPAT_H
 #define TOMS_COMPAT_H
@@ -21,10 +19,7 @@
 #include "utils/queryjumble.h"
 #endif
 
-/*
- * Port holds a pointer to GSSAPI state in every build, so its layout does not
- * depend on ENABLE_GSS, and we need no Kerberos headers.
- */
+/* Port's layout does not depend on ENABLE_GSS: we need no Kerberos headers. */
 #ifdef ENABLE_GSS
 #undef ENABLE_GSS
 #include "libpq/libpq-be.h"
@@ -38,13 +33,16 @@
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
 #define toms_may_act_as(user, role) member_can_set_role(user, role)
+#define toms_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
+#define toms_owns_schema(schema, user) object_ownercheck(NamespaceRelationId, schema, user)
 #else
 #define toms_guc_malloc(size) malloc(size)
 #define toms_guc_free(ptr) free(ptr)
 #define toms_may_act_as(user, role) is_member_of_role(user, role)
+#define toms_owns_relation(relid, user) pg_class_ownercheck(relid, user)
+#define toms_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
 #endif
 
-/* The local transaction id of a backend, as its PGPROC shows it. */
 #if PG_VERSION_NUM >= 170000
 #define toms_proc_lxid(proc) ((proc)->vxid.lxid)
 #else
@@ -67,13 +65,15 @@ typedef void TomsJsonActionResult;
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
-/* The executor's hooks; what an equivalence class has been taken for. */
+/* The executor's hooks; what an equivalence class was taken for; NOT NULL that may be not valid yet. */
 #if PG_VERSION_NUM >= 180000
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives_list)
+#define toms_is_not_null(desc, i) (TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_VALID)
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count
 #else
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives)
+#define toms_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
 #endif

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "base/change.h"
+#include "base/compat.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
@@ -151,7 +152,7 @@ read_columns(TomsRelation *relation)
 		{
 			relation->subject = column->attnum;
 			relation->subject_type = toms_plain_type(column->atttypid);
-			relation->subject_not_null = column->attnotnull;
+			relation->subject_not_null = toms_is_not_null(RelationGetDescr(rel), i);
 		}
 		if (toms_label_get(label, "alias", &value))
 			relation->alias.id = strtoll(value, NULL, 10);
@@ -307,6 +308,30 @@ refresh(RelationEntry *entry, Oid relid)
 /* Entries of the hash table, which stay where they are, by the last bits of the OID. */
 #define FRONT_ENTRIES 256
 static RelationEntry *front[FRONT_ENTRIES];
+static int	being_built = 0;
+
+/*
+ * Dropped tables leave stale entries: those that say nothing are removed now and then, while
+ * none is being built.
+ */
+static void
+purge(void)
+{
+	static long room = 1024;
+	HASH_SEQ_STATUS scan;
+	RelationEntry *entry;
+
+	if (being_built > 0 || hash_get_num_entries(relations) < room)
+		return;
+	memset(front, 0, sizeof(front));
+	hash_seq_init(&scan, relations);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->stale && entry->context == NULL)
+			hash_search(relations, &entry->relid, HASH_REMOVE, NULL);
+	}
+	room = Max(1024, 2 * hash_get_num_entries(relations));
+}
 
 static TomsRelation *
 find_relation(Oid relid)
@@ -317,6 +342,7 @@ find_relation(Oid relid)
 	if (relid < FirstNormalObjectId)
 		return NULL;
 	check_stack_depth();		/* parents in a circle */
+	purge();
 	entry = hash_search(relations, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
@@ -324,8 +350,17 @@ find_relation(Oid relid)
 		entry->context = NULL;
 		entry->relation = NULL;
 	}
-	for (int tries = 0; entry->stale && tries < 8; tries++)
-		refresh(entry, relid);
+	being_built++;
+	PG_TRY();
+	{
+		for (int tries = 0; entry->stale && tries < 8; tries++)
+			refresh(entry, relid);
+	}
+	PG_FINALLY();
+	{
+		being_built--;
+	}
+	PG_END_TRY();
 	front[relid % FRONT_ENTRIES] = entry;
 	return entry->relation;
 }

@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/system_settings.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
@@ -238,13 +239,11 @@ static void
 read_row_labels(TomsRelation *relation)
 {
 	Relation	policies = table_open(PolicyRelationId, AccessShareLock);
-	int			level = NewGUCNestLevel();
+	int			level = toms_use_system_settings();
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation->root));
 	scan = systable_beginscan(policies, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
 	while ((tuple = systable_getnext(scan)) != NULL)

@@ -426,6 +426,15 @@ refuse_fetch(TomsReason reason)
 	toms_refuse(&refusal);
 }
 
+/* A permission may have ended since the last rows were fetched. */
+static void
+check_again(PlannedStmt *stmt)
+{
+	bool		pin;
+
+	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
+}
+
 void
 toms_guard_before_run(QueryDesc *query)
 {
@@ -444,6 +453,8 @@ toms_guard_before_run(QueryDesc *query)
 			refuse_fetch(toms_context_check() == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
 		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
+		if (!pin->is_new)
+			check_again(query->plannedstmt);
 		pin->is_new = false;
 		return;
 	}

@@ -10,6 +10,9 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/compat.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/namespace.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
@@ -20,6 +23,7 @@
 #include "nodes/value.h"
 #include "parser/parse_type.h"
 #include "policy/policy.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -265,20 +269,29 @@ check_statistics(CreateStatsStmt *statistics)
 	}
 }
 
+/*
+ * Protected tables that a DROP names, NIL if there are none.  Without a lock: PostgreSQL's own
+ * test of who may drop comes later, so only what the caller owns is touched before it.
+ */
 static List *
-tables_named(DropStmt *drop)
+protected_tables_named(DropStmt *drop)
 {
 	List	   *relids = NIL;
+	bool		concerns = false;
 	ListCell   *cell;
 
 	foreach(cell, drop->objects)
 	{
 		Oid			relid = relation_named(makeRangeVarFromNameList(lfirst_node(List, cell)));
 
-		if (OidIsValid(relid))
-			relids = lappend_oid(relids, relid);
+		if (!OidIsValid(relid))
+			continue;
+		if (!toms_owns_relation(relid, GetUserId()) && !toms_owns_schema(get_rel_namespace(relid), GetUserId()))
+			return NIL;
+		concerns |= is_protected(relid);
+		relids = lappend_oid(relids, relid);
 	}
-	return relids;
+	return concerns ? relids : NIL;
 }
 
 /* Refuse what would open a table; false if the statement concerns no row security. */
@@ -317,10 +330,7 @@ check_ddl(Node *statement)
 			return true;
 		case T_DropStmt:
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
-			{
-				toms_policy_before_drop(tables_named((DropStmt *) statement));
-				return true;
-			}
+				return toms_policy_before_drop(protected_tables_named((DropStmt *) statement));
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
 			if (toms_policy_is_reserved(policy) && is_protected(relation_named(table)))
@@ -403,7 +413,8 @@ tell_of_likeness(CreateStmt *create)
 		if (OidIsValid(relid) && toms_catalog_relation(relid))
 			ereport(NOTICE,
 					(errmsg("table \"%s\" is like a protected one, but not protected", create->relation->relname),
-					 errhint("SELECT toms.protect('%s', …); before it holds any row.", create->relation->relname)));
+					 errhint("SELECT toms.protect(%s, …); before it holds any row.",
+							 quote_literal_cstr(quote_identifier(create->relation->relname)))));
 	}
 }
 

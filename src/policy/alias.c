@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -51,9 +52,33 @@ equality(Oid type)
 	}
 }
 
-/* An index whose first column is the given one and that holds every row, or InvalidOid. */
+/*
+ * Whether a btree holds every row and begins with these columns (the second may be 0), in the
+ * order that their types' own comparison has.
+ */
+static bool
+begins_with(Relation index, Relation rel, AttrNumber first, AttrNumber second)
+{
+	Form_pg_index form = index->rd_index;
+	AttrNumber	columns[] = {first, second};
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || form->indcheckxmin ||
+		RelationGetIndexPredicate(index) != NIL || RelationGetIndexExpressions(index) != NIL)
+		return false;
+	for (int i = 0; i < lengthof(columns) && columns[i] != 0; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), columns[i] - 1);
+
+		if (i >= form->indnkeyatts || form->indkey.values[i] != columns[i] ||
+			index->rd_indcollation[i] != column->attcollation ||
+			index->rd_opfamily[i] != get_opclass_family(GetDefaultOpClass(toms_plain_type(column->atttypid), BTREE_AM_OID)))
+			return false;
+	}
+	return true;
+}
+
 static Oid
-index_on(Relation rel, AttrNumber column)
+index_on(Relation rel, AttrNumber first, AttrNumber second)
 {
 	Oid			found = InvalidOid;
 	ListCell   *cell;
@@ -61,11 +86,8 @@ index_on(Relation rel, AttrNumber column)
 	foreach(cell, RelationGetIndexList(rel))
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-		Form_pg_index form = index->rd_index;
 
-		if (form->indkey.values[0] == column && index->rd_rel->relam == BTREE_AM_OID &&
-			form->indisvalid && !form->indcheckxmin && RelationGetIndexPredicate(index) == NIL &&
-			RelationGetIndexExpressions(index) == NIL)
+		if (begins_with(index, rel, first, second))
 			found = lfirst_oid(cell);
 		index_close(index, AccessShareLock);
 	}
@@ -83,6 +105,13 @@ is_of_tenant(HeapTuple tuple, Relation rel, const TomsRelation *persons, const T
 		DatumGetBool(OidFunctionCall2Coll(equality(persons->tenant_type), DEFAULT_COLLATION_OID, tenant, wanted));
 }
 
+static void
+set_key(ScanKey key, Relation rel, AttrNumber column, Oid type, Datum value)
+{
+	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
+						   TupleDescAttr(RelationGetDescr(rel), column - 1)->attcollation, equality(type), value);
+}
+
 /*
  * The alias of the one person with that canonical key, as text.  NULL if there is none, or
  * several.  Where the persons' table does not tell tenants apart its keys must be unique in
@@ -93,11 +122,13 @@ find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext 
 {
 	Relation	rel = table_open(alias->relid, AccessShareLock);
 	const TomsRelation *persons = toms_catalog_relation(alias->relid);
-	Oid			index = index_on(rel, alias->canonical);
+	Oid			index = index_on(rel, alias->canonical, 0);
 	char	   *found = NULL;
 	int			persons_found = 0;
+	int			nkeys = 0;
+	Datum		tenant;
 	SysScanDesc scan;
-	ScanKeyData key;
+	ScanKeyData keys[2];
 	HeapTuple	tuple;
 
 	if (persons && persons->tenant == 0)
@@ -108,10 +139,14 @@ find_alias(const TomsAlias *alias, Datum canonical, Oid type, const TomsContext 
 		table_close(rel, AccessShareLock);
 		return NULL;
 	}
-	ScanKeyEntryInitialize(&key, 0, alias->canonical, BTEqualStrategyNumber, InvalidOid,
-						   TupleDescAttr(RelationGetDescr(rel), alias->canonical - 1)->attcollation,
-						   equality(type), canonical);
-	scan = systable_beginscan(rel, index, OidIsValid(index), GetActiveSnapshot(), 1, &key);
+	if (!OidIsValid(index) && persons && toms_identifier_value(context->tenant, persons->tenant_type, &tenant))
+	{
+		index = index_on(rel, persons->tenant, alias->canonical);
+		if (OidIsValid(index))
+			set_key(&keys[nkeys++], rel, persons->tenant, persons->tenant_type, tenant);
+	}
+	set_key(&keys[nkeys++], rel, alias->canonical, type, canonical);
+	scan = systable_beginscan(rel, index, OidIsValid(index), GetActiveSnapshot(), nkeys, keys);
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		bool		isnull;

@@ -114,10 +114,17 @@ same_text(const char *a, const char *b)
 bool
 toms_policy_same_form(Oid one, Oid other)
 {
-	const TomsRelation *b = toms_catalog_relation(other);
 	const TomsRelation *a = toms_catalog_relation(one);
+	const TomsRelation *b = toms_catalog_relation(other);
 
-	b = toms_catalog_relation(other);	/* looking up the other may have renewed it */
+	/* looking up the one may renew the other, but only what has been invalidated meanwhile */
+	for (int tries = 0; tries < 8 && (a != toms_catalog_relation(one) || b != toms_catalog_relation(other)); tries++)
+	{
+		a = toms_catalog_relation(one);
+		b = toms_catalog_relation(other);
+	}
+	if (a == NULL || b == NULL)
+		return false;
 	if (!same_column(a, a->tenant, b, b->tenant) || !same_column(a, a->subject, b, b->subject) ||
 		!same_column(a, a->parent_key, b, b->parent_key) || !same_column(a, a->parent_type, b, b->parent_type) ||
 		strcmp(a->category, b->category) != 0 || a->shares_null_tenant != b->shares_null_tenant ||
@@ -138,18 +145,19 @@ toms_policy_same_form(Oid one, Oid other)
 }
 
 /* A parent can be dropped together with its children, or after them. */
-void
+bool
 toms_policy_before_drop(List *relids)
 {
 	StringInfoData tables;
 	ListCell   *cell;
 
 	if (relids == NIL || !toms_catalog_is_installed())
-		return;
+		return false;
 	initStringInfo(&tables);
 	foreach(cell, relids)
 		appendStringInfo(&tables, "%s%u", tables.len ? "," : "", lfirst_oid(cell));
 	toms_policy_run_as_superuser(psprintf("SELECT toms.before_drop_tables('{%s}')", tables.data));
+	return true;
 }
 
 void

@@ -156,9 +156,15 @@ COMMENT ON FUNCTION toms.before_drop_tables(oid[]) IS 'internal: drop lookups wh
 
 -- A child of a dropped parent is closed until it is protected anew.
 CREATE FUNCTION toms.forget_dropped()
-RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child)
-                                 OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.parent);
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    gone bigint[] := ARRAY(SELECT p.id FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child)
+                                                          OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.parent));
+BEGIN
+    IF cardinality(gone) > 0 THEN       -- every session forgets what it knows when the table is written
+        DELETE FROM toms.parent p WHERE p.id = ANY (gone);
+    END IF;
+END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_dropped() FROM PUBLIC;
 COMMENT ON FUNCTION toms.forget_dropped() IS 'internal: forget parents and children that have been dropped';

@@ -8,7 +8,6 @@
  */
 #include "policy/policy_int.h"
 
-#include "access/xact.h"
 #include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
@@ -179,7 +178,7 @@ find_kept(const TomsRelation *relation, AclMode verbs, const char *category)
 		KeptDecision *kept = &relation->decisions->kept[i];
 
 		if (kept->changes == toms_change_count && kept->verbs == verbs && strcmp(kept->category, category) == 0 &&
-			GetCurrentStatementStartTimestamp() < kept->decision.holds_until)
+			GetCurrentTimestamp() < kept->decision.holds_until)
 			return kept;
 	}
 	return NULL;

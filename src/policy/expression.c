@@ -10,6 +10,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "base/system_settings.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -181,23 +182,19 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 	return condition;
 }
 
-/* One expression and nothing beside it: what is put in must not get out of its place. */
+/* As CREATE POLICY parses it: one expression, which cannot get out of its place. */
 static Node *
 raw_expression(const char *text)
 {
-	List	   *raw = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
+	List	   *raw = raw_parser(psprintf("CREATE POLICY p ON t USING (%s)", text), RAW_PARSE_DEFAULT);
+	CreatePolicyStmt *policy = (CreatePolicyStmt *) linitial_node(RawStmt, raw)->stmt;
 
-	if (select->op != SETOP_NONE || list_length(select->targetList) != 1 || select->distinctClause || select->intoClause ||
-		select->fromClause || select->whereClause || select->groupClause || select->havingClause ||
-		select->windowClause || select->valuesLists || select->sortClause || select->limitOffset ||
-		select->limitCount || select->lockingClause || select->withClause ||
-		linitial_node(ResTarget, select->targetList)->name)
+	if (list_length(raw) != 1 || !IsA(policy, CreatePolicyStmt) || policy->qual == NULL || policy->with_check != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("the condition is not one expression"),
 				 errhint("Write it as after WHERE: kind = 'SICK'.")));
-	return linitial_node(ResTarget, select->targetList)->val;
+	return policy->qual;
 }
 
 Node *
@@ -370,11 +367,9 @@ is_intact(const TomsRelation *relation)
 static bool
 find_whether_intact(const TomsRelation *relation)
 {
-	int			level = NewGUCNestLevel();
+	int			level = toms_use_system_settings();
 	bool		intact;
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	intact = is_intact(relation);
 	AtEOXact_GUC(true, level);
 	return intact;

@@ -56,7 +56,7 @@ REVOKE ALL ON FUNCTION toms.check_parent_column(regclass, name, regclass, name) 
 COMMENT ON FUNCTION toms.check_parent_column(regclass, name, regclass, name) IS 'internal: whether a parent key tells the tenant of a row';
 
 CREATE FUNCTION toms.check_ancestry(relation regclass, parent regclass)
-RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today record;
 BEGIN
@@ -231,7 +231,7 @@ COMMENT ON FUNCTION toms.remove_parent(regclass, text) IS 'rows of this type bel
 
 -- A key of persons is unique: by itself or, for the canonical one, within the tenant.
 CREATE FUNCTION toms.is_key_of_persons(relation regclass, col name)
-RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS boolean LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (
         SELECT FROM pg_index i
         WHERE i.indrelid = relation AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
@@ -331,6 +331,9 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET sear
 DECLARE
     normalized text;
 BEGIN
+    IF condition IS NULL OR category IS NULL THEN
+        RAISE EXCEPTION 'condition and category must be given' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     PERFORM toms.check_declarable(relation);
     IF NOT EXISTS (SELECT FROM toms.category c WHERE c.category = label_rows.category) THEN
         RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
@@ -343,8 +346,8 @@ BEGIN
         RAISE EXCEPTION 'the name of category "%" is too long for a label of rows', category USING ERRCODE = 'name_too_long';
     END IF;
     SELECT c.normalized INTO STRICT normalized FROM toms.check_condition(relation, condition) c;
-    PERFORM toms.write_row_label(label_rows.relation, label_rows.category, NULL) FROM toms.row_labels l WHERE l.relation = label_rows.relation AND l.category = label_rows.category;
-    PERFORM toms.write_row_label(relation, category, normalized);
+    PERFORM toms.drop_row_label(label_rows.relation, label_rows.category) FROM toms.row_labels l WHERE l.relation = label_rows.relation AND l.category = label_rows.category;
+    PERFORM toms.keep_row_label(relation, category, normalized);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;
     INSERT INTO toms.protection_history (relation_name, action, category, detail, by)
     VALUES (relation::text, 'label_rows', label_rows.category, normalized, session_user);
@@ -361,7 +364,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = unlabel_rows.relation AND l.category = unlabel_rows.category) THEN
         RAISE EXCEPTION 'no rows of % are labelled "%"', relation, category USING ERRCODE = 'undefined_object';
     END IF;
-    PERFORM toms.write_row_label(relation, category, NULL);
+    PERFORM toms.drop_row_label(relation, category);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;
     INSERT INTO toms.protection_history (relation_name, action, category, by)
     VALUES (relation::text, 'unlabel_rows', unlabel_rows.category, session_user);

@@ -1,7 +1,7 @@
 -- Permissions: permit() and forbid().
 
 CREATE FUNCTION toms.check_permit(relation regclass, verbs text[], purposes text[], scope text)
-RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today record;
 BEGIN

@@ -67,15 +67,16 @@ extern void toms_policy_after_rename(Oid relid, const char *column, const char *
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);
 
-/* Around DROP TABLE: views of toms that stand between the tables go with them. */
-extern void toms_policy_before_drop(List *relids);
+/* Around DROP TABLE: views of toms that stand between the tables go with them; false: there is nothing to do. */
+extern bool toms_policy_before_drop(List *relids);
 extern void toms_policy_after_drop(void);
 
 /*
- * For create_upper_paths_hook: conditions that PostgreSQL takes for leakproof because their
+ * For set_rel_pathlist_hook and create_upper_paths_hook: conditions that PostgreSQL takes for leakproof because their
  * functions get no column are evaluated after the policies of protected tables.
  */
-extern void toms_policy_order_conditions(PlannerInfo *root);
+extern void toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte);
+extern void toms_policy_order_derived(PlannerInfo *root);
 
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);

@@ -106,10 +106,15 @@ CREATE FUNCTION toms.check_condition(relation regclass, condition text, OUT norm
 REVOKE ALL ON FUNCTION toms.check_condition(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_condition(regclass, text) IS 'internal: a condition on rows as PostgreSQL prints it, and its columns; refuses what could tell of rows';
 
-CREATE FUNCTION toms.write_row_label(relation regclass, category text, condition text) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_write_row_label';
-REVOKE ALL ON FUNCTION toms.write_row_label(regclass, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.write_row_label(regclass, text, text) IS 'internal: keep or, with NULL, drop the condition of a row label';
+CREATE FUNCTION toms.keep_row_label(relation regclass, category text, condition text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_keep_row_label';
+REVOKE ALL ON FUNCTION toms.keep_row_label(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.keep_row_label(regclass, text, text) IS 'internal: keep the condition of a row label';
+
+CREATE FUNCTION toms.drop_row_label(relation regclass, category text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_drop_row_label';
+REVOKE ALL ON FUNCTION toms.drop_row_label(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.drop_row_label(regclass, text) IS 'internal: drop the condition of a row label';
 
 CREATE FUNCTION toms.relation_tree(relation regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -191,7 +196,7 @@ BEGIN
     SELECT d.*, toms.column_labels(protect_child.root::regclass) AS columns INTO parent FROM toms.describe(protect_child.root::regclass) d;
     FOR rel IN SELECT r FROM toms.relation_tree(child::regclass) r LOOP
         PERFORM toms.forget_namesake(rel);      -- its root's declarations count from now on
-        PERFORM toms.write_row_label(rel, substr(p.polname, 11), NULL) FROM pg_policy p
+        PERFORM toms.drop_row_label(rel, substr(p.polname, 11)) FROM pg_policy p
         WHERE p.polrelid = rel AND p.polname LIKE 'toms\_rows\_%';
         PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
         PERFORM toms.sync_policies(rel);

@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/debug_point.h"
+#include "base/system_settings.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_policy.h"
 #include "executor/spi.h"
@@ -31,7 +32,8 @@ static int	maintenance = 0;
 PG_FUNCTION_INFO_V1(toms_sync_policies);
 PG_FUNCTION_INFO_V1(toms_drop_policies);
 PG_FUNCTION_INFO_V1(toms_describe);
-PG_FUNCTION_INFO_V1(toms_write_row_label);
+PG_FUNCTION_INFO_V1(toms_keep_row_label);
+PG_FUNCTION_INFO_V1(toms_drop_row_label);
 PG_FUNCTION_INFO_V1(toms_tenant_condition);
 
 bool
@@ -56,12 +58,10 @@ toms_policy_run_as_superuser(const char *statements)
 {
 	Oid			user;
 	int			secure;
-	int			level = NewGUCNestLevel();
+	int			level = toms_use_system_settings();
 
 	GetUserIdAndSecContext(&user, &secure);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, secure | SECURITY_LOCAL_USERID_CHANGE);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	maintenance++;
 	PG_TRY();
 	{
@@ -227,18 +227,28 @@ toms_drop_policies(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* toms.write_row_label(relation, category, condition): the policy that keeps a row label; NULL drops it. */
-Datum
-toms_write_row_label(PG_FUNCTION_ARGS)
+static const char *
+row_label_policy(Datum category)
 {
-	const char *table = toms_relation_name(PG_GETARG_OID(0));
-	const char *policy = quote_identifier(psprintf(TOMS_ROWS_POLICY "%s", text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	return quote_identifier(psprintf(TOMS_ROWS_POLICY "%s", TextDatumGetCString(category)));
+}
 
-	if (PG_ARGISNULL(2))
-		toms_policy_run_as_superuser(psprintf("DROP POLICY %s ON %s", policy, table));
-	else
-		toms_policy_run_as_superuser(psprintf("CREATE POLICY %s ON %s AS RESTRICTIVE FOR SELECT TO toms_lookup USING (%s)",
-											  policy, table, text_to_cstring(PG_GETARG_TEXT_PP(2))));
+/* toms.keep_row_label(relation, category, condition): make the policy that keeps a row label */
+Datum
+toms_keep_row_label(PG_FUNCTION_ARGS)
+{
+	toms_policy_run_as_superuser(psprintf("CREATE POLICY %s ON %s AS RESTRICTIVE FOR SELECT TO toms_lookup USING (%s)",
+										  row_label_policy(PG_GETARG_DATUM(1)), toms_relation_name(PG_GETARG_OID(0)),
+										  text_to_cstring(PG_GETARG_TEXT_PP(2))));
+	PG_RETURN_VOID();
+}
+
+/* toms.drop_row_label(relation, category) */
+Datum
+toms_drop_row_label(PG_FUNCTION_ARGS)
+{
+	toms_policy_run_as_superuser(psprintf("DROP POLICY %s ON %s", row_label_policy(PG_GETARG_DATUM(1)),
+										  toms_relation_name(PG_GETARG_OID(0))));
 	PG_RETURN_VOID();
 }
 
