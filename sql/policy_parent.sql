@@ -122,7 +122,7 @@ SELECT regress.verdict($$INSERT INTO hr.item VALUES (13, 1, 17) ON CONFLICT (id)
 SELECT regress.verdict($$INSERT INTO hr.item VALUES (13, 3, 17) ON CONFLICT (id) DO NOTHING$$);         -- refused: another tenant's order
 MERGE INTO hr.item i USING (VALUES (11), (12), (13), (14)) s (id) ON i.id = s.id
     WHEN MATCHED THEN UPDATE SET note = 'merged';
-SELECT id, note FROM hr.item ORDER BY id;                                                               -- 11 and 12
+SELECT id, note FROM hr.item ORDER BY id;                                                               -- 11 and 12 are merged
 SELECT regress.verdict($$MERGE INTO hr.item i USING (VALUES (31, 3)) s (id, o) ON i.id = s.id
     WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.o, 17)$$);                                             -- refused: another tenant's order
 SELECT regress.verdict($$UPDATE hr.item i SET note = 'from' FROM hr.item j WHERE j.id = i.id$$);        -- 3 rows
@@ -174,7 +174,7 @@ SELECT q, regress.verdict(q) FROM unnest(ARRAY['SELECT FROM ' || :'lookup', 'EXP
     'SELECT FROM hr.invoker', 'EXPLAIN SELECT FROM hr.over', 'SELECT hr.within()', 'SELECT hr.definer()', 'SELECT hr.within() FROM hr.item',
     'SELECT FROM hr.mine', 'SELECT FROM ' || :'lookup' || ' FOR SHARE', 'INSERT INTO ' || :'lookup' || ' VALUES (9)', 'LOCK ' || :'lookup',
     'WITH i AS (SELECT FROM hr.item) SELECT FROM ' || :'lookup']) q;                                    -- refused, each
-COPY (SELECT toms_key FROM :lookup) TO STDOUT;                                                                 -- refused
+COPY (SELECT toms_key FROM :lookup) TO STDOUT;                                                          -- refused
 ROLLBACK;
 SELECT regress.verdict('SELECT FROM ' || :'lookup');                                                    -- refused: no context either
 SET SESSION AUTHORIZATION regress_owner;
@@ -408,8 +408,13 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'absence_management') \gset
 SELECT regress.verdict('SELECT FROM hr.entry_2024');                                                    -- refused: 55000
 COMMIT;
+-- and an administrator puts it back
 SET SESSION AUTHORIZATION regress_owner;
+ALTER TABLE hr.entry ATTACH PARTITION hr.entry_2024 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');   -- refused
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'test';
 ALTER TABLE hr.entry ATTACH PARTITION hr.entry_2024 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+RESET toms.reason;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'absence_management') \gset
 SELECT regress.ids('SELECT id FROM hr.entry_2024');                                                     -- 1

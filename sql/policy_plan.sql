@@ -16,23 +16,23 @@ SELECT toms.add_tenant('small', name => 'Small KG');
 SELECT toms.allow_enter(login => 'regress_job', tenants => '{small}', roles => '{regress_employee,regress_hr}') IS NOT NULL;
 SET SESSION AUTHORIZATION regress_owner;
 -- acme has 3,000 rows, small 10, 17 others about 410 each; person 1 has 1,000, 199 others 45 each
-CREATE TABLE hr.shift (id integer PRIMARY KEY, tenant_id text NOT NULL, person integer NOT NULL, kind text NOT NULL, day date NOT NULL, note text);
-INSERT INTO hr.shift SELECT i, CASE WHEN i % 10 < 3 THEN 'acme' WHEN i % 1000 = 999 THEN 'small' ELSE 'tenant ' || i % 17 END,
+CREATE TABLE hr.task (id integer PRIMARY KEY, tenant_id text NOT NULL, person integer NOT NULL, kind text NOT NULL, day date NOT NULL, note text);
+INSERT INTO hr.task SELECT i, CASE WHEN i % 10 < 3 THEN 'acme' WHEN i % 1000 = 999 THEN 'small' ELSE 'tenant ' || i % 17 END,
     CASE WHEN i / 10 % 10 = 1 THEN 1 ELSE 2 + i % 199 END, CASE i % 5 WHEN 0 THEN 'SICK' ELSE 'WORK' END, '2025-01-01'::date + i % 365
 FROM generate_series(1, 10000) i;
-CREATE INDEX shift_tenant_day ON hr.shift (tenant_id, day);
-CREATE INDEX shift_tenant_person ON hr.shift (tenant_id, person);
-CREATE TABLE hr.entry (id integer PRIMARY KEY, shift integer NOT NULL);
+CREATE INDEX task_tenant_day ON hr.task (tenant_id, day);
+CREATE INDEX task_tenant_person ON hr.task (tenant_id, person);
+CREATE TABLE hr.entry (id integer PRIMARY KEY, task integer NOT NULL);
 INSERT INTO hr.entry SELECT i, 1 + i % 10000 FROM generate_series(1, 20000) i;
-CREATE INDEX entry_shift ON hr.entry (shift);
-CREATE TABLE hr.open AS SELECT * FROM hr.shift;
+CREATE INDEX entry_task ON hr.entry (task);
+CREATE TABLE hr.open AS SELECT * FROM hr.task;
 GRANT SELECT ON hr.open TO PUBLIC;
-ANALYZE hr.shift, hr.entry, hr.open;
+ANALYZE hr.task, hr.entry, hr.open;
 SET SESSION AUTHORIZATION regress_officer;
-SELECT toms.protect('hr.shift', tenant => 'tenant_id', subject => 'person');
-SELECT toms.protect('hr.entry', parent => 'hr.shift', parent_key => 'shift');
-SELECT toms.permit('regress_hr', t, '{select,update}', '{planning}', scope => 'tenant') > 0 FROM unnest('{hr.shift,hr.entry}'::regclass[]) t;
-SELECT toms.permit('regress_employee', 'hr.shift', '{select,update}', '{planning}') > 0;
+SELECT toms.protect('hr.task', tenant => 'tenant_id', subject => 'person');
+SELECT toms.protect('hr.entry', parent => 'hr.task', parent_key => 'task');
+SELECT toms.permit('regress_hr', t, '{select,update}', '{planning}', scope => 'tenant') > 0 FROM unnest('{hr.task,hr.entry}'::regclass[]) t;
+SELECT toms.permit('regress_employee', 'hr.task', '{select,update}', '{planning}') > 0;
 RESET SESSION AUTHORIZATION;
 
 --
@@ -40,15 +40,15 @@ RESET SESSION AUTHORIZATION;
 --
 CREATE TABLE regress.query (n serial, scope text, query text);
 INSERT INTO regress.query (scope, query) SELECT scope, query FROM unnest('{tenant,own}'::text[]) scope, unnest(ARRAY[
-    'SELECT * FROM hr.shift', 'SELECT * FROM hr.shift WHERE id = 5', $$SELECT count(*) FROM hr.shift WHERE day > '2025-06-01'$$,
-    'SELECT * FROM hr.shift ORDER BY id LIMIT 100', $$SELECT * FROM hr.shift WHERE tenant_id = 'acme'$$, $$SELECT * FROM hr.shift WHERE tenant_id = 'small'$$,
-    $$SELECT * FROM hr.shift WHERE tenant_id <> 'acme'$$, $$SELECT * FROM hr.shift WHERE tenant_id > 'b'$$, $$SELECT * FROM hr.shift WHERE tenant_id LIKE 's%'$$,
-    'SELECT * FROM hr.shift WHERE person = 1', 'SELECT * FROM hr.shift WHERE person = 2', 'SELECT * FROM hr.shift WHERE person < 2',
-    $$SELECT * FROM hr.shift WHERE person IN (1, 2) AND kind = 'SICK'$$, 'SELECT tenant_id, count(*) FROM hr.shift GROUP BY 1',
-    'SELECT person, count(*) FROM hr.shift GROUP BY 1', 'SELECT * FROM hr.shift a JOIN hr.shift b USING (person, day)',
-    $$UPDATE hr.shift SET note = NULL WHERE day = '2025-06-01'$$]) query;
-INSERT INTO regress.query (scope, query) SELECT 'tenant', query FROM unnest(ARRAY['SELECT * FROM hr.entry', 'SELECT * FROM hr.entry WHERE shift = 5',
-    'SELECT * FROM hr.entry WHERE id = 5', 'SELECT * FROM hr.shift s JOIN hr.entry e ON e.shift = s.id WHERE s.day = ''2025-06-01''']) query;
+    'SELECT * FROM hr.task', 'SELECT * FROM hr.task WHERE id = 5', $$SELECT count(*) FROM hr.task WHERE day > '2025-06-01'$$,
+    'SELECT * FROM hr.task ORDER BY id LIMIT 100', $$SELECT * FROM hr.task WHERE tenant_id = 'acme'$$, $$SELECT * FROM hr.task WHERE tenant_id = 'small'$$,
+    $$SELECT * FROM hr.task WHERE tenant_id <> 'acme'$$, $$SELECT * FROM hr.task WHERE tenant_id > 'b'$$, $$SELECT * FROM hr.task WHERE tenant_id LIKE 's%'$$,
+    'SELECT * FROM hr.task WHERE person = 1', 'SELECT * FROM hr.task WHERE person = 2', 'SELECT * FROM hr.task WHERE person < 2',
+    $$SELECT * FROM hr.task WHERE person IN (1, 2) AND kind = 'SICK'$$, 'SELECT tenant_id, count(*) FROM hr.task GROUP BY 1',
+    'SELECT person, count(*) FROM hr.task GROUP BY 1', 'SELECT * FROM hr.task a JOIN hr.task b USING (person, day)',
+    $$UPDATE hr.task SET note = NULL WHERE day = '2025-06-01'$$]) query;
+INSERT INTO regress.query (scope, query) SELECT 'tenant', query FROM unnest(ARRAY['SELECT * FROM hr.entry', 'SELECT * FROM hr.entry WHERE task = 5',
+    'SELECT * FROM hr.entry WHERE id = 5', 'SELECT * FROM hr.task s JOIN hr.entry e ON e.task = s.id WHERE s.day = ''2025-06-01''']) query;
 CREATE TABLE regress.plan (n integer, rows text, plan text);
 GRANT SELECT ON regress.query TO PUBLIC;
 GRANT SELECT, INSERT ON regress.plan TO PUBLIC;
@@ -88,20 +88,20 @@ COMMIT;
 SELECT q.scope, q.query, count(*), count(DISTINCT p.plan) FROM regress.query q JOIN regress.plan p USING (n) GROUP BY q.n, q.scope, q.query ORDER BY q.n;
 -- and what these say of the number of rows: tenants and persons are average ones
 SELECT q.scope, q.query, string_agg(DISTINCT p.rows, ', ') FROM regress.query q JOIN regress.plan p USING (n)
-WHERE q.query ~ '^SELECT . FROM hr.shift( WHERE (tenant_id|person) = \S+)?$' GROUP BY q.n, q.scope, q.query ORDER BY q.n;
+WHERE q.query ~ '^SELECT . FROM hr.task( WHERE (tenant_id|person) = \S+)?$' GROUP BY q.n, q.scope, q.query ORDER BY q.n;
 -- what there is in truth
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'test';
-SELECT tenant_id, count(*) FROM hr.shift WHERE tenant_id IN ('acme', 'small') GROUP BY 1 ORDER BY 1;
-SELECT person, count(*) FROM hr.shift WHERE person IN (1, 2) GROUP BY 1 ORDER BY 1;
+SELECT tenant_id, count(*) FROM hr.task WHERE tenant_id IN ('acme', 'small') GROUP BY 1 ORDER BY 1;
+SELECT person, count(*) FROM hr.task WHERE person IN (1, 2) GROUP BY 1 ORDER BY 1;
 RESET toms.reason;
 
 -- statistics over several columns tell no more
 SET SESSION AUTHORIZATION regress_owner;
-CREATE STATISTICS hr.of_tenants (mcv) ON tenant_id, kind FROM hr.shift;
-CREATE STATISTICS hr.of_persons (mcv, dependencies) ON kind, person FROM hr.shift;
+CREATE STATISTICS hr.of_tenants (mcv) ON tenant_id, kind FROM hr.task;
+CREATE STATISTICS hr.of_persons (mcv, dependencies) ON kind, person FROM hr.task;
 RESET SESSION AUTHORIZATION;
-ANALYZE hr.shift;
+ANALYZE hr.task;
 CREATE FUNCTION regress.rows(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     line text;
@@ -112,12 +112,12 @@ END
 $$;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '1', 'regress_hr', 'planning') \gset
-SELECT q, regress.rows(q) FROM unnest(ARRAY[$$SELECT FROM hr.shift WHERE kind = 'SICK'$$, $$SELECT FROM hr.shift WHERE kind = 'SICK' AND tenant_id = 'acme'$$,
-    $$SELECT FROM hr.shift WHERE kind = 'SICK' AND tenant_id = 'small'$$]) q;                           -- one number
-SELECT q, regress.rows(q) FROM unnest(ARRAY[$$SELECT FROM hr.shift WHERE kind = 'SICK' AND person = 1$$, $$SELECT FROM hr.shift WHERE kind = 'SICK' AND person = 2$$]) q;
+SELECT q, regress.rows(q) FROM unnest(ARRAY[$$SELECT FROM hr.task WHERE kind = 'SICK'$$, $$SELECT FROM hr.task WHERE kind = 'SICK' AND tenant_id = 'acme'$$,
+    $$SELECT FROM hr.task WHERE kind = 'SICK' AND tenant_id = 'small'$$]) q;                           -- one number
+SELECT q, regress.rows(q) FROM unnest(ARRAY[$$SELECT FROM hr.task WHERE kind = 'SICK' AND person = 1$$, $$SELECT FROM hr.task WHERE kind = 'SICK' AND person = 2$$]) q;
 COMMIT;
 BEGIN; SELECT toms.enter('small', '1', 'regress_hr', 'planning') \gset
-SELECT regress.rows($$SELECT FROM hr.shift WHERE kind = 'SICK'$$);                                      -- the same
+SELECT regress.rows($$SELECT FROM hr.task WHERE kind = 'SICK'$$);                                      -- the same
 COMMIT;
 SET SESSION AUTHORIZATION regress_owner;
 DROP STATISTICS hr.of_tenants, hr.of_persons;
@@ -127,7 +127,7 @@ SELECT q, regress.rows(q) FROM unnest(ARRAY[$$SELECT FROM hr.open WHERE tenant_i
 -- and a protected one what is known of its other columns
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '1', 'regress_hr', 'planning') \gset
-SELECT regress.rows($$SELECT FROM hr.shift WHERE kind = 'SICK'$$), regress.rows($$SELECT FROM hr.shift WHERE kind = 'WORK'$$);          -- one to four
+SELECT regress.rows($$SELECT FROM hr.task WHERE kind = 'SICK'$$), regress.rows($$SELECT FROM hr.task WHERE kind = 'WORK'$$);          -- one to four
 COMMIT;
 
 --
@@ -148,8 +148,8 @@ END
 $$;
 SET SESSION AUTHORIZATION regress_job;
 SET plan_cache_mode = force_generic_plan;
-PREPARE by_day (date) AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id) FROM hr.shift WHERE day > $1;
-PREPARE everything AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id), count(DISTINCT person) FROM hr.shift;
+PREPARE by_day (date) AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id) FROM hr.task WHERE day > $1;
+PREPARE everything AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id), count(DISTINCT person) FROM hr.task;
 BEGIN; SELECT toms.enter('acme', '1', 'regress_hr', 'planning') \gset
 SELECT regress.index($$EXECUTE by_day('2025-06-01')$$);
 EXECUTE by_day('2025-06-01');
@@ -174,8 +174,8 @@ DEALLOCATE ALL;
 -- Scope own is found by index
 --
 BEGIN; SELECT toms.enter('acme', '2', 'regress_employee', 'planning') \gset
-SELECT regress.index('SELECT * FROM hr.shift');
-PREPARE everything AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id), count(DISTINCT person) FROM hr.shift;
+SELECT regress.index('SELECT * FROM hr.task');
+PREPARE everything AS SELECT count(*), count(DISTINCT tenant_id), min(tenant_id), count(DISTINCT person) FROM hr.task;
 EXECUTE everything;                                                                                     -- one person
 COMMIT;
 -- made in scope own, run in scope tenant: right, by the same index
@@ -191,9 +191,9 @@ EXECUTE everything;                                                             
 COMMIT;
 -- nobody is lost when the column may be NULL from now on: the plan is made anew, without the index
 RESET SESSION AUTHORIZATION;
-ALTER TABLE hr.shift ALTER person DROP NOT NULL;
+ALTER TABLE hr.task ALTER person DROP NOT NULL;
 SET toms.reason = 'test';
-UPDATE hr.shift SET person = NULL WHERE id IN (10, 11, 12);
+UPDATE hr.task SET person = NULL WHERE id IN (10, 11, 12);
 RESET toms.reason;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '2', 'regress_employee', 'planning') \gset
@@ -205,8 +205,8 @@ EXECUTE everything;                                                             
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'test';
-UPDATE hr.shift SET person = 1 WHERE person IS NULL;
-ALTER TABLE hr.shift ALTER person SET NOT NULL;
+UPDATE hr.task SET person = 1 WHERE person IS NULL;
+ALTER TABLE hr.task ALTER person SET NOT NULL;
 RESET toms.reason;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '2', 'regress_employee', 'planning') \gset
@@ -240,7 +240,7 @@ INSERT INTO hr.uuid VALUES (-1, 'acme', '00000000-0000-0000-0000-000000000000'),
 CREATE TABLE hr.people (number bigint UNIQUE, key uuid UNIQUE);
 INSERT INTO hr.people SELECT n, ('a0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid FROM generate_series(0, 98) n;
 SET SESSION AUTHORIZATION regress_officer;
-SELECT toms.add_subject_alias('hr.people', canonical => 'key', alias => 'number') > 0;
+SELECT toms.add_subject_alias('hr.people', canonical => 'key', alias => 'number');
 SELECT t, toms.protect(t, tenant => 'tenant_id', subject => 'person', subject_alias => CASE t WHEN 'hr.alias'::regclass THEN 'people.number' END),
        toms.permit('regress_employee', t, '{select}', '{planning}') > 0, toms.permit('regress_hr', t, '{select}', '{planning}', scope => 'tenant') > 0
 FROM unnest('{hr.smallint,hr.bigint,hr.uuid,hr.alias,hr.domain,hr.text}'::regclass[]) t;
@@ -278,9 +278,9 @@ RESET SESSION AUTHORIZATION;
 --
 -- clean up: without its protection a table has all its statistics again
 --
-SELECT t, toms.unprotect(t, reason => 'end of test') FROM unnest('{hr.smallint,hr.bigint,hr.uuid,hr.alias,hr.domain,hr.text,hr.entry,hr.shift}'::regclass[]) t;
+SELECT t, toms.unprotect(t, reason => 'end of test') FROM unnest('{hr.smallint,hr.bigint,hr.uuid,hr.alias,hr.domain,hr.text,hr.entry,hr.task}'::regclass[]) t;
 SELECT toms.remove_subject_alias('hr.people', 'number');
-SELECT regress.rows($$SELECT FROM hr.shift WHERE tenant_id = 'acme'$$), regress.rows($$SELECT FROM hr.shift WHERE tenant_id = 'small'$$);     -- 3000, 10
+SELECT regress.rows($$SELECT FROM hr.task WHERE tenant_id = 'acme'$$), regress.rows($$SELECT FROM hr.task WHERE tenant_id = 'small'$$);     -- 3000, 10
 SET client_min_messages = warning;
 DROP SCHEMA hr CASCADE;
 DROP TABLE regress.plan, regress.query;

@@ -444,8 +444,22 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_head(regnamespace, text, toms.suggest_facts) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_head(regnamespace, text, toms.suggest_facts) IS 'internal: the head of the script of suggest()';
 
+-- Until the end: nobody adds an index or constraint with code of his to a table that is read.
+CREATE FUNCTION toms.suggest_lock(schema regnamespace) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rel regclass;
+BEGIN
+    FOR rel IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = schema AND c.relkind IN ('r', 'p') ORDER BY c.oid LOOP
+        EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', rel);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_lock(regnamespace) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_lock(regnamespace) IS 'internal: keep DDL off the tables that are looked at';
+
 CREATE FUNCTION toms.suggest(schema regnamespace, purpose text DEFAULT 'application')
-RETURNS SETOF text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS SETOF text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     facts toms.suggest_facts;
     ways toms.suggest_way[];
@@ -455,6 +469,7 @@ BEGIN
         RAISE EXCEPTION 'a schema must be named, and a purpose of 1 to 63 bytes' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'SELECT toms.suggest(''public'', purpose => ''application'');';
     END IF;
+    PERFORM toms.suggest_lock(schema);
     facts := toms.suggest_look(schema);
     RETURN QUERY SELECT toms.suggest_head(schema, purpose, facts);
     FOR t IN SELECT * FROM toms.suggest_protections(facts) p ORDER BY p.phase, p.level, p.relation::text COLLATE "C" LOOP
