@@ -128,14 +128,10 @@ $$;
 REVOKE ALL ON FUNCTION toms.relation_tree(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.relation_tree(regclass) IS 'internal: a relation with its partitions and inheritance children';
 
--- Labels of columns: {"tenant_id": "tenant", "user_id": "subject,alias=3"}
+-- {"tenant_id": "tenant", "user_id": "subject,alias=3"}, as it stands now, whatever snapshot the
+-- transaction uses.
 CREATE FUNCTION toms.column_labels(relation regclass) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_object_agg(a.attname, l.label), '{}')
-    FROM pg_attribute a JOIN pg_seclabel l
-        ON l.objoid = a.attrelid AND l.objsubid = a.attnum AND l.provider = 'toms' AND l.classoid = 'pg_class'::regclass
-    WHERE a.attrelid = relation AND NOT a.attisdropped;
-$$;
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_column_labels';
 REVOKE ALL ON FUNCTION toms.column_labels(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.column_labels(regclass) IS 'internal: the labels of a relation''s columns';
 

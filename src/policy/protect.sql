@@ -169,7 +169,9 @@ BEGIN
         PERFORM toms.put_up(relation);
     END IF;
     PERFORM toms.drop_unused_lookups();
-    PERFORM toms.tell_of_lost_labels(relation);
+    IF today.root IS NOT NULL THEN
+        PERFORM toms.tell_of_lost_labels(relation);
+    END IF;
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
             nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias), ''), protect.reason, session_user);

@@ -10,12 +10,15 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/debug_point.h"
 #include "base/system_settings.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_policy.h"
+#include "commands/seclabel.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -25,6 +28,8 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
 static int	maintenance = 0;
@@ -35,6 +40,7 @@ PG_FUNCTION_INFO_V1(toms_describe);
 PG_FUNCTION_INFO_V1(toms_keep_row_label);
 PG_FUNCTION_INFO_V1(toms_drop_row_label);
 PG_FUNCTION_INFO_V1(toms_tenant_condition);
+PG_FUNCTION_INFO_V1(toms_column_labels);
 
 bool
 toms_policy_in_maintenance(void)
@@ -283,6 +289,37 @@ toms_describe(PG_FUNCTION_ARGS)
 	values[7] = column_name(relid, relation->parent_type, &nulls[7]);
 	values[8] = CStringGetTextDatum(relation->shares_null_tenant ? "shared" : "nobody");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* toms.column_labels(relation): labels by column name, as jsonb; {} if there are none */
+Datum
+toms_column_labels(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	StringInfoData json;
+
+	if (rel == NULL)
+		PG_RETURN_NULL();
+	initStringInfo(&json);
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
+		ObjectAddress object;
+		char	   *label;
+
+		ObjectAddressSubSet(object, RelationRelationId, relid, column->attnum);
+		label = column->attisdropped ? NULL : GetSecurityLabel(&object, "toms");
+		if (label == NULL)
+			continue;
+		appendStringInfoString(&json, json.len ? ", " : "{");
+		escape_json(&json, NameStr(column->attname));
+		appendStringInfoString(&json, ": ");
+		escape_json(&json, label);
+	}
+	relation_close(rel, AccessShareLock);
+	appendStringInfoString(&json, json.len ? "}" : "{}");
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
 /* toms.tenant_condition(relation, shared): the text that a lookup of its children's parents needs */
