@@ -4,26 +4,44 @@
 #
 #     test/sandbox.sh COMMAND...
 #
-# Packages that are missing are installed first (as root). The command runs as an ordinary
-# user, because PostgreSQL refuses to run as root. Whatever happens, every process that was
-# started in the sandbox is ended and its folder removed; what stays is demo-output/ and,
-# after a failure, the logs in test-output/. PG_MAJOR chooses another version of PostgreSQL.
+# Packages that are missing are installed first (as root): those of clients only for commands that
+# test them, and only if apt has them, since their tests are skipped where they lack. The command
+# runs as an ordinary user, because PostgreSQL refuses to run as root. Whatever happens, every
+# process that was started in the sandbox is ended and its folder removed; what stays is
+# demo-output/ and, after a failure, the logs in test-output/. PG_MAJOR chooses another version of
+# PostgreSQL.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
 packages="gcc make libc6-dev libsodium-dev postgresql-$major postgresql-server-dev-$major
 	perl libipc-run-perl libcrypt-jwt-perl pgbouncer python3-jwt python3-cryptography"
+clients=
+case " $* " in *' check-all '*|*' check-tap '*)
+	clients="openjdk-17-jdk-headless libhikaricp-java libpostgresql-jdbc-java libhibernate3-java libjavassist-java
+		ruby-activerecord ruby-pg ruby-database-cleaner
+		python3-sqlalchemy python3-psycopg2 python3-psycopg python3-psycopg-pool"
+	# node-pg is for Debian's node alone; beside another one, npm brings pg
+	command -v node >/dev/null || clients+=" nodejs node-pg" ;;
+esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv
 shared=${TOMS_SHARED:-$top/../shared}
+certificates=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
 say() { echo "sandbox: $*" >&2; }
 
-missing_packages() {
+missing() {
 	local p
-	for p in $packages; do
+	for p; do
 		dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || echo "$p"
+	done
+}
+
+known_to_apt() {
+	local p
+	for p; do
+		if apt-cache show "$p" >/dev/null 2>&1; then echo "$p"; else say "apt does not have $p"; fi
 	done
 }
 
@@ -31,11 +49,12 @@ missing_packages() {
 install_packages() (
 	exec 9</var/lib/dpkg
 	flock 9
-	absent=$(missing_packages)
-	[ -n "$absent" ] || exit 0
+	absent=$(missing $packages)
+	wanted=$(missing $clients)
+	[ -n "$absent$wanted" ] || exit 0
 	if [ "$(id -u)" != 0 ]; then
-		say "packages are missing; as root: apt-get install" $absent
-		exit 1
+		say "packages are missing; as root: apt-get install" $absent $wanted
+		[ -z "$absent" ] && exit 0 || exit 1
 	fi
 	policy=/usr/sbin/policy-rc.d
 	if [ ! -e "$policy" ]; then
@@ -45,7 +64,7 @@ install_packages() (
 	fi
 	apt-get -q update || say "not all of apt's sources could be read"
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install $absent 9<&-
+		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install $absent $(known_to_apt $wanted) 9<&-
 )
 
 # PostgreSQL finds its files from where its programs are: a copy is an installation.
@@ -77,6 +96,8 @@ run() {
 		PATH="$bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH" PG_CONFIG="$bin/pg_config" ${CI:+CI="$CI"}
 	)
 	[ ! -e "$box/shared" ] || environment+=(TOMS_SHARED="$box/shared")
+	# npm has certificates of its own; those of the machine count too
+	[ ! -r "$certificates" ] || environment+=(NODE_EXTRA_CA_CERTS="$certificates")
 	(cd "$box/toms" &&
 		exec setsid "${become[@]}" env -i --default-signal "${environment[@]}" "$@") </dev/null &
 	wait $!

@@ -31,10 +31,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_ROUNDS 2000
+#define MAX_ROUNDS 10000
 #define MAX_VALUES 500
 #define TOKENS 50				/* tokens of a person that take turns */
 #define WARM_UPS 8				/* PostgreSQL tries custom plans five times */
+#define CONNECTIONS 10			/* of each variant, one after the other */
 
 /* A variant at work on a shape. */
 typedef struct Session
@@ -226,16 +227,18 @@ run_batch(const Run *run, Session *session, int round)
 static void
 fetch_values(Run *run)
 {
-	PGconn	   *conn = run->sessions[0].conn;
+	PGconn	   *conn;
 	PGresult   *result;
 
 	if (run->shape->values == NULL)
 		return;
+	conn = connect_as(run->shape->measures[0].variant, NULL);
 	result = expect(conn, PQexec(conn, run->shape->values), run->shape->values);
 	run->nvalues = PQntuples(result) < MAX_VALUES ? PQntuples(result) : MAX_VALUES;
 	for (int i = 0; i < run->nvalues; i++)
 		run->values[i] = strdup(PQgetvalue(result, i, 0));
 	PQclear(result);
+	PQfinish(conn);
 	if (run->nvalues == 0)
 		die("%s: there is no row", run->shape->values);
 }
@@ -283,26 +286,29 @@ plan_by_other(const Run *run, Session *session)
 }
 
 static void
-open_session(Run *run, const Measure *measure)
+start_session(Run *run, const Measure *measure)
 {
 	Session    *session = &run->sessions[run->nsessions++];
 
 	session->measure = measure;
-	session->conn = connect_as(measure->variant, run->shape->options);
-	if (run->nsessions == 1)
-		fetch_values(run);
 	session->sql = statement_of(run->shape, measure->variant);
 	make_contexts(run, session);
 	write_messages(run, session);
+}
+
+static void
+connect_session(const Run *run, Session *session)
+{
+	session->conn = connect_as(session->measure->variant, run->shape->options);
+	session->next = 0;
 	prepare(session);
-	if (measure->planned_by_other)
+	if (session->measure->planned_by_other)
 		plan_by_other(run, session);
 }
 
 static void
-close_session(const Run *run, Session *session)
+end_session(const Run *run, Session *session)
 {
-	PQfinish(session->conn);
 	free(session->sql);
 	for (int i = 0; i < session->ncontexts; i++)
 		free(session->contexts[i]);
@@ -338,11 +344,12 @@ static uint64_t
 warm_up(const Run *run, Session *session)
 {
 	bool		in_batch = !run->shape->transactions;
+	int			operations = run->nvalues == 0 ? 2 : run->nvalues > WARM_UPS ? run->nvalues : WARM_UPS;
 	uint64_t	sum = 0;
 
 	if (in_batch)
 		begin(session, session->ncontexts > 0 ? session->contexts[0] : NULL);
-	for (int i = 0; i < WARM_UPS || (run->nvalues > 0 && i < run->nvalues); i++)
+	for (int i = 0; i < operations; i++)
 	{
 		PGresult   *result = operate(run, session);
 
@@ -427,34 +434,14 @@ print_session(const Run *run, const Session *session)
 
 /* the whole ----------------------------------------------------------------------------- */
 
+/* All variants of the shape, each with a new connection, and the same rows for all. */
 static void
-run_rounds(Run *run)
+connect_all(Run *run)
 {
-	double		seconds = (quick ? 0.3 : 10) * (run->shape->patience > 0 && !quick ? run->shape->patience : 1);
-	int			least = quick ? 3 : 15;
-	struct timespec from;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	do
-	{
-		for (int i = 0; i < run->nsessions; i++)
-			run_batch(run, &run->sessions[(run->rounds + i) % run->nsessions], run->rounds);
-		run->rounds++;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (run->rounds < MAX_ROUNDS &&
-			 (run->rounds < least || microseconds(&from, &now) < seconds * 1e6));
-}
-
-static void
-run_shape(const Shape *shape)
-{
-	Run		   *run = calloc(1, sizeof(Run));
 	uint64_t	expected = 0;
 
-	run->shape = shape;
-	for (int i = 0; i < MAX_MEASURES && shape->measures[i].variant; i++)
-		open_session(run, &shape->measures[i]);
+	for (int i = 0; i < run->nsessions; i++)
+		connect_session(run, &run->sessions[i]);
 	for (int i = 0; i < run->nsessions; i++)
 	{
 		uint64_t	sum = warm_up(run, &run->sessions[i]);
@@ -462,15 +449,71 @@ run_shape(const Shape *shape)
 		if (i == 0)
 			expected = sum;
 		else if (sum != expected)
-			die("%s: other rows than the baseline's: %s", shape->name, run->sessions[i].measure->variant->name);
+			die("%s: other rows than the baseline's: %s", run->shape->name, run->sessions[i].measure->variant->name);
 	}
-	run_rounds(run);
+}
+
+static void
+disconnect_all(Run *run)
+{
+	for (int i = 0; i < run->nsessions; i++)
+		PQfinish(run->sessions[i].conn);
+}
+
+static void
+run_rounds(Run *run, int least, double seconds)
+{
+	int			last = run->rounds + least;
+	struct timespec from;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	now = from;
+	while (run->rounds < MAX_ROUNDS &&
+		   (run->rounds < last || microseconds(&from, &now) < seconds * 1e6))
+	{
+		for (int i = 0; i < run->nsessions; i++)
+			run_batch(run, &run->sessions[(run->rounds + i) % run->nsessions], run->rounds);
+		run->rounds++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+}
+
+/*
+ * Where a process happens to lie in memory is worth a percent: a shape of short operations
+ * is measured in several processes.
+ */
+static void
+measure(Run *run)
+{
+	int			connections = run->shape->operations > 1 && !quick ? CONNECTIONS : 1;
+	int			least = quick ? 3 : 15;
+	double		seconds = quick ? 0.3 : 10 * (run->shape->patience > 0 ? run->shape->patience : 1);
+
+	for (int i = 0; i < connections; i++)
+	{
+		connect_all(run);
+		run_rounds(run, (least + connections - 1) / connections, seconds / connections);
+		disconnect_all(run);
+	}
+}
+
+static void
+run_shape(const Shape *shape)
+{
+	Run		   *run = calloc(1, sizeof(Run));
+
+	run->shape = shape;
+	fetch_values(run);
+	for (int i = 0; i < MAX_MEASURES && shape->measures[i].variant; i++)
+		start_session(run, &shape->measures[i]);
+	measure(run);
 	for (int i = 0; i < run->nsessions; i++)
 		print_session(run, &run->sessions[i]);
 	printf("\n");
 	fflush(stdout);
 	for (int i = 0; i < run->nsessions; i++)
-		close_session(run, &run->sessions[i]);
+		end_session(run, &run->sessions[i]);
 	for (int i = 0; i < run->nvalues; i++)
 		free(run->values[i]);
 	free(run);

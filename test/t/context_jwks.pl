@@ -6,25 +6,16 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest qw(run_tool create_tenants);
 
-local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $jwks = "$dir/jwks.json";
 my $node = PostgreSQL::Test::Cluster->new('jwks');
-
-sub run_tool
-{
-	my ($args, $input) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'toms-keys', @$args ], '<', \($input // ''), '>', \$out, '2>', \$err)
-	  or BAIL_OUT("toms-keys @$args: $err");
-	chomp $out;
-	return $out;
-}
 
 # Adds a key pair to a JWKS file; the private key is called $dir/$kid.jwk.
 sub new_key
@@ -53,11 +44,18 @@ sub spew
 	return;
 }
 
-# What comes of a token in a session of its own: the tenant, or the reason why it is refused.
+# A query that tells what comes of a token: the tenant, or the reason why it is refused.
+sub asks
+{
+	my ($token) = @_;
+	return "SELECT coalesce('ok: ' || tenant, code || CASE WHEN hint = '' THEN '' ELSE ', with a hint' END) FROM verdict('$token');";
+}
+
+# Its answer in a session of its own.
 sub verdict
 {
 	my ($token) = @_;
-	return $node->safe_psql('postgres', "SELECT verdict('$token');", extra_params => [ '-U', 'app' ]);
+	return $node->safe_psql('postgres', asks($token), extra_params => [ '-U', 'app' ]);
 }
 
 sub status
@@ -86,29 +84,12 @@ sub set_jwks_file
 new_key($jwks, 'first');
 $node->init;
 $node->start;
-$node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
-CREATE FUNCTION public.verdict(token text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text; hint text;
-BEGIN
-    PERFORM set_config('toms.token', token, true);
-    RETURN 'ok: ' || toms.current_tenant();
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, hint = PG_EXCEPTION_HINT;
-    RETURN code || CASE WHEN hint = '' THEN '' ELSE ', with a hint' END || ' (' || SQLSTATE || ')';
-END
-$$;
-SQL
+create_tenants($node);
 
 # no key
 my $first = mint('first');
 is(status(), '0|', 'no key is configured: the status says so');
-is(verdict($first), 'toms_no_keys, with a hint (55000)', 'no key is configured: a token is refused, with a hint what to do');
+is(verdict($first), 'toms_no_keys (55000), with a hint', 'no key is configured: a token is refused, with a hint what to do');
 
 # one key
 set_jwks_file($jwks, 1);
@@ -177,10 +158,10 @@ is(verdict($second), 'ok: acme', '... and ours used');
 
 # a removed key is refused at once, in a session that has just used it too
 my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
-is($session->query("SELECT verdict('$first');"), 'ok: acme', 'a session has used the first key\'s token');
+is($session->query(asks($first)), 'ok: acme', 'a session has used the first key\'s token');
 spew($set->($two));
-is($session->query("SELECT verdict('$first');"), 'toms_token_unknown_key (28000)', 'the first key is removed: the session is refused the very token it has used');
-is($session->query("SELECT verdict('$second');"), 'ok: acme', '... but not the second key\'s');
+is($session->query(asks($first)), 'toms_token_unknown_key (28000)', 'the first key is removed: the session is refused the very token it has used');
+is($session->query(asks($second)), 'ok: acme', '... but not the second key\'s');
 is(verdict($first), 'toms_token_unknown_key (28000)', '... and so is every other session');
 
 # another key under the same name is another key
@@ -188,17 +169,17 @@ unlink "$dir/first.jwk";
 unlink "$dir/fresh.json";
 new_key("$dir/fresh.json", 'first');
 spew(slurp_file("$dir/fresh.json"));
-is($session->query("SELECT verdict('$first');"), 'toms_token_forged (28000)', 'another key takes the name over: the old tokens are forgeries');
-is($session->query("SELECT verdict('" . mint('first') . "');"), 'ok: acme', '... and the new ones good');
+is($session->query(asks($first)), 'toms_token_forged (28000)', 'another key takes the name over: the old tokens are forgeries');
+is($session->query(asks(mint('first'))), 'ok: acme', '... and the new ones good');
 
 # no key is left
 spew('{"keys":[]}');
-is($session->query("SELECT verdict('$second');"), 'toms_no_keys, with a hint (55000)', 'an empty set: every token is refused');
+is($session->query(asks($second)), 'toms_no_keys (55000), with a hint', 'an empty set: every token is refused');
 spew($both);
-is($session->query("SELECT verdict('$second');"), 'ok: acme', 'the set is back');
+is($session->query(asks($second)), 'ok: acme', 'the set is back');
 $session->quit;
 set_jwks_file('', 0);
-is(verdict($second), 'toms_no_keys, with a hint (55000)', 'the setting is taken back: every token is refused');
+is(verdict($second), 'toms_no_keys (55000), with a hint', 'the setting is taken back: every token is refused');
 
 $node->stop;
 done_testing();

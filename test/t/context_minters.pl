@@ -7,15 +7,14 @@ use strict;
 use warnings;
 use File::Copy qw(copy);
 use FindBin;
-use IPC::Run;
-use PostgreSQL::Test::Cluster;
+use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest qw(new_keys start_server create_tenants attempt works npm_install);
 
 my $top = "$FindBin::RealBin/../..";
 my $minters = "$top/examples/minters";
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $key = "$dir/app.jwk";
 local $ENV{PATH} = "$top/src/bin:$ENV{PATH}";
 
 my @node = ('node', '-e', 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)');
@@ -30,29 +29,14 @@ my @all = (
 	{ file => 'mint_node_builtin.mjs', run => ['node'], needs => \@node },
 	{ file => 'mint.mjs', run => ['node'], needs => \@node, prepare => \&install_jose });
 
-# Runs a program, in a folder if one is given, for at most three minutes; returns (succeeded, its standard output, its standard error).
-sub attempt
-{
-	my ($command, $folder) = @_;
-	my ($out, $err) = ('', '');
-	my $ok = eval {
-		IPC::Run::run($command, init => sub { chdir $folder // '.' },
-			'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
-	};
-	chomp $out;
-	return ($ok, $out, $err . $@);
-}
-
 # A folder with the minter and the jose package beside it; undef if npm cannot bring that.
 sub install_jose
 {
 	my ($file) = @_;
-	mkdir "$dir/npm" or die $!;
-	copy("$minters/$file", "$dir/npm") or die $!;
-	my @npm = qw(npm install --no-save --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000 jose@5);
-	my ($ok, undef, $err) = attempt(\@npm, "$dir/npm");
-	diag("npm install jose: $err") unless $ok;
-	return $ok ? "$dir/npm" : undef;
+	my $folder = "$dir/npm";
+	npm_install($folder, 'jose@5') or return;
+	copy("$minters/$file", $folder) or die $!;
+	return $folder;
 }
 
 # What the server makes of the token: who it speaks for, and whether it lives for five minutes.
@@ -79,11 +63,11 @@ sub try_minter
 	my $file = $minter->{file};
   SKIP:
 	{
-		my ($there) = attempt($minter->{needs});
-		skip "$file: no runtime or module for it", 1 unless $there;
+		skip "$file: no runtime or module for it", 1 unless works(@{ $minter->{needs} });
 		my $folder = $minter->{prepare} ? $minter->{prepare}->($file) : $minters;
 		skip "$file: no package for it", 1 unless $folder;
-		my ($ok, $token, $err) = attempt([ @{ $minter->{run} }, "$folder/$file", $key ]);
+		my ($ok, $token, $err) = attempt([ @{ $minter->{run} }, "$folder/$file", "$dir/app.jwk" ]);
+		chomp $token;
 		like($token, qr/^[\w-]+\.[\w-]+\.[\w-]+$/, "$file prints a token") or diag($err);
 		is(context_of($node, $token), 'acme|17|hr|absence_management|t', "$file: the server takes it");
 	}
@@ -91,20 +75,9 @@ sub try_minter
 }
 
 append_to_file("$dir/Nothing.java", 'class Nothing { public static void main(String[] args) { } }');
-my ($made, undef, $error) = attempt([ 'toms-keys', 'new', '--jwks', "$dir/jwks.json", '--private', $key ]);
-$made or BAIL_OUT("toms-keys new: $error");
-
-my $node = PostgreSQL::Test::Cluster->new('minters');
-$node->init;
-$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\n");
-$node->start;
-$node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-SQL
-
+new_keys($dir);
+my $node = start_server('minters', $dir);
+create_tenants($node);
 try_minter($node, $_) for @all;
 
 $node->stop;

@@ -7,47 +7,22 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use TomsTest;
+use TomsTest qw(new_keys mint start_server create_tenants find_program start_pgbouncer);
 
-my $pgbouncer = (grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin')[0];
-plan skip_all => 'pgbouncer is not installed' unless $pgbouncer;
+plan skip_all => 'pgbouncer is not installed' unless find_program('pgbouncer');
 
-my $dir = PostgreSQL::Test::Utils::tempdir_short();
-my $node = PostgreSQL::Test::Cluster->new('pgbouncer');
-
-sub mint
-{
-	my ($tenant, $purposes) = @_;
-	my $exp = time + 900;
-	return run_tool([ 'mint', '--private', "$dir/app.jwk", '--payload', '-' ],
-		qq({"tenant":"$tenant","sub":"1","role":"hr","purpose":$purposes,"exp":$exp}));
-}
-
-sub spew
-{
-	my ($file, $text) = @_;
-	append_to_file($file, $text);
-	return $file;
-}
-
-run_tool([ 'new', '--jwks', "$dir/jwks.json", '--private', "$dir/app.jwk" ]);
-$node->init;
-$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\n");
-$node->start;
+my $dir = PostgreSQL::Test::Utils::tempdir();
+new_keys($dir);
+my $node = start_server('pgbouncer', $dir);
+create_tenants($node);
 $node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH'), toms.add_tenant('globex', name => 'Globex AG');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
 CREATE TABLE absence (tenant_id text NOT NULL, employee_id integer NOT NULL);
 INSERT INTO absence SELECT 'acme', 1 FROM generate_series(1, 30);
 INSERT INTO absence SELECT 'globex', 1 FROM generate_series(1, 50);
 SELECT toms.protect('absence', tenant => 'tenant_id', subject => 'employee_id');
-SELECT toms.permit('hr', 'absence', '{select}', '{audit,payroll}', scope => 'tenant');
+SELECT toms.permit('hr', 'absence', '{select}', '{absence_management}', scope => 'tenant');
 CREATE FUNCTION seen() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     code text;
@@ -59,38 +34,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 SQL
-my $acme = mint('acme', '"audit"');
-my $globex = mint('globex', '"audit"');
-
-# pgbouncer with a single server connection
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-my ($server_host, $server_port) = ($node->host, $node->port);
-spew("$dir/users", qq("app" ""\n));
-spew("$dir/pgbouncer.ini", <<"INI");
-[databases]
-postgres = host=$server_host port=$server_port
-[pgbouncer]
-listen_addr =
-listen_port = $port
-unix_socket_dir = $dir
-auth_type = trust
-auth_file = $dir/users
-pool_mode = transaction
-default_pool_size = 1
-reserve_pool_size = 0
-ignore_startup_parameters = extra_float_digits
-logfile = $dir/pgbouncer.log
-INI
-my $output = '';
-my $bouncer = IPC::Run::start([ $pgbouncer, "$dir/pgbouncer.ini" ], '<', \undef, '>&', \$output);
-END { $bouncer->kill_kill if $bouncer; }
-my $connection = "host=$dir port=$port user=app dbname=postgres";
-for (1 .. 100)
-{
-	last if -S "$dir/.s.PGSQL.$port";
-	select undef, undef, undef, 0.1;
-}
--S "$dir/.s.PGSQL.$port" or BAIL_OUT("pgbouncer does not start: $output " . (-e "$dir/pgbouncer.log" ? slurp_file("$dir/pgbouncer.log") : ''));
+my $acme = mint($dir);
+my $globex = mint($dir, tenant => 'globex');
+my $connection = 'host=' . start_pgbouncer($node) . ' port=6432 user=app dbname=transaction';
 
 sub client
 {
@@ -165,7 +111,8 @@ my @running;
 for my $tenant (sort keys %expected)
 {
 	my ($token, $rows) = @{ $expected{$tenant} };
-	my $script = spew("$dir/$tenant.sql", <<'SQL');
+	my $script = "$dir/$tenant.sql";
+	append_to_file($script, <<'SQL');
 BEGIN;
 SELECT set_config('toms.token', :token, true);
 SELECT 1 / (count(*) = :rows)::integer FROM absence;
@@ -182,7 +129,5 @@ for my $bench (@running)
 	like(${ $bench->{text} }, qr{actually processed: 200/200}, "$bench->{tenant}: 200 transactions of two clients at the same time saw their own rows") or diag(${ $bench->{text} });
 }
 
-$bouncer->kill_kill;
-undef $bouncer;
 $node->stop;
 done_testing();

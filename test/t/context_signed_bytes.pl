@@ -6,18 +6,19 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use MIME::Base64 qw(encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest qw(attempt create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 sub openssl
 {
-	my (@arguments) = @_;
-	my ($out, $err) = ('', '');
-	my $ok = eval { IPC::Run::run([ 'openssl', @arguments ], '<', \undef, '>', \$out, '2>', \$err) };
+	my ($ok, $out) = attempt([ 'openssl', @_ ]);
 	return $ok ? $out : undef;
 }
 
@@ -47,24 +48,7 @@ spew("$dir/jwks.json", qq({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"openssl",
 $node->init(extra => [ '--encoding=SQL_ASCII', '--locale=C' ]);
 $node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\n");
 $node->start;
-$node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
-CREATE FUNCTION public.verdict(token text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text; detail text;
-BEGIN
-    PERFORM set_config('toms.token', token, true);
-    RETURN toms.current_tenant() || ', subject ' || toms.current_subject();
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
-    RETURN code || ': ' || detail;
-END
-$$;
-SQL
+create_tenants($node);
 
 # What comes of a token, given its first two parts as they are to be sent.
 sub verdict
@@ -72,7 +56,8 @@ sub verdict
 	my ($header, $payload, $change) = @_;
 	my $token = "$header.$payload." . encode_base64url(signature("$header.$payload"));
 	$token = $change->($token) if $change;
-	return $node->safe_psql('postgres', "SELECT verdict('$token');", extra_params => [ '-U', 'app' ]);
+	return $node->safe_psql('postgres', "SELECT coalesce(tenant || ', subject ' || subject, code || ': ' || detail) FROM verdict('$token');",
+		extra_params => [ '-U', 'app' ]);
 }
 
 my $exp = time + 900;
@@ -83,15 +68,15 @@ my $payload = encode_base64url($claims->('17'));
 is(verdict($header, $payload), 'acme, subject 17', 'a token signed by OpenSSL is accepted');
 
 # bytes
-my $null = qr/^toms_token_malformed: Its (header|payload): it holds a null byte\.$/;
-my $not_utf8 = qr/^toms_token_malformed: Its (header|payload): it is not UTF-8\.$/;
+my $null = qr/^toms_token_malformed \(28000\): Its (header|payload): it holds a null byte\.$/;
+my $not_utf8 = qr/^toms_token_malformed \(28000\): Its (header|payload): it is not UTF-8\.$/;
 like(verdict($header, encode_base64url($claims->("17\0"))), $null, 'a null byte in a claim is refused');
 like(verdict($header, encode_base64url($claims->('17') . "\0")), $null, 'a null byte behind the payload is refused');
 like(verdict($header, encode_base64url($claims->('17') . "\0" . $claims->('18'))), $null, 'a null byte and another payload are refused');
 like(verdict(encode_base64url("{\"alg\":\"EdDSA\"}\0"), $payload), $null, 'a null byte behind the header is refused');
 like(verdict($header, encode_base64url($claims->("17\xff"))), $not_utf8, 'a byte that is no UTF-8 is refused');
 like(verdict(encode_base64url("{\"alg\":\"EdDSA\",\"x\":\"\xc0\x80\"}"), $payload), $not_utf8, 'an overlong null byte in the header is refused');
-like(verdict($header, encode_base64url($claims->("M\xc3\xbcller"))), qr/^toms_token_claim: The claim "sub" holds characters/, 'a database without an encoding takes no umlaut');
+like(verdict($header, encode_base64url($claims->("M\xc3\xbcller"))), qr/^toms_token_claim \(28000\): The claim "sub" holds characters/, 'a database without an encoding takes no umlaut');
 
 # base64url
 my $odd = encode_base64url($claims->('1'));
@@ -115,7 +100,7 @@ my %spelling = (
 	'another byte that is not ASCII' => $question =~ s/_/\xff/r);
 for my $name (sort keys %spelling)
 {
-	is(verdict($header, $spelling{$name}), 'toms_token_malformed: Its payload is not base64url.', "payload with $name: refused");
+	is(verdict($header, $spelling{$name}), 'toms_token_malformed (28000): Its payload is not base64url.', "payload with $name: refused");
 }
 my $odd_header = encode_base64url('{"alg":"EdDSA"} ');
 is(verdict($odd_header, $payload), 'acme, subject 17', 'a header whose last character holds less than six bits is accepted');
@@ -125,7 +110,7 @@ for my $case (
 	[ 'bits behind its end', substr($odd_header, 0, -1) . chr(ord(substr $odd_header, -1) + 1) ],
 	[ 'a byte that is not ASCII', substr($header, 0, -1) . "\x80" ])
 {
-	is(verdict($case->[1], $payload), 'toms_token_malformed: Its header is not base64url.', "header with $case->[0]: refused");
+	is(verdict($case->[1], $payload), 'toms_token_malformed (28000): Its header is not base64url.', "header with $case->[0]: refused");
 }
 
 # a signature is one number, spelled in one way

@@ -7,22 +7,19 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use TomsTest;
+use TomsTest qw(new_keys mint start_server create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $node = PostgreSQL::Test::Cluster->new('single_use');
+new_keys($dir);
+my $node = start_server('single_use', $dir, "toms.clock_leeway = 0\n");
 
-# A token; its id is given as a member of the payload, or '' for none.
-sub mint
+# A token with an id.
+sub token
 {
-	my ($jti, $tenant, $seconds) = @_;
-	my $exp = time + ($seconds // 900);
-	$tenant //= 'acme';
-	return run_tool([ 'mint', '--private', "$dir/app.jwk", '--payload', '-' ],
-		qq({"tenant":"$tenant","sub":"1","role":"hr","purpose":"audit","exp":$exp) . ($jti ? qq(,"jti":"$jti"}) : '}'));
+	my ($jti, %claim) = @_;
+	return mint($dir, jti => $jti, %claim);
 }
 
 # What comes of SQL statements in a session of their own, line by line; V(token) sets a token.
@@ -35,61 +32,37 @@ sub outcome
 sub set_tokens
 {
 	my ($sql) = @_;
-	return $sql =~ s/V\((\S+?)\)/SELECT verdict('$1')/gr;
+	return $sql =~ s/V\((\S+?)\)/SELECT coalesce(tenant, code) FROM verdict('$1')/gr;
 }
 
-run_tool([ 'new', '--jwks', "$dir/jwks.json", '--private', "$dir/app.jwk" ]);
-mkdir "$dir/keyring", 0700 or die $!;
-$node->init;
-$node->append_conf('postgresql.conf', <<"CONF");
-toms.jwks_file = '$dir/jwks.json'
-toms.keyring = '$dir/keyring'
-toms.clock_leeway = 0
-CONF
-$node->start;
+create_tenants($node);
 $node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH'), toms.add_tenant('globex', name => 'Globex AG');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
 CREATE ROLE desktop LOGIN IN ROLE hr;
 ALTER ROLE desktop SET toms.session_context = on;
 CREATE ROLE job LOGIN IN ROLE hr;
 SELECT toms.allow_enter('job', '{acme}', '{hr}');
-CREATE FUNCTION public.verdict(token text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text;
-BEGIN
-    PERFORM set_config('toms.token', token, true);
-    RETURN coalesce(toms.current_tenant(), 'no context');
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME;
-    RETURN code || ' (' || SQLSTATE || ')';
-END
-$$;
 CREATE TABLE numbers AS SELECT generate_series(1, 1000) AS n;
 GRANT SELECT ON numbers TO PUBLIC;
 SQL
 
 # without the setting a token can be used again
-my $token = mint('before');
+my $token = token('before');
 is(outcome("V($token); V($token);"), "acme\nacme", 'tokens may be used again where the server does not say otherwise');
-is(outcome('V(' . mint('') . ');'), 'acme', '... and need no id');
+is(outcome('V(' . mint($dir) . ');'), 'acme', '... and need no id');
 
 $node->append_conf('postgresql.conf', 'toms.single_use_tokens = on');
 $node->reload;
 $node->poll_query_until('postgres', "SELECT current_setting('toms.single_use_tokens') = 'on'") or BAIL_OUT('no reload');
 my $replayed = 'toms_token_replayed (28000)';
 
-is(outcome('V(' . mint('') . ');'), 'toms_token_claim (28000)', 'a token without an id is refused');
+is(outcome('V(' . mint($dir) . ');'), 'toms_token_claim (28000)', 'a token without an id is refused');
 is(outcome("V($token);"), 'acme', 'a token is accepted');
 is(outcome("V($token);"), $replayed, '... once: another session is refused');
 
-$token = mint('two transactions');
+$token = token('two transactions');
 is(outcome("V($token); V($token); BEGIN; V($token); COMMIT;"), "acme\n$replayed\n$replayed", 'the same session is refused in its next transactions');
 
-$token = mint('one transaction');
+$token = token('one transaction');
 is(outcome(<<"SQL"), "acme\nacme\nacme\nacme", 'within its transaction it may be set again, also after leaving and after savepoints');
 BEGIN;
 V($token);
@@ -103,26 +76,26 @@ COMMIT;
 SQL
 is(outcome("V($token);"), $replayed, '... and not after it');
 
-$token = mint('rolled back');
+$token = token('rolled back');
 is(outcome("BEGIN; V($token); ROLLBACK; V($token);"), "acme\n$replayed", 'a transaction that was rolled back has used it');
-$token = mint('savepoint');
+$token = token('savepoint');
 is(outcome("BEGIN; SAVEPOINT s; V($token); ROLLBACK TO s; COMMIT; V($token);"), "acme\n$replayed", 'so has a savepoint that was rolled back');
 
 # who is refused for another reason has not used it
-$token = mint('refused first', 'globex');
-my $acme = mint('acme first');
+$token = token('refused first', tenant => 'globex');
+my $acme = token('acme first');
 is(outcome("BEGIN; V($acme); V($token); COMMIT; V($token);"), "acme\ntoms_context_swapped (28000)\nglobex", 'a token that is refused in one transaction may be used in another one');
-$token = mint('expires', 'acme', -60);
+$token = token('expires', exp => time - 60);
 is(outcome("V($token);"), 'toms_context_expired (28000)', 'an expired token is refused as such');
-is(outcome('V(' . mint('expires') . ');'), 'acme', '... and does not use up its id');
+is(outcome('V(' . token('expires') . ');'), 'acme', '... and does not use up its id');
 
 # the id counts, not the token
-is(outcome('V(' . mint('same id') . ');'), 'acme', 'a token is accepted');
-is(outcome('V(' . mint('same id', 'globex', 300) . ');'), $replayed, '... another one of the same id is not');
+is(outcome('V(' . token('same id') . ');'), 'acme', 'a token is accepted');
+is(outcome('V(' . token('same id', tenant => 'globex', exp => time + 300) . ');'), $replayed, '... another one of the same id is not');
 
 # at the same time
 my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
-$token = mint('concurrent');
+$token = token('concurrent');
 $session->query('BEGIN');
 is($session->query(set_tokens("V($token)")), 'acme', 'a transaction uses a token');
 is(outcome("V($token);"), $replayed, '... and another session is refused it meanwhile');
@@ -131,7 +104,7 @@ $session->query('COMMIT');
 $session->quit;
 
 # parallel workers set their leader's token, but do not use it
-$token = mint('parallel');
+$token = token('parallel');
 my $parallel = outcome(<<"SQL");
 SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = off;
@@ -146,10 +119,10 @@ like($parallel, qr/^acme\n1000\|acme\|acme\n1000\|acme\|acme\n.*Gather/s, 'paral
 is(outcome("V($token);"), $replayed, '... which has been used once');
 
 # a session's context is set once, and holds
-$token = mint('session');
+$token = token('session');
 is(outcome("SET client_min_messages = error; SELECT set_config('toms.token', '$token', false) \\g /dev/null\nSELECT toms.current_tenant(); SELECT toms.current_tenant(); V($token);", 'desktop'),
 	"acme\nacme\n$replayed", 'where contexts live as long as the session, it is set in one of its transactions');
-$token = mint('startup');
+$token = token('startup');
 {
 	local $ENV{PGOPTIONS} = "-c toms.token=$token";
 	my $err;
@@ -163,7 +136,7 @@ is(outcome("SELECT toms.enter('acme', '1', 'hr', 'audit') \\g /dev/null\n" x 2 .
 	'acme', 'jobs enter as often as they like');
 
 # a reload does not forget
-$token = mint('reload');
+$token = token('reload');
 is(outcome("V($token);"), 'acme', 'a token is accepted');
 $node->reload;
 is(outcome("V($token);"), $replayed, '... and remembered over a reload');

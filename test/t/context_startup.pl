@@ -7,22 +7,23 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use TomsTest;
+use TomsTest qw(new_keys mint start_server create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $node = PostgreSQL::Test::Cluster->new('startup');
+new_keys($dir);
+my $node = start_server('startup', $dir, <<'CONF');
+log_statement = none
+log_min_error_statement = error
+log_min_messages = info
+log_error_verbosity = verbose
+CONF
 my @tokens;    # all that this test has used
 
-sub mint
+sub token
 {
-	my (%option) = @_;
-	my ($tenant, $key) = ($option{tenant} // 'acme', $option{key} // 'app');
-	my $exp = time + ($option{seconds} // 900);
-	push @tokens, run_tool([ 'mint', '--private', "$dir/$key.jwk", '--payload', '-' ],
-		qq({"tenant":"$tenant","sub":"1","role":"hr","purpose":"audit","exp":$exp}));
+	push @tokens, mint($dir, @_);
 	return $tokens[-1];
 }
 
@@ -44,22 +45,8 @@ sub leaks
 	return $text =~ /$parts/;
 }
 
-run_tool([ 'new', '--jwks', "$dir/jwks.json", '--private', "$dir/app.jwk", '--kid', 'app' ]);
-run_tool([ 'new', '--jwks', "$dir/other.json", '--private', "$dir/other.jwk", '--kid', 'app' ]);
-$node->init;
-$node->append_conf('postgresql.conf', <<"CONF");
-toms.jwks_file = '$dir/jwks.json'
-log_statement = none
-log_min_error_statement = error
-log_min_messages = info
-log_error_verbosity = verbose
-CONF
-$node->start;
+create_tenants($node);
 $node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH'), toms.add_tenant('globex', name => 'Globex AG');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
 CREATE ROLE desktop LOGIN IN ROLE hr;                   -- connects without a pooler
 ALTER ROLE desktop SET toms.session_context = on;
 SQL
@@ -69,7 +56,7 @@ my ($code, $out, $err);
 #
 # a token at start-up
 #
-my $good = mint();
+my $good = token();
 ($code, $out, $err) = session('app', "-c toms.token=$good", $tenant);
 is("$code $out", '0 none', 'a log-in whose contexts end with the transaction has none from start-up');
 unlike($err, qr/ERROR|FATAL/, '... and may connect');
@@ -80,14 +67,14 @@ is("$code $out", "0 acme\nacme\nacme", 'a log-in with session contexts has it in
 ($code, $out) = session('desktop', "-c toms.token=$good", "SELECT toms.leave(); $tenant DISCARD ALL; $tenant RESET toms.token; $tenant");
 is("$code $out", "0 \nnone\nacme\nacme", 'leave() ends it; DISCARD ALL and RESET go back to the state after log-in');
 
-my $globex = mint(tenant => 'globex');
+my $globex = token(tenant => 'globex');
 ($code, $out) = session('desktop', "-c toms.token=$good", "BEGIN; SET LOCAL toms.token = '$globex'; $tenant COMMIT; $tenant");
 is("$code $out", "0 globex\nacme", 'a transaction\'s own context goes before it, and ends');
 
 for my $case (
-	[ 'forged', mint(key => 'other'), qr/signature does not verify/ ],
-	[ 'expired', mint(seconds => -60), qr/has expired/ ],
-	[ 'too long-lived', mint(seconds => 90000), qr/lives longer/ ],
+	[ 'forged', token(key => 'other'), qr/signature does not verify/ ],
+	[ 'expired', token(exp => time - 60), qr/has expired/ ],
+	[ 'too long-lived', token(exp => time + 90000), qr/lives longer/ ],
 	[ 'malformed', substr($good, 0, -5), qr/is malformed/ ])
 {
 	my ($name, $token, $message) = @$case;
@@ -151,8 +138,8 @@ $node->reload;
 #
 session('app', '', "SELECT nonsense '$_->[0]' $_->[1];") for [ 'harmless-text', 'x y' ];
 like(slurp_file($node->logfile), qr/STATEMENT: .*harmless-text/, 'the log holds the text of statements that fail');
-my $forged = mint(key => 'other');
-my $late = mint(seconds => -60);
+my $forged = token(key => 'other');
+my $late = token(exp => time - 60);
 for my $token ($good, $forged, $late, substr($good, 0, -5))
 {
 	session('app', '', $_)

@@ -10,7 +10,7 @@ use IO::Socket::INET;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use TomsTest;
+use TomsTest qw(new_keys mint create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $node = PostgreSQL::Test::Cluster->new('tls');
@@ -23,10 +23,8 @@ sub own_address
 	return $address =~ /^127\./ ? undef : $address;
 }
 
-run_tool([ 'new', '--jwks', "$dir/jwks.json", '--private', "$dir/app.jwk" ]);
-my $exp = time + 900;
-my $token = run_tool([ 'mint', '--private', "$dir/app.jwk", '--payload', '-' ],
-	qq({"tenant":"acme","sub":"1","role":"hr","purpose":"audit","exp":$exp}));
+new_keys($dir);
+my $token = mint($dir);
 my $address = own_address();
 my $listen = join ',', '127.0.0.1', $address // ();
 my $port = $node->port;
@@ -35,31 +33,14 @@ $node->init;
 $node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\nlisten_addresses = '$listen'\n");
 $node->append_conf('pg_hba.conf', "host all app $address/32 trust\n") if $address;
 $node->start;
-$node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION toms;
-SELECT toms.add_tenant('acme', name => 'ACME GmbH');
-CREATE ROLE hr;
-CREATE ROLE app LOGIN IN ROLE hr;
-ALTER ROLE app SET client_min_messages = error;     -- tokens stand in the statements' text here
-CREATE FUNCTION public.verdict(token text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    code text; hint text;
-BEGIN
-    PERFORM set_config('toms.token', token, true);
-    RETURN toms.current_tenant();
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, hint = PG_EXCEPTION_HINT;
-    RETURN code || ' (' || SQLSTATE || ') ' || hint;
-END
-$$;
-SQL
+create_tenants($node);
 
 # What comes of the token over a connection to this host, encrypted or not.
 sub verdict
 {
 	my ($host, $sslmode) = @_;
 	my ($out, $err);
-	$node->psql('postgres', "SELECT verdict('$token');", stdout => \$out, stderr => \$err,
+	$node->psql('postgres', "SELECT coalesce(tenant, code || ' ' || hint) FROM verdict('$token');", stdout => \$out, stderr => \$err,
 		connstr => "host=$host port=$port user=app dbname=postgres sslmode=$sslmode gssencmode=disable");
 	return $out || $err;
 }

@@ -11,15 +11,14 @@
 use strict;
 use warnings;
 use FindBin;
-use IPC::Run;
+use lib "$FindBin::RealBin/../lib";
 use JSON::PP;
 use MIME::Base64 qw(decode_base64url);
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TomsTest qw(new_keys mint start_server);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-local $ENV{PATH} = "$FindBin::RealBin/../../src/bin:$ENV{PATH}";
 my $admin = getpwuid($<);
 
 # What is planted, to be searched for afterwards.
@@ -28,41 +27,24 @@ my $actor = 'actor-5522-planted';
 my $value = 'planted-diagnosis-4417';
 my $written = 'planted-writing-9185';
 
-sub command
+# A token of the planted person, for five minutes unless said otherwise.
+sub token
 {
-	my ($out, $err) = ('', '');
-	IPC::Run::run([@_], '<', \undef, '>', \$out, '2>', \$err) or BAIL_OUT("@_: $err");
-	chomp $out;
-	return $out;
+	return mint($dir, sub => $subject, act => { sub => $actor }, exp => time + 300, @_);
 }
 
-sub mint
-{
-	my ($key, $exp, %claims) = @_;
-	my %all = (tenant => 'acme', sub => $subject, role => 'hr', purpose => 'absence_management', exp => time + $exp,
-		act => { sub => $actor }, %claims);
-	return command('toms-keys', 'mint', '--private', $key, '--payload', encode_json(\%all));
-}
+new_keys($dir);
+my $token = token();
+my $forged = token(key => 'other');
+my $expired = token(exp => time - 60);
+my $stranger = token(role => 'nobody');
 
-command('toms-keys', 'new', '--jwks', "$dir/jwks.json", '--private', "$dir/app.jwk", '--kid', 'app');
-command('toms-keys', 'new', '--jwks', "$dir/other.json", '--private', "$dir/other.jwk", '--kid', 'app');
-my $token = mint("$dir/app.jwk", 300);
-my $forged = mint("$dir/other.jwk", 300);
-my $expired = mint("$dir/app.jwk", -60);
-my $stranger = mint("$dir/app.jwk", 300, role => 'nobody');
-
-my $node = PostgreSQL::Test::Cluster->new('log');
-$node->init;
-mkdir $node->basedir . '/keyring', 0700 or die $!;
-$node->append_conf('postgresql.conf', <<"CONF");
+my $node = start_server('log', $dir, <<'CONF');
 log_min_messages = notice
 log_min_error_statement = error
 log_statement = none
 log_error_verbosity = default
-toms.jwks_file = '$dir/jwks.json'
-toms.keyring = '@{[$node->basedir]}/keyring'
 CONF
-$node->start;
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION toms;
 SELECT toms.add_tenant('acme', name => 'ACME GmbH');
@@ -205,7 +187,7 @@ subtest 'what no line may hold' => sub {
 		$planted{"key $key"} = $d;
 		$planted{"key $key in hex"} = unpack 'H*', decode_base64url($d);
 	}
-	foreach my $file (glob $node->basedir . '/keyring/*')
+	foreach my $file (glob "$dir/keyring/*")
 	{
 		my $key = slurp_file($file);
 		$key =~ s/\s+\z//;

@@ -5,7 +5,7 @@
 //     transaction  TenantTransaction, and what a pool and a driver do besides
 //
 // and prints a line "ok - …" or "not ok - …" for each check, "done" at the end. The tables are
-// those of test/t/client_java.pl, which runs it and passes in the environment: TOMS_URL and tokens.
+// those of test/t/client_java.pl, which runs it and passes in the environment: JDBC_URL and tokens.
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import java.sql.Connection;
@@ -24,7 +24,7 @@ import javax.sql.DataSource;
 
 class Check {
     static final Map<String, String> given = System.getenv();
-    static final String acme = given.get("TOMS_ACME"), globex = given.get("TOMS_GLOBEX");
+    static final String acme = given.get("ACME"), globex = given.get("GLOBEX");
     static final String rows = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence";
 
     public static void main(String[] parts) throws Exception {
@@ -142,22 +142,23 @@ class Check {
     }
 
     static void refusesTokens(HikariDataSource pool, DataSource ofAcme) throws SQLException {
-        DataSource forged = new TenantDataSource(pool, () -> given.get("TOMS_FORGED"));
+        DataSource forged = new TenantDataSource(pool, () -> given.get("FORGED"));
         for (int i = 1; i <= 2; i++)
             refused("toms_token_forged", Refusal.BUG, () -> forged.getConnection().close(), "a forged token gets no connection");
         is(run(ofAcme, rows), "acme 3", "... and the pool of one connection has lost none");
+        try (Connection c = ofAcme.getConnection()) {
+            refused("toms_token_forged", Refusal.BUG, () -> set(c, given.get("FORGED")), "a token that is refused ends the context before it");
+            refused("toms_context_ended", Refusal.BUG, () -> one(c, rows), "... on the same connection");
+        }
     }
 
     static void expires(HikariDataSource pool) throws Exception {
-        String brief = given.get("TOMS_BRIEF"); // ends within seconds
+        String brief = given.get("BRIEF"); // ends within seconds
         try (Connection c = new TenantDataSource(pool, () -> brief).getConnection()) {
             is(one(c, rows), "acme 3", "a token about to end is taken");
-            Thread.sleep(Math.max(0, 1000 * Long.parseLong(given.get("TOMS_BRIEF_EXP")) + 100 - System.currentTimeMillis()));
+            Thread.sleep(Math.max(0, 1000 * Long.parseLong(given.get("BRIEF_EXP")) + 100 - System.currentTimeMillis()));
             refused("toms_context_expired", Refusal.RENEW, () -> one(c, rows), "a connection kept for longer is refused");
-            try (PreparedStatement set = c.prepareStatement("SELECT set_config('toms.token', ?, false)")) {
-                set.setString(1, acme);
-                set.execute();
-            }
+            set(c, acme);
             is(one(c, rows), "acme 3", "... until it is given a new token");
         }
     }
@@ -206,9 +207,9 @@ class Check {
         is(in(pool, acme, "SELECT day::text FROM absence WHERE id = " + key), "2026-03-03", "getGeneratedKeys() brings the key");
         is(in(pool, acme, "DELETE FROM absence WHERE id = " + key + " RETURNING tenant_id"), "acme", "... of a row of the tenant");
         refused("toms_verb_not_permitted", Refusal.FORBIDDEN,
-            () -> TenantTransaction.in(pool, given.get("TOMS_INTAKE"), c -> insert(c, "INSERT INTO absence (employee_id, day) VALUES (17, '2026-03-03')")),
+            () -> TenantTransaction.in(pool, given.get("INTAKE"), c -> insert(c, "INSERT INTO absence (employee_id, day) VALUES (17, '2026-03-03')")),
             "... for which a role needs the verb select too");
-        is(TenantTransaction.in(pool, given.get("TOMS_INTAKE"), c -> update(c, "INSERT INTO absence (employee_id, day, hours) VALUES (17, '2026-03-03', 0)")),
+        is(TenantTransaction.in(pool, given.get("INTAKE"), c -> update(c, "INSERT INTO absence (employee_id, day, hours) VALUES (17, '2026-03-03', 0)")),
             1, "... but not to insert without asking for keys");
         is(in(pool, acme, "DELETE FROM absence WHERE hours = 0 RETURNING tenant_id"), "acme", "... which gives the tenant a row as well");
         batches(pool, "a batch");
@@ -226,11 +227,11 @@ class Check {
     static void refusals(DataSource pool) throws SQLException {
         String server = in(pool, acme, "SELECT pg_backend_pid()");
         String[][] cases = {
-            { "TOMS_EXPIRED", "toms_context_expired", "RENEW", "28000" },
-            { "TOMS_FORGED", "toms_token_forged", "BUG", "28000" },
-            { "TOMS_STRANGER", "toms_tenant_unknown", "FORBIDDEN", "28000" },
-            { "TOMS_OTHER_PURPOSE", "toms_purpose_not_permitted", "FORBIDDEN", "42501" },
-            { "TOMS_NO_MFA", "toms_mfa_required", "SECOND_FACTOR", "42501" } };
+            { "EXPIRED", "toms_context_expired", "RENEW", "28000" },
+            { "FORGED", "toms_token_forged", "BUG", "28000" },
+            { "UNKNOWN_TENANT", "toms_tenant_unknown", "FORBIDDEN", "28000" },
+            { "OTHER_PURPOSE", "toms_purpose_not_permitted", "FORBIDDEN", "42501" },
+            { "PHYSICIAN", "toms_mfa_required", "SECOND_FACTOR", "42501" } };
         for (String[] each : cases) {
             Refusal action = Refusal.valueOf(each[2]);
             Throwable e = refused(each[1], action, () -> in(pool, given.get(each[0]), rows), each[1] + " is known by its code: " + action);
@@ -391,7 +392,7 @@ class Check {
 
     static HikariConfig config(String user, String... properties) {
         HikariConfig config = new HikariConfig();
-        config.setJdbcUrl(given.get("TOMS_URL"));
+        config.setJdbcUrl(given.get("JDBC_URL"));
         config.setUsername(user);
         config.setMaximumPoolSize(1);
         config.setConnectionTimeout(5000);
@@ -423,6 +424,14 @@ class Check {
     static void execute(Connection c, String sql) throws SQLException {
         try (Statement s = c.createStatement()) {
             s.execute(sql);
+        }
+    }
+
+    // a token for the session
+    static void set(Connection c, String token) throws SQLException {
+        try (PreparedStatement set = c.prepareStatement("SELECT set_config('toms.token', ?, false)")) {
+            set.setString(1, token);
+            set.execute();
         }
     }
 

@@ -95,7 +95,7 @@ class HibernateCheck {
         Check.refused("toms_row_other_tenant", Refusal.FORBIDDEN,
             () -> factory.in(Check.acme, s -> s.createSQLQuery("UPDATE absence SET tenant_id = 'globex'").executeUpdate()),
             "the code of a refusal is behind Hibernate's exception");
-        Check.refused("toms_verb_not_permitted", Refusal.FORBIDDEN, () -> factory.in(Check.given.get("TOMS_INTAKE"), s -> s.save(new Absence(17))),
+        Check.refused("toms_verb_not_permitted", Refusal.FORBIDDEN, () -> factory.in(Check.given.get("INTAKE"), s -> s.save(new Absence(17))),
             "... also that of a flush");
         Check.is(factory.in(Check.acme, HibernateCheck::found), "acme 3", "... after which the connection is good");
     }
@@ -121,7 +121,7 @@ class HibernateCheck {
             Configuration configuration = new Configuration().addAnnotatedClass(Absence.class)
                 .setProperty("hibernate.dialect", "org.hibernate.dialect.PostgreSQLDialect")
                 .setProperty("hibernate.connection.provider_class", "TenantConnectionProvider")
-                .setProperty("hibernate.connection.url", Check.given.get("TOMS_URL"))
+                .setProperty("hibernate.connection.url", Check.given.get("JDBC_URL"))
                 .setProperty("hibernate.connection.username", "app")
                 .setProperty("hibernate.connection.pool_size", "1")
                 .setProperty("hibernate.cache.use_second_level_cache", "false");

@@ -7,11 +7,9 @@
 // test/t/client_node.pl runs it, and passes the connection and the tokens in the environment.
 const { Pool } = require('pg');
 const { inTenant, checkOut, giveBack } = require('./tenant.js');
-const { is, refused } = require('./check.js');
+const { is, refused, one, manyAtOnce } = require('./check.js');
 
 const given = process.env;
-const rows = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) AS found FROM absence";
-const one = async (client, sql, values) => (await client.query(sql, values)).rows[0].found;
 
 // A pool of one connection, so that whatever is left behind is met by the next one.
 async function withPool(user, work) {
@@ -22,12 +20,12 @@ async function withPool(user, work) {
 
 // What the application does is the same whoever sets its tenant.
 async function application(client) {
-  const found = [await one(client, rows)];
+  const found = [await one(client)];
   await client.query('BEGIN');
   found.push((await client.query('UPDATE absence SET hours = 4')).rowCount);
   await client.query('ROLLBACK');
   const key = await one(client, "INSERT INTO absence (employee_id, day) VALUES (18, '2026-02-02') RETURNING id AS found");
-  found.push(await one(client, rows));
+  found.push(await one(client));
   await client.query('DELETE FROM absence WHERE id = $1', [key]);
   return found.join(', ');
 }
@@ -61,7 +59,7 @@ async function session() {
     }
     const server = (client) => one(client, 'SELECT pg_backend_pid() AS found');
     is(await use(given.ACME, server), await use(given.GLOBEX, server), '... on one connection');
-    await refused('toms_context_ended', () => pool.query(rows), 'after the return nothing is seen');
+    await refused('toms_context_ended', () => one(pool), 'after the return nothing is seen');
     await leaves(pool);
     await refusesTokens(pool, use);
     await openTransaction(pool, use);
@@ -72,62 +70,67 @@ async function leaves(pool) {
   const client = await checkOut(pool, given.ACME);
   await client.query('SELECT toms.leave()');
   client.release();
-  await refused('toms_context_ended', () => pool.query(rows), 'toms.leave() on return does it too');
+  await refused('toms_context_ended', () => one(pool), 'toms.leave() on return does it too');
 }
 
 // A token of five seconds that nobody takes back.
 async function expires(pool, use) {
   const client = await checkOut(pool, given.BRIEF);
   client.release();
-  is(await one(pool, rows), 'acme 3', 'a forgotten RESET: the next one sees the former tenant');
-  is(await use(given.GLOBEX, (other) => one(other, rows)), 'globex 2', "... but not with a token of one's own");
+  is(await one(pool), 'acme 3', 'a forgotten RESET: the next one sees the former tenant');
+  is(await use(given.GLOBEX, (other) => one(other)), 'globex 2', "... but not with a token of one's own");
   const again = await checkOut(pool, given.BRIEF);
   again.release();
-  is(await one(pool, rows), 'acme 3', 'a forgotten RESET once more');
+  is(await one(pool), 'acme 3', 'a forgotten RESET once more');
   await new Promise((done) => setTimeout(done, given.BRIEF_EXP * 1000 - Date.now() + 100));
-  await refused('toms_context_expired', () => pool.query(rows), '... ends with the token');
-  is(await use(given.GLOBEX, (other) => one(other, rows)), 'globex 2', '... and the connection is as good as new');
+  await refused('toms_context_expired', () => one(pool), '... ends with the token');
+  is(await use(given.GLOBEX, (other) => one(other)), 'globex 2', '... and the connection is as good as new');
 }
 
 async function refusesTokens(pool, use) {
-  const work = (client) => one(client, rows);
+  const work = (client) => one(client);
   await refused('toms_context_expired', () => use(given.EXPIRED, work), 'an expired token is refused at check-out');
   await refused('toms_token_forged', () => use(given.FORGED, work), 'a forged one too');
   const client = await checkOut(pool, given.ACME);
   client.release();
-  await refused('toms_context_expired', () => use(given.EXPIRED, work), 'a forgotten RESET, then a token that is refused');
-  await refused('toms_context_missing', () => pool.query(rows), '... leaves nobody the former tenant');
+  await refused('toms_context_expired', () => use(given.EXPIRED, work), 'a forgotten RESET, then a token that is refused at check-out');
+  await refused('toms_context_missing', () => one(pool), '... leaves nobody the former tenant');
+  const kept = await checkOut(pool, given.ACME);
+  const change = () => kept.query("SELECT set_config('toms.token', $1, false)", [given.EXPIRED]);
+  await refused('toms_context_expired', change, 'a token that is refused ends the context before it');
+  await refused('toms_context_ended', () => work(kept), '... on the same connection');
+  await giveBack(kept);
 }
 
 async function openTransaction(pool, use) {
   const client = await checkOut(pool, given.ACME);
   await client.query('BEGIN');
-  await one(client, rows);
+  await one(client);
   await giveBack(client);
-  await refused('toms_context_swapped', () => use(given.GLOBEX, (other) => one(other, rows)), 'returned within a transaction: another tenant is refused');
+  await refused('toms_context_swapped', () => use(given.GLOBEX, (other) => one(other)), 'returned within a transaction: another tenant is refused');
   const failed = await checkOut(pool, given.ACME);
   await failed.query('BEGIN');
   await failed.query('SELECT 1 / 0').catch(() => {});
   await giveBack(failed);
-  await refused('toms_context_missing', () => pool.query(rows), 'returned within a failed transaction: the connection is closed');
+  await refused('toms_context_missing', () => one(pool), 'returned within a failed transaction: the connection is closed');
 }
 
 // one transaction
 
 async function transaction() {
   await withPool('app_tx', async (pool) => {
-    const found = (token) => inTenant(pool, token, (client) => one(client, rows));
+    const found = (token) => inTenant(pool, token, (client) => one(client));
     for (const round of [1, 2]) {
       is(await found(given.ACME), 'acme 3', `one context per transaction: acme, round ${round}`);
       is(await found(given.GLOBEX), 'globex 2', '... and globex');
     }
-    await refused('toms_context_ended', () => pool.query(rows), 'after COMMIT nothing is seen');
+    await refused('toms_context_ended', () => one(pool), 'after COMMIT nothing is seen');
     const insert = "INSERT INTO absence (employee_id, day) VALUES (18, '2026-02-02')";
     await refused('given up', () => inTenant(pool, given.ACME, async (client) => {
       await client.query(insert);
       throw { code: 'given up' };
     }), 'an error of the application is passed on');
-    await refused('toms_context_ended', () => pool.query(rows), '... nothing is seen after it');
+    await refused('toms_context_ended', () => one(pool), '... nothing is seen after it');
     is(await found(given.ACME), 'acme 3', '... and nothing of it is stored');
     await verbs(pool, insert);
     await forgets(pool, found);
@@ -135,7 +138,8 @@ async function transaction() {
       'a lost connection');
     is(await found(given.GLOBEX), 'globex 2', '... is replaced');
   });
-  await manyAtOnce();
+  const pool = new Pool({ user: 'app_tx', max: 3 });
+  await manyAtOnce(pool, 60, '60 transactions of two tenants on three connections').finally(() => pool.end());
 }
 
 async function verbs(pool, insert) {
@@ -150,21 +154,10 @@ async function verbs(pool, insert) {
 // The form of the session with a log-in that has no toms.session_context.
 async function forgets(pool, found) {
   const client = await checkOut(pool, given.ACME);
-  await refused('toms_context_ended', () => client.query(rows), 'set_config(…, false) ends with its statement');
+  await refused('toms_context_ended', () => one(client), 'set_config(…, false) ends with its statement');
   await giveBack(client);
   await refused('toms_context_expired', () => found(given.EXPIRED), 'an expired token is refused');
-  await refused('toms_context_ended', () => pool.query(rows), '... and nothing is seen');
-}
-
-async function manyAtOnce() {
-  const pool = new Pool({ user: 'app_tx', max: 3 });
-  const expected = [], running = [];
-  for (let i = 0; i < 60; i++) {
-    const [token, answer] = i % 2 ? [given.ACME, 'acme 3'] : [given.GLOBEX, 'globex 2'];
-    expected.push(answer);
-    running.push(inTenant(pool, token, (client) => one(client, rows)));
-  }
-  is(await Promise.all(running).finally(() => pool.end()), expected, '60 transactions of two tenants on three connections');
+  await refused('toms_context_ended', () => one(pool), '... and nothing is seen');
 }
 
 const parts = { before, session, transaction };

@@ -2,22 +2,14 @@
 // each with one server connection. test/t/client_pool.pl runs it, and passes connection and tokens in
 // the environment.
 const { Pool } = require('pg');
-const { inTenant, checkOut, giveBack } = require('./tenant.js');
-const { is, refused } = require('./check.js');
+const { checkOut, giveBack } = require('./tenant.js');
+const { is, refused, one, manyAtOnce } = require('./check.js');
 
 const given = process.env;
-const rows = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) AS found FROM absence";
-const one = async (client) => (await client.query(rows)).rows[0].found;
 
 async function transactionMode() {
   const pool = new Pool({ database: 'transaction', user: 'app_tx', max: 3 });
-  const expected = [], running = [];
-  for (let i = 0; i < 30; i++) {
-    const [token, answer] = i % 2 ? [given.ACME, 'acme 3'] : [given.GLOBEX, 'globex 2'];
-    expected.push(answer);
-    running.push(inTenant(pool, token, one));
-  }
-  is(await Promise.all(running), expected, 'pg, transaction mode: 30 transactions of two tenants');
+  await manyAtOnce(pool, 30, 'pg, transaction mode: 30 transactions of two tenants');
   const client = await checkOut(pool, given.ACME);
   await refused('toms_context_ended', () => one(client), '... a context per check-out is refused at its first query');
   await giveBack(client);

@@ -25,9 +25,9 @@ async function checkOut(pool, token) {
   try {
     await client.query("SELECT set_config('toms.token', $1, false)", [token]);
     return client;
-  } catch (refused) {
-    client.release(refused); // closed: a refused token leaves the one before in force
-    throw refused;
+  } catch (error) {
+    client.release(error); // closed: toms has refused the token, or has not even seen it
+    throw error;
   }
 }
 

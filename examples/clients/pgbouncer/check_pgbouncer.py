@@ -8,11 +8,10 @@ import sys
 import psycopg
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
-from check import equal, refused
+from check import ROWS, equal, refused
 
 given = os.environ
 ACME, GLOBEX = given["ACME"], given["GLOBEX"]
-ROWS = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence"
 PID = "SELECT pg_backend_pid()"
 LOCAL, SESSION = "SELECT set_config('toms.token', %s, true)", "SELECT set_config('toms.token', %s, false)"
 
@@ -49,6 +48,8 @@ def session_context():
     with client("transaction", "app") as first, client("transaction", "app") as second:
         one(first, SESSION, ACME)
         equal(one(second), "acme 3", "toms.session_context behind transaction mode: the next client is the former tenant")
+        refused("toms_context_expired", lambda: one(second, SESSION, given["EXPIRED"]), "... unless it sets a token that is refused")
+        refused("toms_context_ended", lambda: one(second), "... which ends the context")
         first.execute("RESET toms.token")
 
 

@@ -1,4 +1,7 @@
-"""Prints a line "ok - …" or "not ok - …" for each check."""
+"""What the programs beside it need: it prints a line "ok - …" or "not ok - …" for each check."""
+
+# whose rows a connection shows, and how many
+ROWS = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence"
 
 
 def equal(found, expected, promise):

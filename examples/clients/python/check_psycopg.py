@@ -5,12 +5,11 @@ import os
 
 from psycopg_pool import ConnectionPool
 
-from check import equal, refused
+from check import ROWS, equal, refused
 from tenant_psycopg import check_out, checkout_pool, in_tenant
 
 given = os.environ
 ACME, GLOBEX = given["ACME"], given["GLOBEX"]
-ROWS = "SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence"
 
 
 def one(connection, statement=ROWS):
@@ -50,6 +49,10 @@ def session(pool):
     refused("toms_context_ended", lambda: bare(pool), "... and nothing is seen after it")
     refused("toms_context_expired", lambda: found(given["EXPIRED"]), "an expired token is refused at check-out")
     equal(found(GLOBEX), "globex 2", "... and the pool goes on")
+    with check_out(pool, ACME) as connection:
+        refused("toms_context_expired", lambda: connection.execute("SELECT set_config('toms.token', %s, false)", (given["EXPIRED"],)),
+                "a token that is refused ends the context before it")
+        refused("toms_context_ended", lambda: one(connection), "... on the same connection")
 
 
 with ConnectionPool("user=app_tx", min_size=1, max_size=1, kwargs={"autocommit": True}) as pool:

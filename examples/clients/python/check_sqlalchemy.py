@@ -18,7 +18,7 @@ from sqlalchemy import (BigInteger, Column, Date, FetchedValue, Integer, MetaDat
 from sqlalchemy.orm import Session, declarative_base
 
 import tenant_sqlalchemy
-from check import equal, refused
+from check import ROWS, equal, refused
 from tenant_sqlalchemy import token
 
 given = os.environ
@@ -43,7 +43,7 @@ def engine(user, **options):
 
 
 def rows(connection):
-    return connection.execute(text("SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence")).scalar()
+    return connection.execute(text(ROWS)).scalar()
 
 
 def asked(bearer, work):
@@ -197,7 +197,7 @@ def core():
 
 
 def empty():
-    pool = engine("app_empty")
+    pool = engine("app_probe")
     tenant_sqlalchemy.per_transaction()
     with pool.connect() as connection:  # its first use asks for version and schema
         equal(connection.execute(text("SELECT 1")).scalar(), 1, "no tenant: a pool's check query")

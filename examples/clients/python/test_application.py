@@ -9,7 +9,7 @@ import unittest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
-from check import reason
+from check import ROWS, reason
 
 DRIVER = os.environ["DRIVER"]
 engine = create_engine(f"postgresql+{DRIVER}://app_test@/postgres")
@@ -39,7 +39,7 @@ class InTransaction(unittest.TestCase):
         return self.session.execute(text(statement), values)
 
     def seen(self):
-        return self.run_sql("SELECT string_agg(DISTINCT tenant_id, '+') || ' ' || count(*) FROM absence").scalar()
+        return self.run_sql(ROWS).scalar()
 
     def assert_refused(self, code, statement, **values):
         with self.assertRaises(Exception) as caught, self.session.begin_nested():

@@ -63,9 +63,9 @@ def refusals
   refused('toms_row_other_tenant', '... in a batch', action: :forbidden) do
     Toms.in_context(ACME) { Absence.insert_all([{ tenant_id: 'globex', employee_id: 4, day: '2026-03-03' }]) }
   end
-  { 'TOMS_EXPIRED' => ['toms_context_expired', :renew], 'TOMS_FORGED' => ['toms_token_forged', :bug],
-    'TOMS_STRANGER' => ['toms_tenant_unknown', :forbidden], 'TOMS_OTHER_PURPOSE' => ['toms_purpose_not_permitted', :forbidden],
-    'TOMS_NO_MFA' => ['toms_mfa_required', :second_factor] }.each do |token, (code, action)|
+  { 'EXPIRED' => ['toms_context_expired', :renew], 'FORGED' => ['toms_token_forged', :bug],
+    'UNKNOWN_TENANT' => ['toms_tenant_unknown', :forbidden], 'OTHER_PURPOSE' => ['toms_purpose_not_permitted', :forbidden],
+    'PHYSICIAN' => ['toms_mfa_required', :second_factor] }.each do |token, (code, action)|
     refused(code, "#{code} is known by its code: #{action}", action: action) { Toms.in_context(ENV[token]) { seen } }
   end
   refused(nil, 'an error of another kind is none of toms', action: nil) { value('SELECT 1 / 0') }
@@ -124,13 +124,13 @@ def log
   ActiveRecord::Base.logger = Logger.new(text)
   Toms.in_context(ACME) { Absence.create!(employee_id: 17, day: '2026-03-03').destroy! }
   begin
-    Toms.in_context(ENV['TOMS_FORGED']) { seen }
+    Toms.in_context(ENV['FORGED']) { seen }
   rescue ActiveRecord::StatementInvalid => e
     text.puts(e.full_message)
   end
   ActiveRecord::Base.logger = nil
   report(text.string.include?('INSERT INTO "absences"'), 'statements are in the log')
-  report([ACME, ENV['TOMS_FORGED']].none? { |token| text.string.include?(token[-40..]) }, '... and no token')
+  report([ACME, ENV['FORGED']].none? { |token| text.string.include?(token[-40..]) }, '... and no token')
 end
 
 # What Rails asks at its start, and for db/schema.rb.

@@ -7,11 +7,11 @@ require 'stringio'
 
 $stdout.sync = true
 
-ACME, GLOBEX = ENV.values_at('TOMS_ACME', 'TOMS_GLOBEX')
+ACME, GLOBEX = ENV.values_at('ACME', 'GLOBEX')
 
 def log_in(user, **options)
   ActiveRecord::Base.establish_connection(
-    { adapter: 'postgresql', host: ENV['PGHOST'], port: ENV['PGPORT'], database: ENV.fetch('TOMS_DATABASE', 'postgres'),
+    { adapter: 'postgresql', host: ENV['PGHOST'], port: ENV['PGPORT'], database: 'postgres',
       username: user, pool: 1, checkout_timeout: 5, min_messages: 'warning' }.merge(options))
 end
 
