@@ -124,7 +124,7 @@ put_after_policies(List *conditions)
 	{
 		RestrictInfo *condition = lfirst_node(RestrictInfo, cell);
 
-		if (!may_tell((Node *) condition->clause, NULL))
+		if ((!condition->leakproof && condition->left_ec == NULL) || !may_tell((Node *) condition->clause, NULL))
 			continue;
 		condition->leakproof = false;
 		if (condition->left_ec)
@@ -165,7 +165,7 @@ toms_policy_order_derived(PlannerInfo *root)
 {
 	ListCell   *cell;
 
-	if (!has_protected(root))
+	if (bms_membership(root->all_baserels) != BMS_MULTIPLE || !has_protected(root))
 		return;
 	for (int i = 1; i < root->simple_rel_array_size; i++)
 	{
