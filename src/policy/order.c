@@ -13,6 +13,7 @@
 
 #include "access/transam.h"
 #include "base/compat.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
@@ -40,7 +41,8 @@ collation_may_tell(Node *node, List *arguments)
 	ListCell   *cell;
 
 	if (OidIsValid(collation))
-		return !get_collation_isdeterministic(collation);
+		return collation != DEFAULT_COLLATION_OID && collation != C_COLLATION_OID &&
+			!get_collation_isdeterministic(collation);
 	foreach(cell, arguments)
 	{
 		if (type_is_collatable(exprType(lfirst(cell))))
@@ -49,18 +51,24 @@ collation_may_tell(Node *node, List *arguments)
 	return false;
 }
 
+/*
+ * PostgreSQL has looked at the functions that get a column, if it took the condition for
+ * leakproof.
+ */
 static bool
-call_may_tell(Node *node, List *arguments)
+call_may_tell(Node *node, List *arguments, const bool *taken_for_leakproof)
 {
+	bool		looked_at = false;
 	ListCell   *cell;
 
 	foreach(cell, arguments)
 	{
+		looked_at |= *taken_for_leakproof && IsA(lfirst(cell), Var);
 		if (is_made_range(exprType(lfirst(cell))))
 			return true;
 	}
 	return is_made_range(exprType(node)) || collation_may_tell(node, arguments) ||
-		check_functions_in_node(node, function_may_tell, NULL);
+		(!looked_at && check_functions_in_node(node, function_may_tell, NULL));
 }
 
 static bool
@@ -92,17 +100,17 @@ may_tell(Node *node, void *context)
 				return true;
 			break;
 		case T_FuncExpr:
-			if (call_may_tell(node, ((FuncExpr *) node)->args))
+			if (call_may_tell(node, ((FuncExpr *) node)->args, context))
 				return true;
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			if (call_may_tell(node, ((OpExpr *) node)->args))
+			if (call_may_tell(node, ((OpExpr *) node)->args, context))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
-			if (call_may_tell(node, ((ScalarArrayOpExpr *) node)->args))
+			if (call_may_tell(node, ((ScalarArrayOpExpr *) node)->args, context))
 				return true;
 			break;
 		default:
@@ -124,7 +132,7 @@ put_after_policies(List *conditions)
 	{
 		RestrictInfo *condition = lfirst_node(RestrictInfo, cell);
 
-		if ((!condition->leakproof && condition->left_ec == NULL) || !may_tell((Node *) condition->clause, NULL))
+		if ((!condition->leakproof && condition->left_ec == NULL) || !may_tell((Node *) condition->clause, &condition->leakproof))
 			continue;
 		condition->leakproof = false;
 		if (condition->left_ec)
