@@ -10,10 +10,10 @@
 -- and b002 Ben work outside, b003 Cleo plans, b004 Dora is HR.
 --
 SELECT format('CREATE ROLE %I %s', name, options)
-FROM (VALUES ('fs_employee', ''), ('fs_dispatcher', ''), ('fs_hr', ''), ('fs_owner', ''),
-             ('fs_app', 'LOGIN IN ROLE fs_employee, fs_dispatcher, fs_hr'),                 -- the pool
-             ('fs_migration', 'LOGIN BYPASSRLS IN ROLE fs_owner')) roles (name, options)
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+FROM (VALUES (1, 'fs_employee', ''), (1, 'fs_dispatcher', ''), (1, 'fs_hr', ''), (1, 'fs_owner', ''),
+             (2, 'fs_app', 'LOGIN IN ROLE fs_employee, fs_dispatcher, fs_hr'),              -- the pool
+             (2, 'fs_migration', 'LOGIN BYPASSRLS IN ROLE fs_owner')) roles (step, name, options)
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) ORDER BY step
 \gexec
 
 CREATE SCHEMA fs AUTHORIZATION fs_owner;
