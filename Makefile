@@ -79,7 +79,7 @@ demo:
 lint:
 	test/lint.sh
 
-# Measures against bare PostgreSQL; takes a quarter of an hour, BENCH=-q a minute.
+# Measures against bare PostgreSQL; takes twenty minutes, BENCH=-q one.
 bench:
 	test/sandbox.sh make -s check-bench BENCH="$(BENCH)"
 
