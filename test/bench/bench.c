@@ -33,7 +33,7 @@
 
 #define MAX_ROUNDS 10000
 #define MAX_VALUES 500
-#define TOKENS 50				/* tokens of a person that take turns */
+#define MAX_TOKENS 50
 #define WARM_UPS 8				/* PostgreSQL tries custom plans five times */
 #define CONNECTIONS 10			/* of each variant, one after the other */
 
@@ -43,7 +43,7 @@ typedef struct Session
 	const Measure *measure;
 	PGconn	   *conn;
 	char	   *sql;
-	char	   *contexts[TOKENS];	/* values of the variant's setting */
+	char	   *contexts[MAX_TOKENS];	/* values of the variant's setting */
 	int			ncontexts;
 	char	   *messages[MAX_VALUES];	/* of the simple protocol */
 	int			next;			/* operation */
@@ -251,7 +251,7 @@ make_contexts(const Run *run, Session *session)
 
 	if (setting == NULL)
 		return;
-	session->ncontexts = is_token && run->shape->transactions ? TOKENS : 1;
+	session->ncontexts = is_token && run->shape->tokens > 1 ? run->shape->tokens : 1;
 	for (int i = 0; i < session->ncontexts; i++)
 		session->contexts[i] = is_token ? mint(private_key, run->shape->person, i) : strdup(run->shape->person->tenant);
 }

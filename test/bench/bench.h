@@ -58,6 +58,7 @@ typedef struct Shape
 	const char *values;			/* statement that returns the values of $1, run by hand */
 	bool		simple;			/* simple protocol; else prepared */
 	bool		transactions;	/* each operation is a transaction that sets the context itself */
+	int			tokens;			/* of the person, that take turns; 0: one */
 	const Person *person;
 	const Person *other;
 	int			operations;		/* of a batch */

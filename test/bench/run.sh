@@ -9,7 +9,8 @@
 #     run.sh [-q] [-d FOLDER] [NAME...]    with the programs of a PostgreSQL that has toms
 #
 # -d keeps the data in FOLDER for the next time; the extension and what it protects are made anew
-# in any case. Nothing else should be at work on the machine; the load is printed at the end. PG_CONFIG names that PostgreSQL; by default the programs on the PATH are taken.
+# in any case. PG_CONFIG names that PostgreSQL; by default the programs on the PATH are taken.
+# Nothing else should be at work on the machine; its load is printed at the end.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,6 +47,8 @@ leave() {
 keep=$box
 box=${box:-$(mktemp -d)}
 mkdir -p -m 700 "$box"
+exec 9>"$box/lock"
+flock -n 9 || die "somebody else measures in $box"
 trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -89,7 +92,7 @@ as_dba() {
 # start NAME PORT [LIBRARY]
 start() {
 	configure "$1" "$2" "${3:-}"
-	pg_ctl -D "$box/$1" -l "$box/$1.log" -w start >/dev/null
+	pg_ctl -D "$box/$1" -l "$box/$1.log" -w start >/dev/null 9>&-
 }
 
 # create NAME PORT: a server without data
