@@ -81,7 +81,7 @@ lint:
 
 # Measures against bare PostgreSQL; takes twenty minutes, BENCH=-q one.
 bench:
-	test/sandbox.sh make -s check-bench BENCH="$(BENCH)"
+	test/sandbox.sh make -s check-bench BENCH='$(BENCH)'
 
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:

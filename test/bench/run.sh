@@ -3,8 +3,8 @@
 # loaded toms, loads the data, and runs the driver.
 #
 #     make bench                           on any Debian machine: 20 minutes, 8 GB of disk
-#     make bench BENCH='-q'                a minute, small data: to see that everything runs
-#     make bench BENCH='"point read" own'  the shapes whose names begin so
+#     make bench BENCH=-q                  a minute, small data: to see that everything runs
+#     make bench BENCH='own parent'        the shapes whose names begin so
 #
 #     run.sh [-q] [-d FOLDER] [NAME...]    with the programs of a PostgreSQL that has toms
 #
