@@ -1,7 +1,7 @@
 /*
  * crypto.c - the only file, with secret.c, that calls libsodium.
  *
- * Called by context (tokens) and keyring.  Nothing here allocates but the encoder.
+ * Called by context (tokens), keyring and seal.  Nothing here allocates but the encoder.
  */
 #include "base/crypto.h"
 #include "base/secret.h"
@@ -58,6 +58,21 @@ void
 toms_crypto_random(void *bytes, size_t length)
 {
 	randombytes_buf(bytes, length);
+}
+
+void
+toms_crypto_seal(uint8 *sealed, const void *plain, size_t length, const void *data, size_t data_length,
+				 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
+{
+	crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, data, data_length, NULL, nonce, key);
+}
+
+bool
+toms_crypto_open(void *plain, const uint8 *sealed, size_t length, const void *data, size_t data_length,
+				 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
+{
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed, length + TOMS_TAG_BYTES,
+													  data, data_length, nonce, key) == 0;
 }
 
 bool

@@ -1,8 +1,9 @@
 /*
  * crypto.h - the cryptographic primitives toms uses, all of them libsodium's.
  *
- * Signatures are Ed25519 (RFC 8032), digests are BLAKE2b (RFC 7693), text encoding is
- * base64url without padding (RFC 4648, section 5).
+ * Signatures are Ed25519 (RFC 8032), digests are BLAKE2b (RFC 7693), what is sealed is so with
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha; RFC 8439 with 24 bytes of nonce), text encoding
+ * is base64url without padding (RFC 4648, section 5).
  */
 #ifndef TOMS_CRYPTO_H
 #define TOMS_CRYPTO_H
@@ -13,6 +14,9 @@
 #define TOMS_SEED_BYTES 32
 #define TOMS_SIGNATURE_BYTES 64
 #define TOMS_DIGEST_BYTES 32
+#define TOMS_KEY_BYTES 32
+#define TOMS_NONCE_BYTES 24
+#define TOMS_TAG_BYTES 16
 
 /* To be called once, in the postmaster; raises FATAL when libsodium cannot start. */
 extern void toms_crypto_init(void);
@@ -33,6 +37,19 @@ extern void toms_crypto_digest(uint8 digest[TOMS_DIGEST_BYTES],
 							   const uint8 *key, size_t key_length);
 
 extern void toms_crypto_random(void *bytes, size_t length);
+
+/*
+ * Seal "length" bytes into length + TOMS_TAG_BYTES; "data" is not sealed, but has to be the same
+ * when it is opened.  A nonce is random and used once.
+ */
+extern void toms_crypto_seal(uint8 *sealed, const void *plain, size_t length,
+							 const void *data, size_t data_length,
+							 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES]);
+
+/* False if it was not sealed so; "length" is that of the plain bytes. */
+extern bool toms_crypto_open(void *plain, const uint8 *sealed, size_t length,
+							 const void *data, size_t data_length,
+							 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES]);
 
 /*
  * Strict base64url: no padding, no white space, no bits left over.  Returns false for
