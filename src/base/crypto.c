@@ -61,18 +61,19 @@ toms_crypto_random(void *bytes, size_t length)
 }
 
 void
-toms_crypto_seal(uint8 *sealed, const void *plain, size_t length, const void *data, size_t data_length,
+toms_crypto_seal(uint8 *sealed, TomsBytes plain, TomsBytes data,
 				 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
 {
-	crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, data, data_length, NULL, nonce, key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, NULL, plain.bytes, plain.length,
+											   data.bytes, data.length, NULL, nonce, key);
 }
 
 bool
-toms_crypto_open(void *plain, const uint8 *sealed, size_t length, const void *data, size_t data_length,
+toms_crypto_open(void *plain, TomsBytes sealed, TomsBytes data,
 				 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
 {
-	return crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed, length + TOMS_TAG_BYTES,
-													  data, data_length, nonce, key) == 0;
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed.bytes, sealed.length,
+													  data.bytes, data.length, nonce, key) == 0;
 }
 
 bool

@@ -38,17 +38,21 @@ extern void toms_crypto_digest(uint8 digest[TOMS_DIGEST_BYTES],
 
 extern void toms_crypto_random(void *bytes, size_t length);
 
+typedef struct TomsBytes
+{
+	const void *bytes;
+	size_t		length;
+} TomsBytes;
+
 /*
- * Seal "length" bytes into length + TOMS_TAG_BYTES; "data" is not sealed, but has to be the same
- * when it is opened.  A nonce is random and used once.
+ * Seal the plain bytes into as many and TOMS_TAG_BYTES; "data" is not sealed, but has to be the
+ * same when it is opened.  A nonce is random and used once.
  */
-extern void toms_crypto_seal(uint8 *sealed, const void *plain, size_t length,
-							 const void *data, size_t data_length,
+extern void toms_crypto_seal(uint8 *sealed, TomsBytes plain, TomsBytes data,
 							 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES]);
 
-/* False if it was not sealed so; "length" is that of the plain bytes. */
-extern bool toms_crypto_open(void *plain, const uint8 *sealed, size_t length,
-							 const void *data, size_t data_length,
+/* False if it was not sealed so; "sealed" ends with the tag. */
+extern bool toms_crypto_open(void *plain, TomsBytes sealed, TomsBytes data,
 							 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES]);
 
 /*
