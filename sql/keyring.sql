@@ -202,7 +202,7 @@ FROM toms.enter_permission WHERE login = 'regress_stranger'::regrole;
 RESET SESSION AUTHORIZATION;
 SELECT current_setting('data_directory') AS data, current_setting('toms.keyring') AS keyring \gset
 CREATE TEMP TABLE shell (line text);
-\set list 'cd ' :keyring ' && stat -c ''%n %a'' . *'
+\set list 'cd ' :keyring ' && stat -c ''%n %a'' . enter.key'
 COPY shell FROM PROGRAM :'list';
 SELECT * FROM shell ORDER BY line COLLATE "C";
 

@@ -62,3 +62,6 @@ TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PR
 /* set-up */
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")
 TOMS_REASON(KEYRING, "toms_keyring", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the keyring cannot be used")
+TOMS_REASON(EPOCH_MISSING, "toms_epoch_missing", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key epoch is not there")
+TOMS_REASON(EPOCH_WRONG, "toms_epoch_wrong", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key of the epoch is another one")
+TOMS_REASON(EPOCH_DESTROYED, "toms_epoch_destroyed", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key epoch has been destroyed")

@@ -36,6 +36,28 @@ extern bool toms_catalog_is_installed(void);
 /* ends_at: when an active tenant ends; DT_NOEND: that is not known. */
 extern TomsTenantState toms_catalog_tenant(const char *tenant, TimestampTz *ends_at);
 
+/* The tables of schema toms that are read from C, by their indexes. */
+typedef enum TomsConfigTable
+{
+	TOMS_CONFIG_TENANT,
+	TOMS_CONFIG_PERMISSION,
+	TOMS_CONFIG_PARENT,
+	TOMS_CONFIG_SUBJECT_ALIAS,
+	TOMS_CONFIG_KEY_EPOCH,
+	TOMS_CONFIG_KEY_EPOCHS_OF_TENANT,
+	TOMS_CONFIG_TABLES
+} TomsConfigTable;
+
+/* OID of a table; InvalidOid where the extension is not installed. */
+extern Oid	toms_config_table(TomsConfigTable table);
+
+/*
+ * Call "row" for each row whose key column (tenant; relation; id) equals key, as it is
+ * committed now or written by this transaction.  The values live until the scan ends.
+ */
+typedef void (*TomsConfigRow) (const Datum *values, const bool *nulls, void *answer);
+extern void toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row, void *answer);
+
 /* The type under a domain; varchar is text. */
 extern Oid	toms_plain_type(Oid type);
 

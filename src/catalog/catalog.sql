@@ -29,11 +29,16 @@ GRANT SELECT ON toms.tenant TO toms_admin, toms_auditor, toms_operator;
 
 CREATE FUNCTION toms.add_tenant(tenant text, name text, address text DEFAULT NULL, contact text DEFAULT NULL,
                                 representative text DEFAULT NULL, dpo text DEFAULT NULL, country text DEFAULT NULL)
-RETURNS text LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO toms.tenant (tenant, name, address, contact, representative, dpo, country, added_by)
     VALUES (add_tenant.tenant, add_tenant.name, add_tenant.address, add_tenant.contact,
-            add_tenant.representative, add_tenant.dpo, add_tenant.country, session_user)
-    RETURNING tenant.tenant;
+            add_tenant.representative, add_tenant.dpo, add_tenant.country, session_user);
+    IF toms.keyring_is_configured() THEN
+        PERFORM toms.create_epoch(add_tenant.tenant);
+    END IF;
+    RETURN add_tenant.tenant;
+END
 $$;
 REVOKE ALL ON FUNCTION toms.add_tenant(text, text, text, text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.add_tenant(text, text, text, text, text, text, text) TO toms_admin;

@@ -1,7 +1,7 @@
 /*
  * config.c - reads what declares permissions and forms of protection.
  *
- * Called by cache.c when it builds an entry.  Rows are read with the catalog snapshot,
+ * Called by cache.c when it builds an entry, and by keyring for its epochs.  Rows are read with the catalog snapshot,
  * which for tables without a syscache is taken anew for every scan: what is committed now
  * counts, whatever snapshot the caller's transaction uses.  Columns are read by position;
  * the CREATE TABLEs say so.
@@ -37,6 +37,8 @@ static const struct
 	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
+	[TOMS_CONFIG_KEY_EPOCH] = {"key_epoch", "key_epoch_pkey", 1, F_UUID_EQ},
+	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
 };
 
 enum

@@ -1,15 +1,43 @@
 /*
- * keyring.c - where keys come from.
+ * keyring.c - where keys come from: settings, the choice of a provider, the form of a key.
  *
- * Called by context for the key of toms.enter().  Keys are read when they are needed and
- * wiped with the caller's memory context; nothing is cached.
+ * Called by context for the key of toms.enter(), and by epoch.c.  Keys are read when they
+ * are needed and wiped with the caller's memory context; only epoch.c caches any.
  */
 #include "keyring/keyring_int.h"
 
 #include "base/reason.h"
+#include "base/secret.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 static char *keyring_directory = NULL;
+
+static const char *const kind_names[] = {
+	[TOMS_KEY_SIGNING] = "ed25519",
+	[TOMS_KEY_EPOCH] = "epoch",
+};
+
+/* Keys of the former place must not be used any more. */
+static void
+assign_place(const char *newval, void *extra)
+{
+	toms_epoch_forget();
+}
+
+/* Says at the server's start what will be refused from then on. */
+static void
+warn_of_problem(void)
+{
+	char	   *problem = toms_keyring_configured() ? toms_keyring_problem(false) : NULL;
+
+	if (problem)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the keyring of toms cannot be used: %s", problem),
+				 errdetail("What is sealed stays closed, and toms.enter() is refused."),
+				 errhint("SELECT * FROM toms.check_keyring(); tells what is missing.")));
+}
 
 void
 toms_keyring_init(void)
@@ -18,37 +46,149 @@ toms_keyring_init(void)
 							   "Directory that holds the keys of toms.",
 							   "Outside the data directory, owned by the server's user, mode 0700.",
 							   &keyring_directory, "", PGC_SIGHUP, 0,
-							   NULL, NULL, NULL);
+							   NULL, assign_place, NULL);
+	toms_epoch_init();
+	toms_epoch_destroy_init();
+	warn_of_problem();
+}
+
+static bool
+is_set(const char *setting)
+{
+	return setting != NULL && setting[0] != '\0';
 }
 
 bool
 toms_keyring_configured(void)
 {
-	return keyring_directory != NULL && keyring_directory[0] != '\0';
+	return is_set(keyring_directory);
 }
 
-static void
-require_configured(void)
+/* The provider that the settings name and its location; returns what is wrong with them. */
+static char *
+choose(const TomsKeyProvider **provider, const char **location)
 {
-	if (!toms_keyring_configured())
-	{
-		TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = "toms.keyring is not set.",
-		.hint = "ALTER SYSTEM SET toms.keyring = '/path/outside/the/data/directory'; SELECT pg_reload_conf();"};
+	*provider = &toms_key_directory;
+	*location = keyring_directory;
+	return is_set(keyring_directory) ? NULL : pstrdup("toms.keyring is not set.");
+}
 
-		toms_refuse(&refusal);
+void
+toms_keyring_refuse(const char *problem)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem};
+
+	if (choose(&provider, &location) == NULL)
+		refusal.hint = provider->hint;
+	else
+		refusal.hint = "ALTER SYSTEM SET toms.keyring = '/path/outside/the/data/directory'; SELECT pg_reload_conf();";
+	toms_refuse(&refusal);
+}
+
+char *
+toms_keyring_problem(bool writing)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	char	   *problem = choose(&provider, &location);
+
+	return problem ? problem : provider->problem(location, writing);
+}
+
+/* False if the line is not that of a key of this kind. */
+static bool
+parse_line(const char *line, TomsKeyKind kind, uint8 key[TOMS_KEY_BYTES])
+{
+	size_t		prefix = strlen(kind_names[kind]);
+	size_t		length = strlen(line);
+	size_t		written;
+
+	return length > prefix + 2 && line[length - 1] == '\n' &&
+		memcmp(line, kind_names[kind], prefix) == 0 && line[prefix] == ' ' &&
+		toms_base64url_decode(line + prefix + 1, length - prefix - 2, key, TOMS_KEY_BYTES, &written) &&
+		written == TOMS_KEY_BYTES;
+}
+
+const uint8 *
+toms_key_read(const char *name, TomsKeyKind kind, char **problem)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	char	   *line;
+	uint8	   *key;
+
+	*problem = choose(&provider, &location);
+	line = *problem ? NULL : provider->read(location, name, problem);
+	if (line == NULL)
+		return NULL;
+	key = toms_secret_alloc(CurrentMemoryContext, TOMS_KEY_BYTES);
+	if (!parse_line(line, kind, key))
+	{
+		*problem = psprintf("\"%s\": it is not a key of toms", provider->place(location, name));
+		return NULL;
 	}
+	return key;
+}
+
+/* A random key of its kind, as the line that a provider keeps. */
+static char *
+random_line(TomsKeyKind kind)
+{
+	uint8	   *key = toms_secret_alloc(CurrentMemoryContext, TOMS_KEY_BYTES);
+	char	   *line = toms_secret_alloc(CurrentMemoryContext, TOMS_KEY_LINE_BYTES);
+	char	   *encoded;
+
+	toms_crypto_random(key, TOMS_KEY_BYTES);
+	encoded = toms_base64url_encode(key, TOMS_KEY_BYTES);
+	snprintf(line, TOMS_KEY_LINE_BYTES, "%s %s\n", kind_names[kind], encoded);
+	toms_secret_wipe(encoded, strlen(encoded));
+	return line;
+}
+
+void
+toms_key_create(const char *name, TomsKeyKind kind)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	char	   *problem = choose(&provider, &location);
+
+	if (problem == NULL)
+		problem = provider->problem(location, true);
+	if (problem == NULL)
+		problem = provider->create(location, name, random_line(kind));
+	if (problem)
+		toms_keyring_refuse(problem);
+}
+
+void
+toms_key_destroy(const char *name)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	char	   *problem = choose(&provider, &location);
+
+	if (problem == NULL)
+		problem = provider->destroy(location, name);
+	if (problem)
+		toms_keyring_refuse(problem);
 }
 
 const uint8 *
 toms_keyring_seed(const char *name)
 {
-	require_configured();
-	return toms_keyring_file_seed(keyring_directory, name);
+	char	   *problem;
+	const uint8 *seed = toms_key_read(name, TOMS_KEY_SIGNING, &problem);
+
+	if (problem)
+		toms_keyring_refuse(problem);
+	return seed;
 }
 
 void
 toms_keyring_create(const char *name)
 {
-	require_configured();
-	toms_keyring_file_create(keyring_directory, name);
+	if (toms_keyring_seed(name) == NULL)
+		toms_key_create(name, TOMS_KEY_SIGNING);
 }
