@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 
 static char *keyring_directory = NULL;
+static char *keyring_command = NULL;
 
 static const char *const kind_names[] = {
 	[TOMS_KEY_SIGNING] = "ed25519",
@@ -47,6 +48,13 @@ toms_keyring_init(void)
 							   "Outside the data directory, owned by the server's user, mode 0700.",
 							   &keyring_directory, "", PGC_SIGHUP, 0,
 							   NULL, assign_place, NULL);
+	DefineCustomStringVariable("toms.keyring_command",
+							   "Program that keeps the keys of toms, instead of a directory.",
+							   "An absolute path; it is run without a shell as PROGRAM get, create or destroy, and the key's name.",
+							   &keyring_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_place, NULL);
+	toms_key_program_init();
+	toms_keyring_sync_init();
 	toms_epoch_init();
 	toms_epoch_destroy_init();
 	warn_of_problem();
@@ -61,29 +69,41 @@ is_set(const char *setting)
 bool
 toms_keyring_configured(void)
 {
-	return is_set(keyring_directory);
+	return is_set(keyring_directory) || is_set(keyring_command);
 }
 
 /* The provider that the settings name and its location; returns what is wrong with them. */
 static char *
 choose(const TomsKeyProvider **provider, const char **location)
 {
-	*provider = &toms_key_directory;
-	*location = keyring_directory;
-	return is_set(keyring_directory) ? NULL : pstrdup("toms.keyring is not set.");
+	if (is_set(keyring_directory) && is_set(keyring_command))
+		return pstrdup("toms.keyring and toms.keyring_command are both set.");
+	if (!toms_keyring_configured())
+		return pstrdup("toms.keyring is not set.");
+	*provider = is_set(keyring_command) ? &toms_key_program : &toms_key_directory;
+	*location = is_set(keyring_command) ? keyring_command : keyring_directory;
+	return NULL;
+}
+
+/* What to do about a problem of the settings, else of the provider. */
+static const char *
+problem_hint(void)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+
+	if (choose(&provider, &location) == NULL)
+		return provider->hint;
+	if (toms_keyring_configured())
+		return "ALTER SYSTEM RESET toms.keyring; or RESET toms.keyring_command; then SELECT pg_reload_conf();";
+	return "ALTER SYSTEM SET toms.keyring = '/path/outside/the/data/directory'; SELECT pg_reload_conf();";
 }
 
 void
 toms_keyring_refuse(const char *problem)
 {
-	const TomsKeyProvider *provider;
-	const char *location;
-	TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem};
+	TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem,.hint = problem_hint()};
 
-	if (choose(&provider, &location) == NULL)
-		refusal.hint = provider->hint;
-	else
-		refusal.hint = "ALTER SYSTEM SET toms.keyring = '/path/outside/the/data/directory'; SELECT pg_reload_conf();";
 	toms_refuse(&refusal);
 }
 
@@ -147,6 +167,29 @@ random_line(TomsKeyKind kind)
 	return line;
 }
 
+/* Bring a new key to where it is needed too, or destroy it again. */
+static char *
+sync_key(const TomsKeyProvider *provider, const char *location, const char *name)
+{
+	bool		is_file = provider == &toms_key_directory;
+	char	   *problem;
+
+	PG_TRY();
+	{
+		problem = toms_keyring_sync(is_file ? provider->place(location, name) : NULL,
+									is_file ? psprintf("%s.key", name) : name);
+	}
+	PG_CATCH();
+	{
+		provider->destroy(location, name);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (problem)
+		provider->destroy(location, name);
+	return problem;
+}
+
 void
 toms_key_create(const char *name, TomsKeyKind kind)
 {
@@ -158,6 +201,8 @@ toms_key_create(const char *name, TomsKeyKind kind)
 		problem = provider->problem(location, true);
 	if (problem == NULL)
 		problem = provider->create(location, name, random_line(kind));
+	if (problem == NULL)
+		problem = sync_key(provider, location, name);
 	if (problem)
 		toms_keyring_refuse(problem);
 }

@@ -40,6 +40,15 @@ typedef struct TomsKeyProvider
 } TomsKeyProvider;
 
 extern const TomsKeyProvider toms_key_directory;
+extern const TomsKeyProvider toms_key_program;
+extern void toms_key_program_init(void);
+
+/*
+ * Run toms.keyring_sync_command, if there is one, for a new key; path is NULL if the key is no
+ * file.  Returns what went wrong.
+ */
+extern char *toms_keyring_sync(const char *path, const char *name);
+extern void toms_keyring_sync_init(void);
 
 /* What hinders the keyring from reading or, with "writing", making keys; NULL: nothing. */
 extern char *toms_keyring_problem(bool writing);
