@@ -9,6 +9,7 @@
  */
 #include "keyring/keyring_int.h"
 
+#include "base/compat.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "catalog/catalog.h"
