@@ -62,14 +62,17 @@ toms_keyring_fault(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(problem));
 }
 
-/* toms.epoch_fault(epoch, fingerprint, OUT held, OUT problem): no problem and not held is "there is none". */
+/*
+ * toms.epoch_fault(epoch, fingerprint, OUT held, OUT exchanged, OUT problem): whether this server
+ * holds the key, or another one in its place; neither and no problem is "there is none".
+ */
 Datum
 toms_epoch_fault(PG_FUNCTION_ARGS)
 {
 	bytea	   *fingerprint = PG_GETARG_BYTEA_PP(1);
 	uint8		found[TOMS_FINGERPRINT_BYTES];
-	Datum		values[2] = {BoolGetDatum(false), (Datum) 0};
-	bool		nulls[2] = {false, true};
+	Datum		values[3] = {BoolGetDatum(false), BoolGetDatum(false), (Datum) 0};
+	bool		nulls[3] = {false, false, true};
 	char	   *problem;
 	const uint8 *key = toms_key_read(toms_epoch_key_name(PG_GETARG_UUID_P(0)), TOMS_KEY_EPOCH, &problem);
 	TupleDesc	desc;
@@ -78,17 +81,19 @@ toms_epoch_fault(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	if (key)
 	{
+		bool		same;
+
 		toms_epoch_fingerprint(found, key);
-		if (VARSIZE_ANY_EXHDR(fingerprint) == TOMS_FINGERPRINT_BYTES &&
-			memcmp(found, VARDATA_ANY(fingerprint), TOMS_FINGERPRINT_BYTES) == 0)
-			values[0] = BoolGetDatum(true);
-		else
-			problem = "the keyring holds another key under its name";
+		same = VARSIZE_ANY_EXHDR(fingerprint) == TOMS_FINGERPRINT_BYTES &&
+			memcmp(found, VARDATA_ANY(fingerprint), TOMS_FINGERPRINT_BYTES) == 0;
+		values[0] = BoolGetDatum(same);
+		values[1] = BoolGetDatum(!same);
+		problem = same ? NULL : "the keyring holds another key under its name";
 	}
 	if (problem)
 	{
-		values[1] = CStringGetTextDatum(problem);
-		nulls[1] = false;
+		values[2] = CStringGetTextDatum(problem);
+		nulls[2] = false;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

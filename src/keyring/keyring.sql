@@ -39,7 +39,7 @@ CREATE FUNCTION toms.keyring_fault(writing boolean) RETURNS text
 REVOKE ALL ON FUNCTION toms.keyring_fault(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.keyring_fault(boolean) IS 'internal: what hinders the keyring from reading or making keys';
 
-CREATE FUNCTION toms.epoch_fault(epoch uuid, fingerprint bytea, OUT held boolean, OUT problem text)
+CREATE FUNCTION toms.epoch_fault(epoch uuid, fingerprint bytea, OUT held boolean, OUT exchanged boolean, OUT problem text)
     LANGUAGE c VOLATILE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_epoch_fault';
 REVOKE ALL ON FUNCTION toms.epoch_fault(uuid, bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.epoch_fault(uuid, bytea) TO toms_admin, toms_auditor, toms_operator;
@@ -146,7 +146,9 @@ BEGIN
                CASE WHEN e.destroyed_at IS NOT NULL THEN 'the epoch is destroyed, but this server still holds its key'
                     ELSE coalesce(f.problem, 'this server does not hold the key') END,
                CASE WHEN e.destroyed_at IS NOT NULL THEN format('SELECT toms.destroy_epoch(%L); on a standby, delete the key by hand.', e.id)
-                    ELSE format('Bring back the key "epoch-%s" from another server of this database, or from where it was kept in escrow.', e.id) END
+                    WHEN f.exchanged OR f.problem IS NULL THEN
+                        format('Bring back the key "epoch-%s" from another server of this database, or from where it was kept in escrow.', e.id)
+                    ELSE format('Make it readable for the server and nobody else; if others may have read it, SELECT toms.rotate_keys(%L);', e.tenant) END
         FROM toms.key_epoch e, LATERAL toms.epoch_fault(e.id, e.fingerprint) f
         WHERE f.held = (e.destroyed_at IS NOT NULL)
         ORDER BY e.tenant, e.number;
