@@ -330,7 +330,7 @@ foreach my $part ('schema', 'data')
 ok($ok, 'the schema is restored') or diag $err;
 $node->safe_psql('bare', "$enter INSERT INTO hr.sick_note VALUES (1, 'acme', 17); INSERT INTO hr.holiday VALUES (60, NULL)");
 is(seen('bare'), $closed, 'and is closed to every role');
-$node->safe_psql('bare', q{SET toms.reason = 'test'; DELETE FROM hr.sick_note; DELETE FROM hr.holiday; DELETE FROM toms.enter_permission; DELETE FROM toms.tenant});
+$node->safe_psql('bare', q{SET toms.reason = 'test'; DELETE FROM hr.sick_note; DELETE FROM hr.holiday; DELETE FROM toms.enter_permission; DELETE FROM toms.tenant; DELETE FROM toms.key_epoch});
 ($ok, $err) = program('restore test', 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/data", 'bare');
 ok($ok, 'the rows are restored') or diag $err;
 is(seen('bare'), $expected, 'each role sees the same rows with them');
