@@ -167,8 +167,8 @@ random_line(TomsKeyKind kind)
 	return line;
 }
 
-/* Bring a new key to where it is needed too, or destroy it again. */
-static char *
+/* Bring a new key to where it is needed too, or destroy it again and refuse. */
+static void
 sync_key(const TomsKeyProvider *provider, const char *location, const char *name)
 {
 	bool		is_file = provider == &toms_key_directory;
@@ -186,8 +186,13 @@ sync_key(const TomsKeyProvider *provider, const char *location, const char *name
 	}
 	PG_END_TRY();
 	if (problem)
+	{
+		TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem,
+		.hint = "The new key was destroyed again; the server's log has what the command said."};
+
 		provider->destroy(location, name);
-	return problem;
+		toms_refuse(&refusal);
+	}
 }
 
 void
@@ -201,10 +206,9 @@ toms_key_create(const char *name, TomsKeyKind kind)
 		problem = provider->problem(location, true);
 	if (problem == NULL)
 		problem = provider->create(location, name, random_line(kind));
-	if (problem == NULL)
-		problem = sync_key(provider, location, name);
 	if (problem)
 		toms_keyring_refuse(problem);
+	sync_key(provider, location, name);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "base/secret.h"
 #include "keyring/program.h"
+#include "port.h"
 #include "utils/guc.h"
 
 #define EXIT_NO_SUCH_KEY 3
@@ -39,6 +40,18 @@ get_command(const char *program, const char *name)
 	return psprintf("%s get %s", program, name);
 }
 
+/* Whether everybody can put another program in its place. */
+static bool
+is_replaceable(const char *program)
+{
+	char		directory[MAXPGPATH];
+	struct stat st;
+
+	strlcpy(directory, program, sizeof(directory));
+	get_parent_directory(directory);
+	return stat(directory, &st) < 0 || ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX));
+}
+
 static char *
 program_problem(const char *program, bool writing)
 {
@@ -54,6 +67,8 @@ program_problem(const char *program, bool writing)
 		return problem_of(program, "it belongs neither to root nor to the server's user");
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return problem_of(program, "others than its owner can change it");
+	if (is_replaceable(program))
+		return problem_of(program, "others can put another program in its place");
 	if (access(program, X_OK) < 0)
 		return problem_of(program, "the server cannot run it");
 	return NULL;

@@ -155,7 +155,7 @@ subtest 'a statement that waits for it can be cancelled' => sub {
 	$session->{run}->pump_nb;
 	for (1 .. 100) { last if running($kms); usleep(50_000) }
 	cmp_ok(scalar(running($kms)), '>', 0, 'a session waits');
-	is(scalar(grep { /$pid/ } map { command_line($_) } running($kms)), 0, 'its program knows nothing of it');
+	like((map { command_line($_) } running($kms))[0], qr{ \Q$kms\E get epoch-[0-9a-f-]{36}$}, 'on the command line stands no key');
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 10000)");
 	for (1 .. 100) { last if !running($kms); usleep(50_000) }
 	is(scalar(running($kms)), 0, 'a session that is ended leaves none behind');
@@ -189,6 +189,9 @@ subtest 'a program that others could have changed is not run' => sub {
 		like(asks('SELECT problem FROM toms.check_keyring()'), $error, sprintf('mode %o: check_keyring() says so', $mode));
 	}
 	chmod 0700, $kms or die $!;
+	chmod 0707, $dir or die $!;
+	like(asks($try), qr/others can put another program in its place/, 'in a folder that everybody can write into');
+	chmod 0700, $dir or die $!;
 	ok(!-e "$dir/calls", 'it was never run');
 	for my $wrong ([ 'kms', qr/the path is not absolute/ ], [ "$dir/gone", qr/No such file/ ], [ $dir, qr/it is not a regular file/ ],
 		[ "$kms get x", qr/No such file/ ])
