@@ -283,4 +283,5 @@ toms_hooks_install(void)
 	get_relation_stats_hook = relation_stats;
 
 	register_label_provider("toms", toms_label_check);
+	register_label_provider("toms_seal", toms_seal_label_check);
 }

@@ -11,6 +11,7 @@
 #include "base/reason.h"
 #include "context/context.h"
 #include "guard/guard.h"
+#include "seal/seal.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -26,6 +27,7 @@ typedef struct SharedArea
 static const SharedArea shared_areas[] = {
 	{"toms refusals", toms_reason_shmem_size, toms_reason_shmem_init, NULL},
 	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
+	{"toms seal", toms_seal_shmem_size, toms_seal_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
 };
 

@@ -28,39 +28,39 @@
 #include "libpq/libpq-be.h"
 #endif
 
-/* guc.c releases what a check hook hands it; a membership can be without the right to act. */
+/*
+ * From 16 on guc.c releases what a check hook hands it, a membership can be without the right
+ * to act, semantic actions of JSON return a result, and the parser of dates tells what is wrong.
+ */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
 #define toms_may_act_as(user, role) member_can_set_role(user, role)
 #define toms_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
 #define toms_owns_schema(schema, user) object_ownercheck(NamespaceRelationId, schema, user)
+#define toms_decode_date(fields, types, n, kind, tm, fraction, zone) \
+	DecodeDateTime(fields, types, n, kind, tm, fraction, zone, &(DateTimeErrorExtra) {0})
+#define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
+typedef JsonParseErrorType TomsJsonActionResult;
 #else
 #define toms_guc_malloc(size) malloc(size)
 #define toms_guc_free(ptr) free(ptr)
 #define toms_may_act_as(user, role) is_member_of_role(user, role)
 #define toms_owns_relation(relid, user) pg_class_ownercheck(relid, user)
 #define toms_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
+#define toms_decode_date(fields, types, n, kind, tm, fraction, zone) \
+	DecodeDateTime(fields, types, n, kind, tm, fraction, zone)
+#define TOMS_JSON_ACTION_RETURN return
+typedef void TomsJsonActionResult;
 #endif
 
+/* 17 names transactions of a process anew, can change generated columns, and has another lexer of JSON. */
 #if PG_VERSION_NUM >= 170000
 #define toms_proc_lxid(proc) ((proc)->vxid.lxid)
-#else
-#define toms_proc_lxid(proc) ((proc)->lxid)
-#endif
-
-/* JSON: semantic actions return a result from 16 on; 17 can change generated columns. */
-#if PG_VERSION_NUM >= 160000
-typedef JsonParseErrorType TomsJsonActionResult;
-#define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
-#else
-typedef void TomsJsonActionResult;
-#define TOMS_JSON_ACTION_RETURN return
-#endif
-#if PG_VERSION_NUM >= 170000
 #define toms_is_set_expression(command) ((command)->subtype == AT_SetExpression)
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
 #else
+#define toms_proc_lxid(proc) ((proc)->lxid)
 #define toms_is_set_expression(command) false
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif

@@ -61,6 +61,16 @@ toms_crypto_random(void *bytes, size_t length)
 }
 
 void
+toms_crypto_random_many(void *bytes, size_t length)
+{
+	uint8		seed[randombytes_SEEDBYTES];
+
+	randombytes_buf(seed, sizeof(seed));
+	randombytes_buf_deterministic(bytes, length, seed);
+	sodium_memzero(seed, sizeof(seed));
+}
+
+void
 toms_crypto_seal(uint8 *sealed, TomsBytes plain, TomsBytes data,
 				 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
 {
@@ -74,6 +84,46 @@ toms_crypto_open(void *plain, TomsBytes sealed, TomsBytes data,
 {
 	return crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed.bytes, sealed.length,
 													  data.bytes, data.length, nonce, key) == 0;
+}
+
+/* NULL: the processor cannot.  Expanding the key takes longer than using it. */
+static const crypto_aead_aes256gcm_state *
+expanded_key(const uint8 *key)
+{
+	static crypto_aead_aes256gcm_state expanded;
+	static bool is_expanded = false;
+
+	if (!crypto_aead_aes256gcm_is_available())
+		return NULL;
+	if (!is_expanded)
+		crypto_aead_aes256gcm_beforenm(&expanded, key);
+	is_expanded = true;
+	return &expanded;
+}
+
+void
+toms_crypto_seal_briefly(uint8 *sealed, TomsBytes plain, TomsBytes data,
+						 const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
+{
+	const crypto_aead_aes256gcm_state *expanded = expanded_key(key);
+
+	if (expanded)
+		crypto_aead_aes256gcm_encrypt_afternm(sealed, NULL, plain.bytes, plain.length,
+											  data.bytes, data.length, NULL, nonce, expanded);
+	else
+		toms_crypto_seal(sealed, plain, data, nonce, key);
+}
+
+bool
+toms_crypto_open_brief(void *plain, TomsBytes sealed, TomsBytes data,
+					   const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES])
+{
+	const crypto_aead_aes256gcm_state *expanded = expanded_key(key);
+
+	if (expanded == NULL)
+		return toms_crypto_open(plain, sealed, data, nonce, key);
+	return crypto_aead_aes256gcm_decrypt_afternm(plain, NULL, NULL, sealed.bytes, sealed.length,
+												 data.bytes, data.length, nonce, expanded) == 0;
 }
 
 bool

@@ -3,6 +3,7 @@
  *
  * 28000: who is asking is not established; a client renews its token.
  * 42501: who is asking is known and may not; a client shows 403.
+ * 23514: the row breaks a rule; a client has a bug.
  * 55000: toms is not set up for this; an administrator has to act.
  */
 
@@ -46,6 +47,14 @@ TOMS_REASON(GRANT_MISSING, "toms_grant_missing", ERRCODE_INSUFFICIENT_PRIVILEGE,
 TOMS_REASON(IDENTIFIER_TYPE, "toms_identifier_type", ERRCODE_INSUFFICIENT_PRIVILEGE, "an identifier of the context does not fit the column's type")
 TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another tenant")
 TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
+
+/* sealed values */
+TOMS_REASON(SEALED_UNREADABLE, "toms_sealed_unreadable", ERRCODE_INSUFFICIENT_PRIVILEGE, "the sealed value cannot be opened here")
+TOMS_REASON(SEALED_ELSEWHERE, "toms_sealed_elsewhere", ERRCODE_INSUFFICIENT_PRIVILEGE, "the sealed value does not belong here")
+TOMS_REASON(SEALED_PENDING, "toms_sealed_pending", ERRCODE_INSUFFICIENT_PRIVILEGE, "the sealed value has not been written to a protected table")
+TOMS_REASON(SEALED_NOBODY, "toms_sealed_nobody", ERRCODE_CHECK_VIOLATION, "a row with sealed values must name its tenant and its data subject")
+TOMS_REASON(SEALED_REWRITE, "toms_sealed_rewrite", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "sealed values would be written without being bound to their rows")
+TOMS_REASON(KEY_DESTROYED, "toms_key_destroyed", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key of the sealed value has been destroyed")
 
 /* ways around the policies */
 TOMS_REASON(REASON_MISSING, "toms_reason_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "administrative access needs a stated reason")

@@ -65,6 +65,7 @@ forget_everything(void)
 	generation++;
 	toms_note_change();
 	toms_config_forget();
+	toms_sealed_forget();
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		entry->stale = true;
@@ -242,6 +243,8 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
 			NAMEDATALEN);
 	read_columns(relation);
+	relation->nsealed = toms_sealed_columns(relid, &relation->sealed);
+	relation->is_undeclared = root == relid && !OidIsValid(find_root(relid)) && !has_labelled_child(relid);
 	toms_config_read(relation);
 
 	relation->shares_rows = relation->shares_null_tenant;
@@ -257,6 +260,18 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	}
 }
 
+/*
+ * Sealed values are bound to a tenant and a subject by what protect() sets up: until then the
+ * table is closed.
+ */
+static bool
+has_sealed_column(Oid relid)
+{
+	TomsSealedColumn *columns;
+
+	return toms_sealed_columns(relid, &columns) > 0;
+}
+
 /* The relation by whose label this one is protected, or InvalidOid. */
 static Oid
 protecting_root(Oid relid)
@@ -267,7 +282,7 @@ protecting_root(Oid relid)
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE)
 		return InvalidOid;
 	root = find_root(relid);
-	if (!OidIsValid(root) && has_labelled_child(relid))
+	if (!OidIsValid(root) && (has_labelled_child(relid) || has_sealed_column(relid)))
 		root = relid;
 	return root;
 }

@@ -61,6 +61,9 @@ extern void toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row
 /* The type under a domain; varchar is text. */
 extern Oid	toms_plain_type(Oid type);
 
+/* Which sealed type it is, of itself or as a domain over one. */
+extern TomsSealedType toms_sealed_type(Oid type);
+
 /*
  * Make every backend forget what it cached, at commit: a table's parents and children are
  * judged by its label too.
@@ -72,6 +75,7 @@ extern bool toms_label_get(const char *label, const char *key, char **value);
 
 /* Checks that a SECURITY LABEL FOR toms may be set, before it is written. */
 extern void toms_label_check(const ObjectAddress *object, const char *label);
+extern void toms_seal_label_check(const ObjectAddress *object, const char *label);
 
 /* Text of a verb set, for messages: "select, update". */
 extern char *toms_verb_text(AclMode verbs);

@@ -15,4 +15,10 @@ extern void toms_config_forget(void);
 /* Permissions, parents, alias and row labels of a relation, into the current memory context. */
 extern void toms_config_read(TomsRelation *relation);
 
+/* Columns of sealed types, with or without a label, into the current memory context. */
+extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
+
+/* Forget the types' OIDs. */
+extern void toms_sealed_forget(void);
+
 #endif							/* TOMS_CATALOG_INT_H */

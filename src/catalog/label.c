@@ -9,6 +9,9 @@
  *   table   category=health,mode=enforce[,null_tenant=shared][,had_rls[,had_force]]
  *           (had_…: row security as it was before toms)
  *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type
+ *
+ * Columns of sealed types have labels of a provider of their own, toms_seal, which outlive
+ * changes of the protection: column=<id>, eight hexadecimal digits that stand in each value.
  */
 #include "catalog/catalog.h"
 
@@ -104,8 +107,8 @@ check_grammar(const char *label, bool column)
 	}
 }
 
-void
-toms_label_check(const ObjectAddress *object, const char *label)
+static void
+check_target(const ObjectAddress *object, const char *label)
 {
 	if (object->classId != RelationRelationId)
 		ereport(ERROR,
@@ -123,7 +126,26 @@ toms_label_check(const ObjectAddress *object, const char *label)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("toms labels tables and their columns only")));
+}
+
+void
+toms_label_check(const ObjectAddress *object, const char *label)
+{
+	check_target(object, label);
 	if (label)
 		check_grammar(label, object->objectSubId != 0);
+	toms_catalog_forget();
+}
+
+void
+toms_seal_label_check(const ObjectAddress *object, const char *label)
+{
+	check_target(object, label);
+	if (label && (object->objectSubId == 0 || strncmp(label, "column=", 7) != 0 || strlen(label) != 15 ||
+				  strspn(label + 7, "0123456789abcdef") != 8 || strtoul(label + 7, NULL, 16) == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not the label of a sealed column", label),
+				 errhint("Labels are set by toms.protect().")));
 	toms_catalog_forget();
 }

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "catalog/sealed.h"
 #include "datatype/timestamp.h"
 #include "nodes/parsenodes.h"
 
@@ -93,6 +94,9 @@ typedef struct TomsRelation
 	TomsParent *parents;
 	int			nrow_labels;
 	TomsRowLabel *row_labels;
+	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */
+	int			nsealed;
+	TomsSealedColumn *sealed;
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;

@@ -23,6 +23,7 @@
 #include "nodes/value.h"
 #include "parser/parse_type.h"
 #include "policy/policy.h"
+#include "seal/seal.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -42,13 +43,15 @@ is_enforced(Oid relid)
 {
 	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
 
-	return relation && relation->mode == TOMS_MODE_ENFORCE;
+	return relation && relation->mode == TOMS_MODE_ENFORCE && !relation->is_undeclared;
 }
 
 static bool
 is_protected(Oid relid)
 {
-	return OidIsValid(relid) && toms_catalog_relation(relid) != NULL;
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+
+	return relation && !relation->is_undeclared;
 }
 
 /*
@@ -183,6 +186,7 @@ check_alter_table(AlterTableStmt *alter)
 	if (is_enforced(relid) && runs_expression(alter))
 		require_administrator(relid);
 	toms_policy_before_alter(relid, alter);
+	toms_seal_before_alter(relid, alter);
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -329,6 +333,7 @@ check_ddl(Node *statement)
 			check_rename((RenameStmt *) statement);
 			return true;
 		case T_DropStmt:
+			toms_seal_before_drop((DropStmt *) statement);
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
 				return toms_policy_before_drop(protected_tables_named((DropStmt *) statement));
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
@@ -387,6 +392,7 @@ table_altered(AlterTableStmt *alter)
 	ListCell   *cell;
 
 	toms_policy_after_alter(relation_named(alter->relation), alter);
+	toms_seal_after_alter(relation_named(alter->relation));
 
 	foreach(cell, alter->cmds)
 	{

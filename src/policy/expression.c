@@ -11,8 +11,11 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "base/system_settings.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "optimizer/clauses.h"
 #include "parser/parse_clause.h"
@@ -350,11 +353,55 @@ finds_its_tenant(const TomsRelation *relation)
 }
 
 static bool
+binds_values(const Trigger *trigger)
+{
+	const char *function = get_func_name(trigger->tgfoid);
+
+	return strcmp(trigger->tgname, TOMS_SEAL_TRIGGER) == 0 && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+		trigger->tgqual == NULL && trigger->tgnattr == 0 && TRIGGER_FOR_ROW(trigger->tgtype) &&
+		TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_INSERT(trigger->tgtype) && TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+		function && strcmp(function, "seal_row") == 0 &&
+		get_func_namespace(trigger->tgfoid) == get_namespace_oid("toms", true);
+}
+
+/* Triggers run in the order of their names: none may change a row that has been bound. */
+static bool
+binds_values_last(const TriggerDesc *triggers)
+{
+	bool		bound = false;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (binds_values(trigger))
+			bound = true;
+		else if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+				 (TRIGGER_FOR_INSERT(trigger->tgtype) || TRIGGER_FOR_UPDATE(trigger->tgtype)) &&
+				 strcmp(trigger->tgname, TOMS_SEAL_TRIGGER) > 0)
+			return false;
+	}
+	return bound;
+}
+
+/* Every sealed column has its label, and the trigger that binds values to their rows is on. */
+static bool
+is_sealed(Relation rel, const TomsRelation *relation)
+{
+	for (int i = 0; i < relation->nsealed; i++)
+	{
+		if (relation->sealed[i].id == 0 || relation->sealed[i].is_array)
+			return false;
+	}
+	return relation->nsealed == 0 || rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || binds_values_last(rel->trigdesc);
+}
+
+static bool
 is_intact(const TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
 	bool		intact = rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity &&
-		rel->rd_rsdesc != NULL && finds_its_tenant(relation);
+		rel->rd_rsdesc != NULL && finds_its_tenant(relation) && is_sealed(rel, relation);
 
 	intact = intact && !is_peeked_at(rel);
 	for (int i = 0; intact && i < TOMS_VERB_COUNT; i++)

@@ -1,7 +1,8 @@
 /*
- * identifier.c - a tenant's or subject's id from a token as a value of a column's type.
+ * identifier.c - a tenant's or subject's id from a token as a value of a column's type, and back.
  *
- * Called by qual.c, decide.c and alias.c.  Raises no error: what does not fit is no row.
+ * Called by qual.c, decide.c and alias.c, and by slice seal.  Raises no error: what does not
+ * fit is no row.
  */
 #include "policy/policy_int.h"
 
@@ -89,6 +90,35 @@ toms_identifier_value(const char *text, Oid type, Datum *value)
 			return true;
 		default:
 			return false;
+	}
+}
+
+bool
+toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES])
+{
+	const struct varlena *words;
+
+	switch (type)
+	{
+		case INT2OID:
+			pg_ltoa(DatumGetInt16(value), text);
+			return true;
+		case INT4OID:
+			pg_ltoa(DatumGetInt32(value), text);
+			return true;
+		case INT8OID:
+			pg_lltoa(DatumGetInt64(value), text);
+			return true;
+		case UUIDOID:
+			strlcpy(text, DatumGetCString(DirectFunctionCall1(uuid_out, value)), TOMS_IDENTIFIER_BYTES);
+			return true;
+		default:
+			words = PG_DETOAST_DATUM_PACKED(value);
+			if (VARSIZE_ANY_EXHDR(words) >= TOMS_IDENTIFIER_BYTES)
+				return false;
+			memcpy(text, VARDATA_ANY(words), VARSIZE_ANY_EXHDR(words));
+			text[VARSIZE_ANY_EXHDR(words)] = '\0';
+			return true;
 	}
 }
 

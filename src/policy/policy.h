@@ -64,6 +64,19 @@ extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
 
+/*
+ * The subject of a context as the relation's subject column has it, through its alias if it
+ * has one.  False if there is no such person, or the text does not fit the type.
+ */
+extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value);
+
+/*
+ * A tenant's or subject's id in a column of "type" as tokens write it, in TOMS_IDENTIFIER_BYTES of
+ * room.  False if it is longer than a token's can be.
+ */
+#define TOMS_IDENTIFIER_BYTES 256
+extern bool toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES]);
+
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);
 
@@ -80,6 +93,12 @@ extern void toms_policy_order_derived(PlannerInfo *root);
 
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);
+
+/*
+ * Run statements as the bootstrap superuser, with only the system's own schema on the search
+ * path, while toms_policy_in_maintenance() is true.
+ */
+extern void toms_policy_run_as_superuser(const char *statements);
 
 /* True while toms itself changes row security. */
 extern bool toms_policy_in_maintenance(void);

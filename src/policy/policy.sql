@@ -197,6 +197,7 @@ BEGIN
         PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
+    PERFORM toms.bind_sealed_columns(root);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;

@@ -29,12 +29,6 @@ extern bool toms_policy_is_row_label(const char *name);
 /* Parse a condition on the relation as CREATE POLICY would. */
 extern Node *toms_policy_parse(Relation rel, const char *condition);
 
-/*
- * Run statements as the bootstrap superuser, with only the system's own schema on the search
- * path, while toms_policy_in_maintenance() is true.
- */
-extern void toms_policy_run_as_superuser(const char *statements);
-
 /* "toms_select" and so on; "toms_select_only" for the permissive twin. */
 extern const char *toms_policy_name(AclMode verb, bool permissive);
 
@@ -56,11 +50,5 @@ extern bool toms_type_is_bounded(Oid type);
 
 /* The type in which a token's "sub" must be written for the relation. */
 extern Oid	toms_alias_canonical_type(const TomsRelation *relation);
-
-/*
- * The subject of a context as the relation's subject column has it, through its alias if it
- * has one.  False if there is no such person, or the text does not fit the type.
- */
-extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value);
 
 #endif							/* TOMS_POLICY_INT_H */

@@ -38,6 +38,7 @@ BEGIN
             PERFORM toms.sync_policies(rel);
         END IF;
     END LOOP;
+    PERFORM toms.bind_sealed_columns(relation);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) FROM PUBLIC;
@@ -206,6 +207,7 @@ BEGIN
         RAISE EXCEPTION 'the subjects of % are found in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it without subject_alias.', child);
     END IF;
+    PERFORM toms.check_no_sealed_column(relation);
     PERFORM toms.forbid(p.role, relation) FROM (
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;

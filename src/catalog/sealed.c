@@ -1,0 +1,100 @@
+/*
+ * sealed.c - which types are sealed, and which columns have them.
+ *
+ * Called by cache.c for each relation that is looked at for the first time, and by slice
+ * seal for types.  The types' OIDs are looked up by name once and kept until anything is
+ * invalidated that the cache hears of.
+ */
+#include "catalog/catalog_int.h"
+
+#include "access/relation.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/seclabel.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+static const char *const names[] = {
+	[TOMS_HEALTH_FLAG] = "health_flag",
+	[TOMS_HEALTH_CODE] = "health_code",
+	[TOMS_HEALTH_DATE] = "health_date",
+	[TOMS_SEALED_TEXT] = "sealed_text",
+	[TOMS_SEALED_BYTEA] = "sealed_bytea",
+};
+
+static Oid	types[lengthof(names)];
+static bool types_known = false;
+
+void
+toms_sealed_forget(void)
+{
+	types_known = false;
+}
+
+static void
+find_types(void)
+{
+	Oid			schema = get_namespace_oid("toms", true);
+
+	for (int i = 1; i < lengthof(names); i++)
+		types[i] = OidIsValid(schema) ?
+			GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]), ObjectIdGetDatum(schema)) : InvalidOid;
+	types_known = OidIsValid(types[1]);
+}
+
+TomsSealedType
+toms_sealed_type(Oid type)
+{
+	if (type < FirstNormalObjectId)
+		return TOMS_NOT_SEALED;
+	if (!types_known)
+		find_types();
+	type = getBaseType(type);
+	for (int i = 1; types_known && i < lengthof(names); i++)
+	{
+		if (type == types[i])
+			return (TomsSealedType) i;
+	}
+	return TOMS_NOT_SEALED;
+}
+
+/* 0 if the column has no label. */
+static uint32
+column_id(Oid relid, AttrNumber column)
+{
+	ObjectAddress object;
+	char	   *label;
+
+	ObjectAddressSubSet(object, RelationRelationId, relid, column);
+	label = GetSecurityLabel(&object, "toms_seal");
+	return label && strncmp(label, "column=", 7) == 0 ? (uint32) strtoul(label + 7, NULL, 16) : 0;
+}
+
+int
+toms_sealed_columns(Oid relid, TomsSealedColumn **columns)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	int			count = 0;
+
+	*columns = NULL;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		Oid			element = column->attisdropped || column->atttypid < FirstNormalObjectId ? InvalidOid :
+			get_element_type(getBaseType(column->atttypid));
+		TomsSealedType type = toms_sealed_type(OidIsValid(element) ? element : column->atttypid);
+
+		if (column->attisdropped || type == TOMS_NOT_SEALED)
+			continue;
+		if (*columns == NULL)
+			*columns = palloc(desc->natts * sizeof(TomsSealedColumn));
+		(*columns)[count++] = (TomsSealedColumn) {.column = column->attnum,.id = column_id(relid, column->attnum),
+			.type = type,.is_array = OidIsValid(element)};
+	}
+	relation_close(rel, AccessShareLock);
+	return count;
+}

@@ -1,0 +1,424 @@
+/*
+ * data_key.c - the keys of values: for each tenant, subject, table and calendar month of sealing.
+ *
+ * Called by row.c and reveal.c for every value.  Keys lie in toms.data_key, wrapped under their
+ * tenant's key epoch, and once used in locked memory of this backend.  All are forgotten when the
+ * table sends an invalidation (a key was destroyed), when a transaction that made one does not
+ * commit, and when there are too many.  Rows are read as they are now, whatever snapshot the
+ * transaction uses: what is destroyed is so for everybody.
+ *
+ * Whoever seals holds a lock on the tenant's keys in share mode until the transaction ends; who
+ * destroys keys takes it exclusively, and so waits for rows that are on their way.
+ */
+#include "seal/seal_int.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/secret.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "common/hashfn.h"
+#include "keyring/keyring.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define MOST_KEYS 65536
+#define CHUNK_KEYS 512
+
+/* Columns of toms.data_key, by position. */
+enum
+{
+	KEY_ID = 1,
+	KEY_TENANT,
+	KEY_SUBJECT,
+	KEY_RELATION,
+	KEY_MONTH,
+	KEY_EPOCH,
+	KEY_WRAPPED,
+	KEY_CREATED_AT,
+	KEY_DESTROYED_AT,
+	KEY_COLUMNS = KEY_DESTROYED_AT
+};
+
+/* A row of toms.data_key. */
+typedef struct KeyRow
+{
+	TomsDataKey key;			/* without its bytes */
+	pg_uuid_t	epoch;
+	uint8		wrapped[TOMS_KEY_BYTES + TOMS_WRAP_BYTES];
+	bool		destroyed;
+	bool		is_ours;		/* made by this transaction, which may not commit */
+} KeyRow;
+
+typedef struct KeptKey
+{
+	int64		id;				/* hash key */
+	TomsDataKey key;
+} KeptKey;
+
+typedef struct KeptOwner
+{
+	uint64		owner;			/* hash key: hash of relation, month, tenant and subject */
+	const TomsDataKey *key;
+} KeptOwner;
+
+/* All that is kept hangs on this context; NULL: nothing is. */
+static MemoryContext kept = NULL;
+static HTAB *by_id;
+static HTAB *by_owner;
+static uint8 *chunk;
+static int	left_in_chunk;
+
+static Oid	table = InvalidOid;
+static bool to_forget = false;
+static bool made_some = false;	/* in this transaction */
+static uint32 locked_tenant = 0;	/* hash of the one that this transaction locked last; 0: none */
+
+static void
+forget_keys(void)
+{
+	if (kept)
+		MemoryContextDelete(kept);
+	kept = NULL;
+	to_forget = false;
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	if (OidIsValid(relid) && relid != table)
+		return;
+	to_forget = true;
+	table = InvalidOid;
+}
+
+/* What was prepared may be rolled back by another session. */
+static void
+transaction_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		to_forget |= made_some;
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_COMMIT)
+	{
+		made_some = false;
+		locked_tenant = 0;
+	}
+}
+
+static void
+subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	to_forget |= made_some;
+	locked_tenant = 0;
+}
+
+void
+toms_data_key_init(void)
+{
+	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	RegisterXactCallback(transaction_callback, NULL);
+	RegisterSubXactCallback(subtransaction_callback, NULL);
+}
+
+static Oid
+key_table(void)
+{
+	if (!OidIsValid(table))
+		table = get_relname_relid("data_key", get_namespace_oid("toms", false));
+	if (!OidIsValid(table))
+		elog(ERROR, "table toms.data_key is missing");
+	return table;
+}
+
+static void
+start_keeping(void)
+{
+	HASHCTL		ids = {.keysize = sizeof(int64),.entrysize = sizeof(KeptKey)};
+	HASHCTL		owners = {.keysize = sizeof(uint64),.entrysize = sizeof(KeptOwner)};
+
+	if (kept && hash_get_num_entries(by_id) >= MOST_KEYS)
+		forget_keys();
+	if (kept)
+		return;
+	kept = AllocSetContextCreate(TopMemoryContext, "toms data keys", ALLOCSET_DEFAULT_SIZES);
+	ids.hcxt = owners.hcxt = kept;
+	by_id = hash_create("toms data keys", 256, &ids, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	by_owner = hash_create("toms data keys by owner", 256, &owners, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	left_in_chunk = 0;
+}
+
+static uint8 *
+room_for_key(void)
+{
+	if (left_in_chunk == 0)
+	{
+		chunk = toms_secret_alloc(kept, CHUNK_KEYS * TOMS_KEY_BYTES);
+		left_in_chunk = CHUNK_KEYS;
+	}
+	return chunk + --left_in_chunk * TOMS_KEY_BYTES;
+}
+
+static uint64
+hash_owner(Oid relid, int32 month, const char *tenant, const char *subject)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) tenant, strlen(tenant), (uint64) relid << 32 | (uint32) month);
+
+	return hash_bytes_extended((const unsigned char *) subject, strlen(subject), hash);
+}
+
+/* The bytes of "key" are copied; a destroyed key has none. */
+static const TomsDataKey *
+keep_key(const TomsDataKey *key, const uint8 *bytes)
+{
+	KeptKey    *entry;
+	KeptOwner  *owner;
+	uint8	   *room;
+
+	start_keeping();
+	room = bytes ? room_for_key() : NULL;
+	entry = hash_search(by_id, &key->id, HASH_ENTER, NULL);
+	entry->key = *key;
+	entry->key.tenant = MemoryContextStrdup(kept, key->tenant);
+	entry->key.subject = MemoryContextStrdup(kept, key->subject);
+	entry->key.bytes = room;
+	if (bytes)
+	{
+		uint64		hash = hash_owner(key->relid, key->month, key->tenant, key->subject);
+
+		memcpy(room, bytes, TOMS_KEY_BYTES);
+		owner = hash_search(by_owner, &hash, HASH_ENTER, NULL);
+		owner->key = &entry->key;
+	}
+	return &entry->key;
+}
+
+/* What a wrapped key is bound to: id, month, tenant, zero, subject. */
+static TomsBytes
+wrapping_data(const TomsDataKey *key)
+{
+	size_t		tenant_length = strlen(key->tenant) + 1;
+	size_t		subject_length = strlen(key->subject);
+	uint8	   *bytes = palloc(12 + tenant_length + subject_length);
+	uint64		id = pg_hton64((uint64) key->id);
+	uint32		month = pg_hton32((uint32) key->month);
+
+	memcpy(bytes, &id, 8);
+	memcpy(bytes + 8, &month, 4);
+	memcpy(bytes + 12, key->tenant, tenant_length);
+	memcpy(bytes + 12 + tenant_length, key->subject, subject_length);
+	return (TomsBytes) {bytes, 12 + tenant_length + subject_length};
+}
+
+/* Errors where the epoch is not at hand. */
+static const TomsDataKey *
+unwrap_key(const KeyRow *row)
+{
+	uint8		bytes[TOMS_KEY_BYTES];
+	const TomsDataKey *key;
+
+	if (row->destroyed)
+		return keep_key(&row->key, NULL);
+	if (!toms_keyring_unwrap(&row->epoch, wrapping_data(&row->key), (TomsBytes) {row->wrapped, sizeof(row->wrapped)}, bytes))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("data key " INT64_FORMAT " is damaged", row->key.id)));
+	made_some |= row->is_ours;
+	key = keep_key(&row->key, bytes);
+	toms_secret_wipe(bytes, sizeof(bytes));
+	return key;
+}
+
+static void
+read_row(HeapTuple tuple, TupleDesc desc, KeyRow *row)
+{
+	Datum		values[KEY_COLUMNS];
+	bool		nulls[KEY_COLUMNS];
+	struct varlena *wrapped;
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	row->key.id = DatumGetInt64(values[KEY_ID - 1]);
+	row->key.tenant = TextDatumGetCString(values[KEY_TENANT - 1]);
+	row->key.subject = nulls[KEY_SUBJECT - 1] ? "" : TextDatumGetCString(values[KEY_SUBJECT - 1]);
+	row->key.relid = DatumGetObjectId(values[KEY_RELATION - 1]);
+	row->key.month = DatumGetDateADT(values[KEY_MONTH - 1]);
+	row->epoch = *DatumGetUUIDP(values[KEY_EPOCH - 1]);
+	row->is_ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	row->destroyed = nulls[KEY_WRAPPED - 1];
+	if (row->destroyed)
+		return;
+	wrapped = PG_DETOAST_DATUM_PACKED(values[KEY_WRAPPED - 1]);
+	memset(row->wrapped, 0, sizeof(row->wrapped));
+	memcpy(row->wrapped, VARDATA_ANY(wrapped), Min(VARSIZE_ANY_EXHDR(wrapped), sizeof(row->wrapped)));
+}
+
+static bool
+scan_rows(Snapshot snapshot, const char *index, int nkeys, const ScanKeyData *keys, KeyRow *row)
+{
+	Relation	rel = table_open(key_table(), AccessShareLock);
+	Oid			index_id = get_relname_relid(index, RelationGetNamespace(rel));
+	ScanKeyData used[4];		/* the scan changes them */
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	memcpy(used, keys, nkeys * sizeof(ScanKeyData));
+	scan = systable_beginscan(rel, index_id, OidIsValid(index_id), snapshot, nkeys, used);
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+	{
+		read_row(tuple, RelationGetDescr(rel), row);
+		found = nkeys == 1 || !row->destroyed;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * First as this command sees it, with what it has written itself; while another session
+ * re-wraps a key that can miss both versions, a snapshot of this moment cannot.
+ */
+static bool
+find_row(const char *index, int nkeys, const ScanKeyData *keys, KeyRow *row)
+{
+	return scan_rows(SnapshotSelf, index, nkeys, keys, row) || scan_rows(NULL, index, nkeys, keys, row);
+}
+
+static bool
+find_row_of_owner(const TomsDataKey *owner, KeyRow *row)
+{
+	ScanKeyData keys[4];
+
+	ScanKeyInit(&keys[0], KEY_TENANT, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(owner->tenant));
+	ScanKeyInit(&keys[1], KEY_SUBJECT, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(owner->subject));
+	ScanKeyInit(&keys[2], KEY_RELATION, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(owner->relid));
+	ScanKeyInit(&keys[3], KEY_MONTH, BTEqualStrategyNumber, F_DATE_EQ, DateADTGetDatum(owner->month));
+	return find_row("data_key_owner", lengthof(keys), keys, row);
+}
+
+const TomsDataKey *
+toms_data_key_find(int64 id)
+{
+	KeptKey    *entry;
+	ScanKeyData key;
+	KeyRow		row;
+
+	AcceptInvalidationMessages();
+	if (to_forget)
+		forget_keys();
+	entry = kept ? hash_search(by_id, &id, HASH_FIND, NULL) : NULL;
+	if (entry)
+		return &entry->key;
+	ScanKeyInit(&key, KEY_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	return find_row("data_key_pkey", 1, &key, &row) ? unwrap_key(&row) : NULL;
+}
+
+static void
+lock_tenant(const char *tenant)
+{
+	uint32		hash = hash_bytes((const unsigned char *) tenant, strlen(tenant)) | 1;
+	LOCKTAG		tag;
+
+	if (hash != locked_tenant)
+	{
+		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, key_table(), hash, 0);
+		(void) LockAcquire(&tag, ShareLock, false, false);
+		locked_tenant = hash;
+	}
+	AcceptInvalidationMessages();
+	if (to_forget)
+		forget_keys();
+}
+
+/* The first day of the month in which the transaction began, UTC. */
+static DateADT
+month_of_sealing(void)
+{
+	static TimestampTz known_for = 0;
+	static DateADT month;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	int			y,
+				m,
+				d;
+
+	if (now != known_for)
+	{
+		j2date(now / USECS_PER_DAY + POSTGRES_EPOCH_JDATE, &y, &m, &d);
+		month = date2j(y, m, 1) - POSTGRES_EPOCH_JDATE;
+		known_for = now;
+	}
+	return month;
+}
+
+static void
+insert_row(const KeyRow *row)
+{
+	Relation	rel = table_open(key_table(), RowExclusiveLock);
+	Datum		values[KEY_COLUMNS];
+	bool		nulls[KEY_COLUMNS] = {false};
+	bytea	   *wrapped = palloc(VARHDRSZ + sizeof(row->wrapped));
+
+	SET_VARSIZE(wrapped, VARHDRSZ + sizeof(row->wrapped));
+	memcpy(VARDATA(wrapped), row->wrapped, sizeof(row->wrapped));
+	values[KEY_ID - 1] = Int64GetDatum(row->key.id);
+	values[KEY_TENANT - 1] = CStringGetTextDatum(row->key.tenant);
+	values[KEY_SUBJECT - 1] = CStringGetTextDatum(row->key.subject);
+	values[KEY_RELATION - 1] = ObjectIdGetDatum(row->key.relid);
+	values[KEY_MONTH - 1] = DateADTGetDatum(row->key.month);
+	values[KEY_EPOCH - 1] = UUIDPGetDatum(&row->epoch);
+	values[KEY_WRAPPED - 1] = PointerGetDatum(wrapped);
+	values[KEY_CREATED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[KEY_DESTROYED_AT - 1] = true;
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
+	table_close(rel, RowExclusiveLock);
+}
+
+static const TomsDataKey *
+make_key(const TomsDataKey *owner)
+{
+	KeyRow		row = {.key = *owner,.epoch = toms_keyring_current_epoch(owner->tenant).id};
+	uint8		bytes[TOMS_KEY_BYTES];
+	const TomsDataKey *key;
+
+	toms_crypto_random(&row.key.id, sizeof(row.key.id));
+	row.key.id &= PG_INT64_MAX;
+	toms_crypto_random(bytes, sizeof(bytes));
+	toms_keyring_wrap(&row.epoch, wrapping_data(&row.key), (TomsBytes) {bytes, sizeof(bytes)}, row.wrapped);
+	insert_row(&row);
+	made_some = true;
+	key = keep_key(&row.key, bytes);
+	toms_secret_wipe(bytes, sizeof(bytes));
+	return key;
+}
+
+const TomsDataKey *
+toms_data_key_for(Oid relid, const char *tenant, const char *subject)
+{
+	TomsDataKey owner = {.relid = relid,.month = month_of_sealing(),.tenant = tenant,.subject = subject};
+	uint64		hash = hash_owner(relid, owner.month, tenant, subject);
+	KeptOwner  *entry;
+	KeyRow		row;
+
+	lock_tenant(tenant);
+	entry = kept ? hash_search(by_owner, &hash, HASH_FIND, NULL) : NULL;
+	if (entry && entry->key->relid == relid && entry->key->month == owner.month &&
+		strcmp(entry->key->tenant, tenant) == 0 && strcmp(entry->key->subject, subject) == 0)
+		return entry->key;
+	return find_row_of_owner(&owner, &row) ? unwrap_key(&row) : make_key(&owner);
+}

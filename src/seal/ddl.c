@@ -1,0 +1,120 @@
+/*
+ * ddl.c - sealed columns that come, change and go by DDL.
+ *
+ * Called by guard's utility hook around the statement, in its transaction.  Values are bound to
+ * their rows by a trigger, so what would write them without it is refused.
+ */
+#include "seal/seal_int.h"
+
+#include "access/xact.h"
+#include "nodes/parsenodes.h"
+#include "nodes/value.h"
+#include "parser/parse_type.h"
+#include "policy/policy.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+static void
+refuse_rewrite(Oid relid, const char *detail, const char *hint)
+{
+	TomsRefusal refusal = {.reason = TOMS_SEALED_REWRITE,.relid = relid,.detail = detail,.hint = hint};
+
+	toms_refuse(&refusal);
+}
+
+static Oid
+type_named(const ColumnDef *column)
+{
+	return column->typeName ? LookupTypeNameOid(NULL, column->typeName, true) : InvalidOid;
+}
+
+static bool
+has_default(const ColumnDef *column, Oid type)
+{
+	ListCell   *cell;
+
+	foreach(cell, column->constraints)
+	{
+		ConstrType	kind = lfirst_node(Constraint, cell)->contype;
+
+		if (kind == CONSTR_DEFAULT || kind == CONSTR_GENERATED)
+			return true;
+	}
+	return column->raw_default != NULL || get_typdefault(type) != NULL;
+}
+
+/* One default would be evaluated once, and stand in every row that is there. */
+static void
+check_add_column(Oid relid, const ColumnDef *column)
+{
+	Oid			type = type_named(column);
+
+	if (OidIsValid(type) && toms_sealed_type(type) != TOMS_NOT_SEALED && has_default(column, type))
+		refuse_rewrite(relid, "The default would be sealed once for all rows that are there.",
+					   psprintf("ALTER TABLE … ADD COLUMN %s …; ALTER TABLE … ALTER COLUMN %s SET DEFAULT …;",
+								quote_identifier(column->colname), quote_identifier(column->colname)));
+}
+
+static void
+check_retype(Oid relid, const char *name, const ColumnDef *column)
+{
+	AttrNumber	attnum = get_attnum(relid, name);
+	Oid			type = type_named(column);
+
+	if ((OidIsValid(type) && toms_sealed_type(type) != TOMS_NOT_SEALED) ||
+		(attnum != InvalidAttrNumber && toms_sealed_type(get_atttype(relid, attnum)) != TOMS_NOT_SEALED))
+		refuse_rewrite(relid, "A new type is computed from rows without their trigger.",
+					   "Add a column of the new type, fill it with UPDATE, drop the old one and rename the new one.");
+}
+
+void
+toms_seal_before_alter(Oid relid, AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	if (!OidIsValid(relid))
+		return;
+	foreach(cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_AddColumn)
+			check_add_column(relid, castNode(ColumnDef, command->def));
+		else if (command->subtype == AT_AlterColumnType)
+			check_retype(relid, command->name, castNode(ColumnDef, command->def));
+	}
+}
+
+void
+toms_seal_after_alter(Oid relid)
+{
+	const TomsRelation *relation;
+
+	if (!OidIsValid(relid))
+		return;
+	CommandCounterIncrement();
+	relation = toms_catalog_relation(relid);
+	for (int i = 0; relation && !relation->is_undeclared && i < relation->nsealed; i++)
+	{
+		if (relation->sealed[i].id == 0)
+		{
+			toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u)", relid));
+			return;
+		}
+	}
+}
+
+/* DROP EXTENSION … CASCADE would take the columns along, and their values with them. */
+void
+toms_seal_before_drop(const DropStmt *drop)
+{
+	ListCell   *cell;
+
+	if ((drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA) || !toms_catalog_is_installed())
+		return;
+	foreach(cell, drop->objects)
+	{
+		if (strcmp(strVal(lfirst(cell)), "toms") == 0)
+			toms_policy_run_as_superuser("SELECT toms.check_no_sealed_column()");
+	}
+}
