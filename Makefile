@@ -50,8 +50,8 @@ $(SCRIPT): $(FRAGMENTS) toms.control Makefile
 	@mkdir -p $(@D)
 	for f in $(FRAGMENTS); do echo "-- $$f"; cat $$f; done > $@
 
-src/bin/toms-keys: src/bin/toms-keys.c toms.control
-	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $< -o $@ $(LDFLAGS) -lsodium
+src/bin/toms-keys: $(wildcard src/bin/*.[ch]) toms.control
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
 
 install: install-tools
 install-tools: $(TOOLS)
