@@ -1,7 +1,8 @@
 /*
  * crypto.c - the only file, with secret.c, that calls libsodium.
  *
- * Called by context (tokens), keyring and seal.  Nothing here allocates but the encoder.
+ * Called by context (tokens), keyring and seal.  Nothing here allocates but the encoder, and
+ * passwords for the time of the call.
  */
 #include "base/crypto.h"
 #include "base/secret.h"
@@ -124,6 +125,38 @@ toms_crypto_open_brief(void *plain, TomsBytes sealed, TomsBytes data,
 		return toms_crypto_open(plain, sealed, data, nonce, key);
 	return crypto_aead_aes256gcm_decrypt_afternm(plain, NULL, NULL, sealed.bytes, sealed.length,
 												 data.bytes, data.length, nonce, expanded) == 0;
+}
+
+bool
+toms_crypto_password_hash(char hash[TOMS_PASSWORD_HASH_SIZE], TomsBytes password, TomsPasswordCost cost)
+{
+	StaticAssertStmt(TOMS_PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "size of a hash");
+	return crypto_pwhash_argon2id_str(hash, password.bytes, password.length,
+									  cost.iterations, (size_t) cost.memory * 1024) == 0;
+}
+
+/* libsodium answers "wrong" as well if it got no memory: then we do not get it either. */
+static bool
+memory_is_there(TomsPasswordCost cost)
+{
+	void	   *probe = malloc((size_t) cost.memory * 1024);
+
+	free(probe);
+	return probe != NULL;
+}
+
+TomsPasswordVerdict
+toms_crypto_password_verify(const char *hash, TomsBytes password, TomsPasswordCost demanded)
+{
+	char		whole[TOMS_PASSWORD_HASH_SIZE] = {0};
+
+	strlcpy(whole, hash, sizeof(whole));
+	errno = 0;
+	if (crypto_pwhash_argon2id_str_verify(whole, password.bytes, password.length) == 0)
+		return TOMS_PASSWORD_RIGHT;
+	if (errno != EINVAL)		/* what libsodium sets for a wrong password alone */
+		return TOMS_PASSWORD_NO_HASH;
+	return memory_is_there(demanded) ? TOMS_PASSWORD_WRONG : TOMS_PASSWORD_NO_MEMORY;
 }
 
 bool

@@ -70,6 +70,34 @@ extern bool toms_crypto_open_brief(void *plain, TomsBytes sealed, TomsBytes data
 								   const uint8 nonce[TOMS_NONCE_BYTES], const uint8 key[TOMS_KEY_BYTES]);
 
 /*
+ * Passwords: Argon2id (RFC 9106) in one lane, as a PHC string.  "memory" is in kB.  Both calls
+ * hold that memory, outside of PostgreSQL's contexts, until they return.
+ */
+#define TOMS_PASSWORD_HASH_SIZE 128	/* with the final NUL */
+
+typedef struct TomsPasswordCost
+{
+	uint32		memory;
+	uint32		iterations;
+} TomsPasswordCost;
+
+typedef enum TomsPasswordVerdict
+{
+	TOMS_PASSWORD_RIGHT,
+	TOMS_PASSWORD_WRONG,
+	TOMS_PASSWORD_NO_HASH,		/* libsodium cannot read it */
+	TOMS_PASSWORD_NO_MEMORY
+} TomsPasswordVerdict;
+
+/* False if there is no memory for it. */
+extern bool toms_crypto_password_hash(char hash[TOMS_PASSWORD_HASH_SIZE], TomsBytes password,
+									  TomsPasswordCost cost);
+
+/* "demanded" is what the hash says; the caller has seen that it is within bounds. */
+extern TomsPasswordVerdict toms_crypto_password_verify(const char *hash, TomsBytes password,
+													   TomsPasswordCost demanded);
+
+/*
  * Strict base64url: no padding, no white space, no bits left over.  Returns false for
  * anything else and for a result that does not fit into "size" bytes.
  */

@@ -8,4 +8,5 @@ toms_seal_init(void)
 {
 	toms_data_key_init();
 	toms_catalogue_init();
+	toms_password_init();
 }

@@ -104,6 +104,9 @@ extern const TomsDataKey *toms_data_key_for(Oid relid, const char *tenant, const
 /* reveal.c: the key of a value that the context in force may open; refuses if it may not. */
 extern const TomsDataKey *toms_reveal_key(int64 id);
 
+/* password.c: settings */
+extern void toms_password_init(void);
+
 extern void toms_refuse_unreadable(void) __attribute__((noreturn));
 
 #endif							/* TOMS_SEAL_INT_H */
