@@ -76,28 +76,40 @@ sync_folder(int fd, const char *file)
 	close(fd);
 }
 
-void
-write_private(const char *file, const char *text)
+static void
+write_new(const char *file, const char *text, const char *what, mode_t mode)
 {
 	int			folder = open_folder(file);
 	int			fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST)
-		fail(file, "exists, and a private key is never overwritten");
+		fail(file, "exists, and a %s key is never overwritten", what);
 	if (fd < 0)
 		fail(file, "could not create: %s", strerror(errno));
 	unfinished(file);
-	if (fchmod(fd, 0600) != 0)	/* a narrow umask may have taken the owner's bits */
+	if (fchmod(fd, mode) != 0)	/* a narrow umask may have taken the owner's bits */
 		fail(file, "could not chmod: %s", strerror(errno));
 	write_all(fd, file, text);
 	sync_folder(folder, file);
 }
 
-size_t
-read_private(const char *file, char *buf, size_t size)
+void
+write_private(const char *file, const char *text)
+{
+	write_new(file, text, "private", 0600);
+}
+
+void
+write_public(const char *file, const char *text)
+{
+	write_new(file, text, "public", 0644);
+}
+
+static size_t
+read_regular(const char *file, char *buf, size_t size, mode_t refused)
 {
 	struct stat st;
-	int			fd = open(file, O_RDONLY | O_CLOEXEC);
+	int			fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t		len;
 
 	if (fd < 0)
@@ -106,15 +118,48 @@ read_private(const char *file, char *buf, size_t size)
 		fail(file, "could not stat: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		fail(file, "not a regular file");
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
+	if (st.st_mode & refused)
 		fail(file, "group or others have access: chmod 0600, and think of a new key");
 	len = read_all(fd, file, buf, size);
 	close(fd);
 	return len;
 }
 
+size_t
+read_private(const char *file, char *buf, size_t size)
+{
+	return read_regular(file, buf, size, S_IRWXG | S_IRWXO);
+}
+
+size_t
+read_file(const char *file, char *buf, size_t size)
+{
+	return read_regular(file, buf, size, 0);
+}
+
+bool
+may_replace(const char *file, const char *const *starts)
+{
+	char		start[32] = "";
+	struct stat st;
+	int			fd;
+
+	if (lstat(file, &st) != 0)
+		return errno == ENOENT;
+	fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (!S_ISREG(st.st_mode) || fd < 0 || read(fd, start, sizeof(start) - 1) < 0)
+		return false;
+	close(fd);
+	for (; *starts != NULL; starts++)
+	{
+		if (strncmp(start, *starts, strlen(*starts)) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
-replace_file(const char *file, const char *text)
+replace_file(const char *file, const char *text, mode_t mode)
 {
 	size_t		size = strlen(file) + sizeof(".XXXXXX");
 	char	   *temp = allocate(size);
@@ -125,7 +170,7 @@ replace_file(const char *file, const char *text)
 	if (fd < 0)
 		fail(file, "could not create a file beside it: %s", strerror(errno));
 	unfinished(temp);
-	if (fchmod(fd, 0644) != 0)
+	if (fchmod(fd, mode) != 0)
 		fail(temp, "could not chmod: %s", strerror(errno));
 	write_all(fd, temp, text);
 	if (rename(temp, file) != 0)

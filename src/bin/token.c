@@ -190,7 +190,7 @@ write_jwks(const char *file, const char *old, const char *end)
 		fail(file, "came into being meanwhile: does --private name it too?");
 	snprintf(text, size, "%.*s%s" JWK_X "%s" JWK_KID "%s" JWK_END "\n" JWKS_END,
 			 len, start, comma, key->x, key->kid);
-	replace_file(file, text);
+	replace_file(file, text, 0644);
 	free(text);
 }
 

@@ -26,7 +26,14 @@ typedef struct Command
 
 static const Command commands[] = {
 	{"new", BIT(OPT_JWKS) | BIT(OPT_PRIVATE), BIT(OPT_KID), 0, command_new_token_key},
+	{"new", BIT(OPT_ESCROW), 0, 0, command_new_escrow_key},
 	{"mint", BIT(OPT_PRIVATE) | BIT(OPT_PAYLOAD), BIT(OPT_HEADER), 0, command_mint},
+	{"escrow", BIT(OPT_KEYRING) | BIT(OPT_TO) | BIT(OPT_THRESHOLD) | BIT(OPT_OUT),
+	BIT(OPT_ONLY) | BIT(OPT_STATUS), BIT(OPT_TO) | BIT(OPT_ONLY), command_escrow},
+	{"verify", BIT(OPT_ESCROW), BIT(OPT_KEYRING) | BIT(OPT_ONLY) | BIT(OPT_STATUS), BIT(OPT_ONLY),
+	command_verify},
+	{"restore", BIT(OPT_ESCROW) | BIT(OPT_KEY) | BIT(OPT_KEYRING), BIT(OPT_ONLY),
+	BIT(OPT_KEY) | BIT(OPT_ONLY), command_restore},
 };
 
 static const struct option names[] = {
@@ -35,17 +42,38 @@ static const struct option names[] = {
 	[OPT_KID] = {"kid", required_argument, NULL, 0},
 	[OPT_PAYLOAD] = {"payload", required_argument, NULL, 0},
 	[OPT_HEADER] = {"header", required_argument, NULL, 0},
+	[OPT_ESCROW] = {"escrow", required_argument, NULL, 0},
+	[OPT_KEYRING] = {"keyring", required_argument, NULL, 0},
+	[OPT_TO] = {"to", required_argument, NULL, 0},
+	[OPT_THRESHOLD] = {"threshold", required_argument, NULL, 0},
+	[OPT_OUT] = {"out", required_argument, NULL, 0},
+	[OPT_ONLY] = {"only", required_argument, NULL, 0},
+	[OPT_STATUS] = {"status", required_argument, NULL, 0},
+	[OPT_KEY] = {"key", required_argument, NULL, 0},
 	[OPTION_COUNT] = {NULL, 0, NULL, 0}
 };
 
 static const char *const help =
-"toms-keys makes and uses the Ed25519 keys that sign tokens for toms.\n"
+"toms-keys makes and uses the Ed25519 keys that sign tokens for toms, and keeps copies of\n"
+"the server's keyring that several persons open together.\n"
 "\n"
 "  toms-keys new --jwks FILE --private FILE [--kid KID]\n"
 "      make a key pair: the private JWK into a new file (mode 0600), the public one\n"
 "      into the JWKS file, beside the keys that are there; prints the kid\n"
 "  toms-keys mint --private FILE --payload JSON|- [--header JSON]\n"
 "      sign the payload as it stands (-: standard input); prints the token\n"
+"\n"
+"  toms-keys new --escrow FILE\n"
+"      make a key pair of a recipient of escrows: the private half into a new file (mode\n"
+"      0600), the public one into FILE.pub; prints the public one\n"
+"  toms-keys escrow --keyring DIR --to PUBLIC... --threshold K --out FILE [--only NAME...]\n"
+"            [--status FILE]\n"
+"      seal the keyring's keys for the recipients, any K of whom can open them\n"
+"  toms-keys verify --escrow FILE [--keyring DIR [--only NAME...]] [--status FILE]\n"
+"      see, without a private key, that the escrow is whole and holds the keyring's keys\n"
+"  toms-keys restore --escrow FILE --key PRIVATE... --keyring DIR [--only NAME...]\n"
+"      put the keys back, with the private keys of K recipients; overwrites none\n"
+"\n"
 "  toms-keys --version | --help\n";
 
 /* Reads the options that follow the command; each has a value. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define B64				sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define B64_SIZE(n)		sodium_base64_ENCODED_LEN(n, B64)	/* with the final NUL */
@@ -22,6 +23,14 @@ typedef enum Option
 	OPT_KID,
 	OPT_PAYLOAD,
 	OPT_HEADER,
+	OPT_ESCROW,
+	OPT_KEYRING,
+	OPT_TO,
+	OPT_THRESHOLD,
+	OPT_OUT,
+	OPT_ONLY,
+	OPT_STATUS,
+	OPT_KEY,
 	OPTION_COUNT
 } Option;
 
@@ -68,14 +77,19 @@ extern void write_all(int fd, const char *file, const char *text);
 extern int	open_folder(const char *file);
 extern void sync_folder(int fd, const char *file);
 
-/* Makes a private file that did not exist, durable; it stays unfinished(). */
+/* Makes a file that did not exist, durable; it stays unfinished(). */
 extern void write_private(const char *file, const char *text);
+extern void write_public(const char *file, const char *text);
 
-/* Reads a private file; one that others could read or change is refused. */
+/* As read_all(); a private file that others could read or change is refused. */
 extern size_t read_private(const char *file, char *buf, size_t size);
+extern size_t read_file(const char *file, char *buf, size_t size);
+
+/* True if the file is not there, or begins with one of the texts. */
+extern bool may_replace(const char *file, const char *const *starts);
 
 /* Puts the text in the place of the file in one step: readers see the old or the new one. */
-extern void replace_file(const char *file, const char *text);
+extern void replace_file(const char *file, const char *text, mode_t mode);
 
 /* scan.c: reading, by template, what this program wrote */
 
@@ -92,5 +106,11 @@ extern bool decode(const char *word, void *into, size_t size);
 /* token.c: keys that sign tokens */
 extern void command_new_token_key(const Given *opt);
 extern void command_mint(const Given *opt);
+
+/* escrow_key.c, escrow.c: copies of a keyring's keys that several persons open together */
+extern void command_new_escrow_key(const Given *opt);
+extern void command_escrow(const Given *opt);
+extern void command_verify(const Given *opt);
+extern void command_restore(const Given *opt);
 
 #endif							/* TOMS_KEYS_H */
