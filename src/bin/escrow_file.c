@@ -20,6 +20,7 @@
 #include <time.h>
 
 #define FILE_MAX		(16 * 1024 * 1024)
+#define KEY_LINE_MIN	(sizeof("key x \n") - 1 + FINGERPRINT_SIZE - 1)
 #define NONCE_BYTES		crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES		crypto_aead_xchacha20poly1305_ietf_ABYTES
 
@@ -229,7 +230,7 @@ read_escrow(const char *file)
 	bool		good;
 
 	escrow->text = text;
-	escrow->keys.keys = allocate_secret((KEYS_MAX + 1) * sizeof(KeyFile));
+	escrow->keys.keys = allocate_secret((len / KEY_LINE_MIN + 1) * sizeof(KeyFile));
 	good = take_head(&at, escrow);
 	escrow->head = at - text;
 	good = good && take_payload(&at, escrow);

@@ -4,17 +4,13 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256);
-use File::Temp qw(tempdir);
 use FindBin;
 use IPC::Run;
 use JSON::PP;
+use lib "$FindBin::RealBin/../lib";
+use KeysTool;
 use MIME::Base64 qw(decode_base64url encode_base64url);
 use Test::More;
-
-my $top = "$FindBin::RealBin/../..";
-my $tool = -x "$top/src/bin/toms-keys" ? "$top/src/bin/toms-keys" : 'toms-keys';
-my $dir = tempdir(CLEANUP => 1);
-my $all_output = '';
 
 # RFC 8037, appendix A.1 to A.4
 my %rfc = (
@@ -26,63 +22,10 @@ my %rfc = (
 	token => 'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.'
 	  . 'hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg');
 
-# Runs the tool in $dir; returns (exit code, standard output, standard error).
-sub keys_tool
-{
-	my ($args, $input) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ $tool, @$args ], '<', \($input // ''), '>', \$out, '2>', \$err,
-		init => sub { chdir $dir or die });
-	$all_output .= $out . $err;
-	return ($? >> 8, $out, $err);
-}
-
-sub succeeds
-{
-	my ($args, $name, $input) = @_;
-	my ($code, $out, $err) = keys_tool($args, $input);
-	is("$code$err", '0', $name);
-	chomp $out;
-	return $out;
-}
-
-sub refuses
-{
-	my ($args, $code_expected, $message, $name, $input) = @_;
-	my ($code, $out, $err) = keys_tool($args, $input);
-	is("$code$out", $code_expected, "$name: refused");
-	like($err, $message, "$name: said so");
-	return;
-}
-
 sub new_key
 {
 	my ($jwks, $private, @more) = @_;
 	return [ 'new', '--jwks', $jwks, '--private', $private, @more ];
-}
-
-sub slurp
-{
-	my ($file) = @_;
-	open my $fh, '<:raw', "$dir/$file" or die "$file: $!";
-	local $/;
-	return scalar <$fh>;
-}
-
-sub spew
-{
-	my ($file, $text, $mode) = @_;
-	open my $fh, '>:raw', "$dir/$file" or die "$file: $!";
-	print $fh $text;
-	close $fh or die "$file: $!";
-	chmod $mode // 0600, "$dir/$file" or die "$file: $!";
-	return;
-}
-
-sub mode
-{
-	my ($file) = @_;
-	return sprintf '%04o', (stat "$dir/$file")[2] & 07777;
 }
 
 sub thumbprint
@@ -283,6 +226,6 @@ subtest 'the command line' => sub {
 
 my @secrets = map { decode_json(slurp($_ =~ s{.*/}{}r))->{d} } grep { !/bad|open|link/ } glob "$dir/*.jwk";
 cmp_ok(scalar @secrets, '>', 12, 'private keys were made');
-is_deeply([ grep { index($all_output, $_) >= 0 } @secrets ], [], 'none of them was ever printed');
+is_deeply([ grep { index(printed(), $_) >= 0 } @secrets ], [], 'none of them was ever printed');
 
 done_testing();
