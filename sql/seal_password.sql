@@ -142,6 +142,7 @@ FROM unnest(ARRAY['m=262145,t=1,p=1', 'm=256,t=11,p=1', 'm=256,t=1,p=17', 'm=999
 SELECT toms.password_needs_rehash('$argon2id$v=19$m=999999999,t=999999999,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc');
 
 -- the settings have bounds, and are the administrator's
+\set VERBOSITY sqlstate
 SET toms.password_memory = '1MB';              -- refused
 SET toms.password_memory = '257MB';            -- refused
 SET toms.password_iterations = 0;              -- refused
@@ -150,6 +151,7 @@ SET ROLE regress_stranger;
 SET toms.password_memory = '8MB';              -- refused
 SET toms.password_iterations = 1;              -- refused
 RESET ROLE;
+\set VERBOSITY default
 
 -- a query takes the memory once, not once more per worker; and what it looks for comes first
 SELECT proname, provolatile, proparallel, proisstrict, proleakproof, procost

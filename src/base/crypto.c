@@ -9,6 +9,8 @@
 
 #include <sodium.h>
 
+StaticAssertDecl(TOMS_PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "size of a password's hash");
+
 void
 toms_crypto_init(void)
 {
@@ -130,7 +132,6 @@ toms_crypto_open_brief(void *plain, TomsBytes sealed, TomsBytes data,
 bool
 toms_crypto_password_hash(char hash[TOMS_PASSWORD_HASH_SIZE], TomsBytes password, TomsPasswordCost cost)
 {
-	StaticAssertStmt(TOMS_PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "size of a hash");
 	return crypto_pwhash_argon2id_str(hash, password.bytes, password.length,
 									  cost.iterations, (size_t) cost.memory * 1024) == 0;
 }

@@ -102,11 +102,11 @@ seal_payload(Escrow *escrow, const char *head, const unsigned char *file_key)
 											   NULL, escrow->payload, file_key);
 }
 
-/* After the stream is closed its text is whole; only then may it be looked at. */
+/* The text of a stream in memory is there when this has been called, and until more is printed. */
 static void
-close_text(FILE *stream)
+flush_text(FILE *stream)
 {
-	if (ferror(stream) || fclose(stream) != 0)
+	if (fflush(stream) != 0 || ferror(stream))
 		fail("memory", "%s", strerror(errno));
 }
 
@@ -125,15 +125,16 @@ seal_escrow(Escrow *escrow, KeySet keys, int threshold)
 	print_date(escrow->made);
 	seal_shares(escrow, secrets);
 	print_head(stream, escrow);
-	fflush(stream);
+	flush_text(stream);
 	escrow->head = size;
 	seal_payload(escrow, text, secrets->file_key);
 	print_word(stream, "payload ", escrow->payload, escrow->payload_size);
 	fputc('\n', stream);
-	fflush(stream);
+	flush_text(stream);
 	fingerprint(escrow->digest, text, size);
 	fprintf(stream, "digest %s\n", escrow->digest);
-	close_text(stream);
+	flush_text(stream);
+	fclose(stream);
 	escrow->text = text;
 }
 

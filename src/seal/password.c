@@ -9,6 +9,7 @@
  */
 #include "seal/seal_int.h"
 
+#include "base/compat.h"
 #include "base/crypto.h"
 #include "base/secret.h"
 #include "fmgr.h"
