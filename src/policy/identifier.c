@@ -6,6 +6,7 @@
  */
 #include "policy/policy_int.h"
 
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"

@@ -6,6 +6,7 @@
  */
 #include "seal/seal_int.h"
 
+#include "base/compat.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 

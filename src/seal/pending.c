@@ -7,6 +7,7 @@
  */
 #include "seal/seal_int.h"
 
+#include "base/compat.h"
 #include "port/atomics.h"
 #include "port/pg_bswap.h"
 #include "storage/shmem.h"
