@@ -11,7 +11,7 @@
 typedef enum TomsLock
 {
 	TOMS_LOCK_JWKS,				/* the key set: exclusive to replace it */
-	TOMS_LOCK_VERIFIED,			/* digests of verified tokens */
+	TOMS_LOCK_VERIFIED,			/* tokens that were verified */
 	TOMS_LOCK_REPLAY,			/* ids of tokens that were used */
 	TOMS_LOCK_OBSERVED,			/* what tables in observe mode would have refused */
 	TOMS_LOCK_COUNT

@@ -81,11 +81,6 @@ extern bool toms_settings_is_current(LocalTransactionId lxid);
 /* "<transaction>~<value>" in memory for guc.c; NULL when memory is short. */
 extern char *toms_stored_value(const char *value, LocalTransactionId lxid);
 
-/* remembered.c: a token that was read before, with the key that verified it; kid may be NULL */
-extern bool toms_remembered_find(const char *token, const char **kid, uint8 key[TOMS_PUBLIC_KEY_BYTES], TomsClaims *claims);
-extern void toms_remembered_add(const char *token, const TomsHeader *header, const uint8 key[TOMS_PUBLIC_KEY_BYTES],
-								const char *claims_json, size_t length);
-
 /* token.c: the check of a compact JWS; fills claims on success */
 extern TomsVerdict toms_token_read(const char *token, bool trusted, TomsClaims *claims);
 
@@ -99,12 +94,18 @@ typedef enum TomsKeyLookup
 } TomsKeyLookup;
 
 extern TomsKeyLookup toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES]);
+extern void toms_jwks_look_again(void); /* at the file, with the next token */
 extern Size toms_jwks_shmem_size(void);
 extern void toms_jwks_shmem_init(bool found, void *area);
 
-/* verified.c: tokens that some backend has verified, and token ids that were used */
-extern bool toms_verified_seen(const uint8 digest[TOMS_DIGEST_BYTES]);
-extern void toms_verified_remember(const uint8 digest[TOMS_DIGEST_BYTES]);
+/*
+ * verified.c: tokens that some backend has verified, by the digest of the whole token, with the
+ * key that did it (kid: its name in the token, or NULL) and the claims; token ids that were used.
+ */
+extern bool toms_verified_find(const uint8 digest[TOMS_DIGEST_BYTES], const char **kid,
+							   uint8 key[TOMS_PUBLIC_KEY_BYTES], TomsClaims *claims);
+extern void toms_verified_add(const uint8 digest[TOMS_DIGEST_BYTES], const char *kid,
+							  const uint8 key[TOMS_PUBLIC_KEY_BYTES], const TomsClaims *claims);
 extern bool toms_replay_claim(const char *jti, int64 forget_after);
 extern Size toms_verified_shmem_size(void);
 extern void toms_verified_shmem_init(bool found, void *area);

@@ -2,8 +2,9 @@
  * jwks.c - the key set of toms.jwks_file (RFC 7517), one for all backends.
  *
  * Called by token.c for every token.  The set lies in shared memory under
- * TOMS_LOCK_JWKS; the file is looked at (stat) each time and read again when it has
- * changed.  A file that is broken, gone or writable by others keeps the former keys,
+ * TOMS_LOCK_JWKS.  Each backend looks at the file (stat) when a second has passed since it
+ * did, when the configuration is read again, and before it says that there is no such key;
+ * it is read again when it has changed.  A file that is broken, gone or writable by others keeps the former keys,
  * says so in the log once, and shows in toms.status.  Keys of other kinds are passed
  * over, as the RFC demands; a private key in the file makes it a broken one.
  */
@@ -65,6 +66,7 @@ typedef struct SetWalk
 } SetWalk;
 
 static KeySet *shared = NULL;
+static TimestampTz looked_at = 0;	/* by this backend, at the file */
 
 PG_FUNCTION_INFO_V1(toms_jwks_state);
 
@@ -236,6 +238,7 @@ refresh(void)
 	MemoryContext work;
 	MemoryContext old;
 
+	looked_at = GetCurrentTimestamp();
 	take_stamp(path, &stamp, path[0] && stat(path, &st) == 0 ? &st : NULL);
 	if (is_current(&stamp))
 		return;
@@ -256,12 +259,26 @@ refresh(void)
 	MemoryContextDelete(work);
 }
 
-TomsKeyLookup
-toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
+void
+toms_jwks_look_again(void)
+{
+	looked_at = 0;
+}
+
+/* A clock that is set back must not put the next look off. */
+static bool
+is_due(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now < looked_at || now - looked_at >= USECS_PER_SEC;
+}
+
+static TomsKeyLookup
+look_up(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
 	TomsKeyLookup result;
 
-	refresh();
 	LWLockAcquire(toms_lock(TOMS_LOCK_JWKS), LW_SHARED);
 	result = shared->nkeys == 0 ? TOMS_KEY_NONE_CONFIGURED :
 		kid == NULL && shared->nkeys > 1 ? TOMS_KEY_AMBIGUOUS : TOMS_KEY_NOT_FOUND;
@@ -274,6 +291,19 @@ toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 		}
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_JWKS));
+	return result;
+}
+
+TomsKeyLookup
+toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
+{
+	TomsKeyLookup result = is_due() ? TOMS_KEY_NOT_FOUND : look_up(kid, key);
+
+	if (result != TOMS_KEY_FOUND)
+	{
+		refresh();
+		result = look_up(kid, key);
+	}
 	return result;
 }
 

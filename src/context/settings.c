@@ -127,6 +127,13 @@ assign_session_context(bool newval, void *extra)
 	toms_note_change();
 }
 
+/* Also called when the configuration is read again and the name has stayed. */
+static void
+assign_jwks_file(const char *newval, void *extra)
+{
+	toms_jwks_look_again();
+}
+
 static void
 define_client_settings(void)
 {
@@ -147,8 +154,8 @@ define_token_settings(void)
 {
 	DefineCustomStringVariable("toms.jwks_file",
 							   "File with the public keys (JWKS) that tokens are verified with.",
-							   "Read again whenever it changes; a broken file keeps the former keys.",
-							   &jwks_file, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+							   "Read again within a second of a change; a broken file keeps the former keys.",
+							   &jwks_file, "", PGC_SIGHUP, 0, NULL, assign_jwks_file, NULL);
 	DefineCustomStringVariable("toms.audience",
 							   "Value that the claim \"aud\" of a token must hold; empty: not tested.",
 							   NULL, &audience, "", PGC_SIGHUP, 0, NULL, NULL, NULL);

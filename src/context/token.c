@@ -3,8 +3,8 @@
  *
  * Called by the check hook of toms.token only.  Order: form, header, key, signature, then
  * the payload: nothing a forger wrote is parsed as claims.  Needs no catalog.  A token
- * that any backend of this server has verified under the same key is not verified again,
- * and one that this backend has read not long ago is not read again.
+ * that any backend of this server has verified is neither verified nor read again while its
+ * key is the same; but one of toms.enter() is, which is made and set once.
  */
 #include "context/context_int.h"
 
@@ -63,19 +63,14 @@ static TomsVerdict
 verify(const char *token, const Segment segments[3], const uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
 	size_t		signed_length = segments[2].text - token - 1;
-	uint8		digest[TOMS_DIGEST_BYTES];
 	uint8		signature[TOMS_SIGNATURE_BYTES];
 	size_t		written;
 
-	toms_crypto_digest(digest, token, strlen(token), key, TOMS_PUBLIC_KEY_BYTES);
-	if (toms_verified_seen(digest))
-		return TOMS_VERDICT_OK;
 	if (!toms_base64url_decode(segments[2].text, segments[2].length, signature, sizeof(signature), &written) ||
 		written != sizeof(signature))
 		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its signature is not 64 bytes of base64url.", NULL);
 	if (!toms_crypto_verify(signature, token, signed_length, key))
 		return TOMS_VERDICT(TOMS_TOKEN_FORGED, NULL, NULL);
-	toms_verified_remember(digest);
 	return TOMS_VERDICT_OK;
 }
 
@@ -96,56 +91,70 @@ check_header(const char *token, const Segment segments[3], TomsHeader *header, u
 	return verdict;
 }
 
-/* A token of a leader is trusted: it has been verified there. */
 static TomsVerdict
-read_anew(const char *token, bool trusted, TomsClaims *claims)
+read_payload(const Segment *payload, TomsClaims *claims)
 {
-	Segment		segments[3];
-	TomsHeader	header;
-	uint8		key[TOMS_PUBLIC_KEY_BYTES];
-	TomsVerdict verdict = TOMS_VERDICT_OK;
-	uint8	   *json;
+	uint8	   *json = palloc(TOMS_TOKEN_BYTES);
 	size_t		length;
 
+	if (!toms_base64url_decode(payload->text, payload->length, json, TOMS_TOKEN_BYTES, &length))
+		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its payload is not base64url.", NULL);
+	return toms_claims_read((char *) json, length, claims);
+}
+
+static TomsVerdict
+check_form(const char *token, Segment segments[3])
+{
 	if (strlen(token) > TOMS_TOKEN_BYTES)
 		return TOMS_VERDICT(TOMS_TOKEN_TOO_LARGE, psprintf("At most %d bytes are accepted.", TOMS_TOKEN_BYTES), NULL);
 	if (!split_token(token, segments))
 		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "It does not consist of three parts.",
 							"A token is a JWS in compact form: header.payload.signature.");
-	if (!trusted)
-		verdict = check_header(token, segments, &header, key);
-	if (verdict.reason != TOMS_OK)
-		return verdict;
-
-	json = palloc(TOMS_TOKEN_BYTES);
-	if (!toms_base64url_decode(segments[1].text, segments[1].length, json, TOMS_TOKEN_BYTES, &length))
-		return TOMS_VERDICT(TOMS_TOKEN_MALFORMED, "Its payload is not base64url.", NULL);
-	verdict = toms_claims_read((char *) json, length, claims);
-	if (verdict.reason == TOMS_OK && !trusted && strcmp(header.kid, TOMS_ENTER_KID) != 0)
-		toms_remembered_add(token, &header, key, (char *) json, length);
-	return verdict;
+	return TOMS_VERDICT_OK;
 }
 
 /* Its claims were read before, and its key still is the one that verified it. */
 static bool
-is_remembered(const char *token, TomsClaims *claims)
+is_known(const uint8 digest[TOMS_DIGEST_BYTES], TomsClaims *claims)
 {
 	const char *kid;
 	uint8		then[TOMS_PUBLIC_KEY_BYTES];
 	uint8		now[TOMS_PUBLIC_KEY_BYTES];
 
-	return toms_remembered_find(token, &kid, then, claims) && find_key(kid, now).reason == TOMS_OK &&
+	return toms_verified_find(digest, &kid, then, claims) && find_key(kid, now).reason == TOMS_OK &&
 		memcmp(then, now, TOMS_PUBLIC_KEY_BYTES) == 0;
 }
 
+static TomsVerdict
+read_anew(const char *token, const Segment segments[3], const uint8 digest[TOMS_DIGEST_BYTES], TomsClaims *claims)
+{
+	TomsHeader	header;
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	TomsVerdict verdict = check_header(token, segments, &header, key);
+
+	if (verdict.reason == TOMS_OK)
+		verdict = read_payload(&segments[1], claims);
+	if (verdict.reason == TOMS_OK && strcmp(header.kid, TOMS_ENTER_KID) != 0)
+		toms_verified_add(digest, header.has_kid ? header.kid : NULL, key, claims);
+	return verdict;
+}
+
+/* A token of a leader is trusted: it has been verified there. */
 TomsVerdict
 toms_token_read(const char *token, bool trusted, TomsClaims *claims)
 {
-	TomsVerdict verdict = TOMS_VERDICT_OK;
+	Segment		segments[3];
+	uint8		digest[TOMS_DIGEST_BYTES];
+	TomsVerdict verdict = check_form(token, segments);
 
-	if (trusted || !is_remembered(token, claims))
-		verdict = read_anew(token, trusted, claims);
-	if (verdict.reason == TOMS_OK && !trusted)
+	if (verdict.reason != TOMS_OK)
+		return verdict;
+	if (trusted)
+		return read_payload(&segments[1], claims);
+	toms_crypto_digest(digest, token, strlen(token), NULL, 0);
+	if (!is_known(digest, claims))
+		verdict = read_anew(token, segments, digest, claims);
+	if (verdict.reason == TOMS_OK)
 		verdict = toms_settings_check_claims(claims);
 	return verdict;
 }

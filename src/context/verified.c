@@ -2,26 +2,54 @@
  * verified.c - which tokens this server has verified, and which ids were used.
  *
  * Called by token.c and context.c.  Both tables lie in shared memory and have a fixed
- * size.  A forgotten verification costs another one; a used id is never forgotten before
- * its token has expired: when there is no room for it, the token is refused.
+ * size.  A token's claims lie beside its digest, the token itself does not.  One that has
+ * been forgotten, or has too much to say, is verified again; a used id is never forgotten
+ * before its token has expired: when there is no room for it, the token is refused.
  */
 #include "context/context_int.h"
 
 #include "storage/shmem.h"
 
 #include "base/lock.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "base/compat.h"
 
 #define VERIFIED_SETS 1024
 #define VERIFIED_WAYS 4
+#define VERIFIED_BYTES 1024		/* for each */
 #define REPLAY_SLOTS 32768
 #define REPLAY_PROBES 64
 
+/*
+ * A token that has been verified.  How its claims were read depends on toms.audience, which
+ * is the second text, and on the encoding of the database.
+ */
+typedef struct VerifiedFacts
+{
+	uint8		digest[TOMS_DIGEST_BYTES];	/* zeros: free */
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
+	uint8		principal[TOMS_PRINCIPAL_BYTES];
+	int64		exp;
+	int64		nbf;
+	int64		iat;
+	bool		has_nbf;
+	bool		has_iat;
+	bool		mfa;
+	int			npurposes;
+	int			encoding;
+} VerifiedFacts;
+
+typedef struct Verified
+{
+	VerifiedFacts facts;
+	char		texts[VERIFIED_BYTES - sizeof(VerifiedFacts)];	/* one after another; empty: none */
+} Verified;
+
 typedef struct VerifiedSet
 {
-	uint8		digests[VERIFIED_WAYS][TOMS_DIGEST_BYTES];
-	uint32		next;			/* way that is overwritten next */
+	Verified	tokens[VERIFIED_WAYS];
+	uint64		next;			/* the one that is overwritten next */
 } VerifiedSet;
 
 /* A token id and the one transaction that may use it. */
@@ -61,27 +89,135 @@ position(const uint8 *digest, uint32 size)
 	return number % size;
 }
 
+/* The text claims, in the order of their texts. */
+static const size_t text_claims[] = {
+	offsetof(TomsClaims, tenant), offsetof(TomsClaims, subject), offsetof(TomsClaims, actor),
+	offsetof(TomsClaims, role), offsetof(TomsClaims, jti), offsetof(TomsClaims, environment),
+	offsetof(TomsClaims, audience)
+};
+
+static char **
+text_claim(const TomsClaims *claims, int i)
+{
+	return (char **) ((char *) claims + text_claims[i]);
+}
+
+/* The next text; NULL if it is empty. */
+static char *
+take_text(char **texts)
+{
+	char	   *text = *texts;
+
+	*texts += strlen(text) + 1;
+	return text[0] ? text : NULL;
+}
+
+static void
+unpack(Verified *entry, char *texts, TomsClaims *claims)
+{
+	memset(claims, 0, sizeof(*claims));
+	for (int i = 0; i < lengthof(text_claims); i++)
+		*text_claim(claims, i) = take_text(&texts);
+	while (claims->npurposes < entry->facts.npurposes)
+		claims->purposes[claims->npurposes++] = take_text(&texts);
+	claims->has_exp = true;
+	claims->exp = entry->facts.exp;
+	claims->has_nbf = entry->facts.has_nbf;
+	claims->nbf = entry->facts.nbf;
+	claims->has_iat = entry->facts.has_iat;
+	claims->iat = entry->facts.iat;
+	claims->mfa = entry->facts.mfa;
+	memcpy(claims->principal, entry->facts.principal, TOMS_PRINCIPAL_BYTES);
+}
+
+/* The answer is in palloc'd memory. */
 bool
-toms_verified_seen(const uint8 digest[TOMS_DIGEST_BYTES])
+toms_verified_find(const uint8 digest[TOMS_DIGEST_BYTES], const char **kid,
+				   uint8 key[TOMS_PUBLIC_KEY_BYTES], TomsClaims *claims)
 {
 	const VerifiedSet *set = &verified[position(digest, VERIFIED_SETS)];
-	bool		seen = false;
+	Verified   *entry = palloc(sizeof(Verified));
+	char	   *texts = entry->texts;
+	const char *read_for;
+	bool		found = false;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_VERIFIED), LW_SHARED);
-	for (int i = 0; i < VERIFIED_WAYS; i++)
-		seen |= memcmp(set->digests[i], digest, TOMS_DIGEST_BYTES) == 0;
+	for (int i = 0; i < VERIFIED_WAYS && !found; i++)
+	{
+		found = memcmp(set->tokens[i].facts.digest, digest, TOMS_DIGEST_BYTES) == 0;
+		if (found)
+			memcpy(entry, &set->tokens[i], sizeof(Verified));
+	}
 	LWLockRelease(toms_lock(TOMS_LOCK_VERIFIED));
-	return seen;
+	if (!found || entry->facts.encoding != GetDatabaseEncoding())
+		return false;
+	*kid = take_text(&texts);
+	read_for = take_text(&texts);
+	if (strcmp(read_for ? read_for : "", toms_settings_audience()) != 0)
+		return false;
+	memcpy(key, entry->facts.key, TOMS_PUBLIC_KEY_BYTES);
+	unpack(entry, texts, claims);
+	return true;
+}
+
+/* Returns false if there is no room for it; NULL is an empty text. */
+static bool
+put_text(Verified *entry, size_t *used, const char *text)
+{
+	size_t		size = text ? strlen(text) + 1 : 1;
+
+	if (size > sizeof(entry->texts) - *used)
+		return false;
+	memcpy(entry->texts + *used, text ? text : "", size);
+	*used += size;
+	return true;
+}
+
+static bool
+pack_texts(Verified *entry, const char *kid, const TomsClaims *claims)
+{
+	size_t		used = 0;
+	bool		fits = put_text(entry, &used, kid) && put_text(entry, &used, toms_settings_audience());
+
+	for (int i = 0; fits && i < lengthof(text_claims); i++)
+		fits = put_text(entry, &used, *text_claim(claims, i));
+	for (int i = 0; fits && i < claims->npurposes; i++)
+		fits = put_text(entry, &used, claims->purposes[i]);
+	return fits;
+}
+
+/* The place of the same token, else the oldest one's. */
+static Verified *
+place_of(VerifiedSet *set, const uint8 *digest)
+{
+	for (int i = 0; i < VERIFIED_WAYS; i++)
+	{
+		if (memcmp(set->tokens[i].facts.digest, digest, TOMS_DIGEST_BYTES) == 0)
+			return &set->tokens[i];
+	}
+	return &set->tokens[set->next++ % VERIFIED_WAYS];
 }
 
 void
-toms_verified_remember(const uint8 digest[TOMS_DIGEST_BYTES])
+toms_verified_add(const uint8 digest[TOMS_DIGEST_BYTES], const char *kid,
+				  const uint8 key[TOMS_PUBLIC_KEY_BYTES], const TomsClaims *claims)
 {
-	VerifiedSet *set = &verified[position(digest, VERIFIED_SETS)];
+	Verified   *entry = palloc0(sizeof(Verified));
+
+	entry->facts = (VerifiedFacts)
+	{
+		.exp = claims->exp,.nbf = claims->nbf,.iat = claims->iat,.has_nbf = claims->has_nbf,
+			.has_iat = claims->has_iat,.mfa = claims->mfa,.npurposes = claims->npurposes,
+			.encoding = GetDatabaseEncoding()
+	};
+	memcpy(entry->facts.digest, digest, TOMS_DIGEST_BYTES);
+	memcpy(entry->facts.key, key, TOMS_PUBLIC_KEY_BYTES);
+	memcpy(entry->facts.principal, claims->principal, TOMS_PRINCIPAL_BYTES);
+	if (!pack_texts(entry, kid, claims))
+		return;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_VERIFIED), LW_EXCLUSIVE);
-	memcpy(set->digests[set->next], digest, TOMS_DIGEST_BYTES);
-	set->next = (set->next + 1) % VERIFIED_WAYS;
+	memcpy(place_of(&verified[position(digest, VERIFIED_SETS)], digest), entry, sizeof(Verified));
 	LWLockRelease(toms_lock(TOMS_LOCK_VERIFIED));
 }
 

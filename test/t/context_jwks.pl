@@ -1,5 +1,6 @@
-# The key set: without a key every token is refused; keys are changed by changing the file, at
-# once and for every session; a file that cannot be trusted changes nothing and is reported.
+# The key set: without a key every token is refused; keys are changed by changing the file, for
+# every session within a second, and at once where a key is new, a session is, or the configuration
+# is read again; a file that cannot be trusted changes nothing and is reported.
 #
 # TEMP_CONFIG brings shared_preload_libraries.
 
@@ -11,6 +12,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 use TomsTest qw(run_tool create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -56,6 +58,37 @@ sub verdict
 {
 	my ($token) = @_;
 	return $node->safe_psql('postgres', asks($token), extra_params => [ '-U', 'app' ]);
+}
+
+# A session that knows the key set may take a second to hear of another one.
+sub settles
+{
+	my ($session, $token, $expected, $name) = @_;
+	my $answer;
+	for (1 .. 100)
+	{
+		$answer = $session->query(asks($token));
+		last if $answer eq $expected;
+		usleep(100_000);
+	}
+	is($answer, $expected, $name);
+	return;
+}
+
+# Until the session itself has read the configuration again.
+sub reload
+{
+	my ($session) = @_;
+	my $shown = 'SHOW log_autovacuum_min_duration;';
+	my $value = 1 + $session->query($shown) =~ s/ms//r;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET log_autovacuum_min_duration = $value;");
+	$node->reload;
+	for (1 .. 1000)
+	{
+		return if $session->query($shown) eq "${value}ms";
+		usleep(10_000);
+	}
+	BAIL_OUT('the session does not read the configuration again');
 }
 
 sub status
@@ -156,13 +189,19 @@ spew($set->({ kty => 'RSA', kid => 'r', n => 'AQAB', e => 'AQAB' }, { kty => 'EC
 is(status(), '2|', 'keys of other kinds are passed over');
 is(verdict($second), 'ok: acme', '... and ours used');
 
-# a removed key is refused at once, in a session that has just used it too
+# a removed key is refused, in a session that has just used it too
 my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 is($session->query(asks($first)), 'ok: acme', 'a session has used the first key\'s token');
 spew($set->($two));
-is($session->query(asks($first)), 'toms_token_unknown_key (28000)', 'the first key is removed: the session is refused the very token it has used');
+is(verdict($first), 'toms_token_unknown_key (28000)', 'the first key is removed: another session is refused a token that was verified');
+is($session->query(asks($first)), 'toms_token_unknown_key (28000)', '... and so is the session that has used it, which shares the keys');
 is($session->query(asks($second)), 'ok: acme', '... but not the second key\'s');
-is(verdict($first), 'toms_token_unknown_key (28000)', '... and so is every other session');
+spew($set->($one));
+settles($session, $second, 'toms_token_unknown_key (28000)', 'a key is removed: alone, a session hears of it within a second');
+is($session->query(asks($first)), 'ok: acme', '... and of a key that has been added at once');
+spew($set->($two));
+reload($session);
+is($session->query(asks($first)), 'toms_token_unknown_key (28000)', 'a key is removed and the configuration read again: at once');
 
 # another key under the same name is another key
 unlink "$dir/first.jwk";
@@ -174,7 +213,7 @@ is($session->query(asks(mint('first'))), 'ok: acme', '... and the new ones good'
 
 # no key is left
 spew('{"keys":[]}');
-is($session->query(asks($second)), 'toms_no_keys (55000), with a hint', 'an empty set: every token is refused');
+settles($session, $second, 'toms_no_keys (55000), with a hint', 'an empty set: every token is refused');
 spew($both);
 is($session->query(asks($second)), 'ok: acme', 'the set is back');
 $session->quit;
