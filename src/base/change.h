@@ -1,9 +1,11 @@
 /*
- * change.h - one counter of everything that may change an answer about "may they?".
+ * change.h - counters of what may change an answer about "may they?".
  *
- * Settings, contexts and the catalogue's cache raise it, in this backend and for nobody
- * else; whoever keeps an answer keeps the count with it.  Reading it is all that the
- * functions of policies do per row.
+ * The catalogue's cache raises both, settings and contexts the first alone, in this backend
+ * and for nobody else.  An answer about the context in force is kept with toms_change_count,
+ * for the most part of a transaction; one that holds for every context, or for the role and
+ * purpose that are kept with it, with toms_configuration_count, for as long as nobody
+ * configures anything.  Reading a count is all that the functions of policies do per row.
  */
 #ifndef TOMS_CHANGE_H
 #define TOMS_CHANGE_H
@@ -11,10 +13,18 @@
 #include "postgres.h"
 
 extern uint64 toms_change_count;	/* never 0 */
+extern uint64 toms_configuration_count; /* never 0 */
 
 static inline void
 toms_note_change(void)
 {
+	toms_change_count++;
+}
+
+static inline void
+toms_note_configuration(void)
+{
+	toms_configuration_count++;
 	toms_change_count++;
 }
 

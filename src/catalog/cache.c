@@ -63,7 +63,7 @@ forget_everything(void)
 	RelationEntry *entry;
 
 	generation++;
-	toms_note_change();
+	toms_note_configuration();
 	toms_config_forget();
 	toms_sealed_forget();
 	hash_seq_init(&scan, relations);
@@ -85,7 +85,7 @@ relcache_callback(Datum arg, Oid relid)
 static void
 role_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	toms_note_change();
+	toms_note_configuration();
 }
 
 void
@@ -99,6 +99,7 @@ toms_catalog_init(void)
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, role_callback, (Datum) 0);	/* its owner is a member too */
 }
 
 /* Sent for toms.permission, as its trigger does; for everything where there is none. */

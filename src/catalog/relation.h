@@ -102,7 +102,7 @@ typedef struct TomsRelation
 	TomsIntact	intact;
 
 	/* Answers that slices keep with it, in its memory context; NULL: none yet. */
-	struct TomsDecisions *decisions;	/* policy */
+	struct TomsJudgements *judgements;	/* policy */
 	struct TomsPassages *passages;	/* guard */
 } TomsRelation;
 

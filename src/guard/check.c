@@ -37,13 +37,12 @@ typedef struct Pin
 	char		purpose[NAMEDATALEN];
 } Pin;
 
-/* The last access that passed by the context; kept with the relation. */
+/* The last user whom the policies let pass, with privileges for these verbs; kept with the relation. */
 typedef struct TomsPassages
 {
-	uint64		changes;		/* what toms_change_count was */
+	uint64		configuration;	/* what toms_configuration_count was */
 	Oid			user;
 	AclMode		verbs;
-	TimestampTz holds_until;
 } TomsPassages;
 
 static dlist_head pins = DLIST_STATIC_INIT(pins);
@@ -237,8 +236,9 @@ is_lookup(Oid check_as_user, List *rtable)
 }
 
 /*
- * What has passed by the context passes again until anything changes, unless it is a special
- * case this time.  Foreign keys' queries have been told apart before.
+ * What has passed by the context passes again, as far as the context is not concerned, until
+ * something is configured; unless it is a special case this time.  Foreign keys' queries have
+ * been told apart before.
  */
 static bool
 is_plain(const TomsAccess *access)
@@ -247,20 +247,21 @@ is_plain(const TomsAccess *access)
 		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation();
 }
 
+/* The count is asked last: a decision may take in another session's change. */
 static bool
 has_passed(const TomsAccess *access)
 {
 	const TomsPassages *passages = access->relation->passages;
 
-	/* asking first settles the count: a context ends with its transaction */
-	return passages && is_plain(access) && toms_context_check() == TOMS_OK &&
-		passages->changes == toms_change_count &&
-		passages->user == access->user && (access->verbs & ~passages->verbs) == 0 &&
-		GetCurrentTimestamp() < passages->holds_until;
+	return passages && passages->user == access->user && (access->verbs & ~passages->verbs) == 0 &&
+		is_plain(access) &&
+		toms_policy_decide(access->relation, access->verbs, NULL).reason == TOMS_OK &&
+		!toms_context_expired_now() &&
+		passages->configuration == toms_configuration_count;
 }
 
 static void
-remember_passage(const TomsAccess *access, const TomsFinding *finding)
+remember_passage(const TomsAccess *access, uint64 configuration)
 {
 	TomsPassages *passages = access->relation->passages;
 
@@ -269,10 +270,11 @@ remember_passage(const TomsAccess *access, const TomsFinding *finding)
 	if (passages == NULL)
 		passages = access->relation->passages =
 			MemoryContextAllocZero(toms_relation_context(access->relation), sizeof(TomsPassages));
-	passages->changes = toms_change_count;
+	if (passages->configuration != configuration || passages->user != access->user)
+		passages->verbs = 0;
+	passages->configuration = configuration;
 	passages->user = access->user;
-	passages->verbs = access->verbs;
-	passages->holds_until = finding->holds_until;
+	passages->verbs |= access->verbs;
 }
 
 /*
@@ -282,6 +284,7 @@ remember_passage(const TomsAccess *access, const TomsFinding *finding)
 static bool
 check_access(const TomsAccess *access, bool refuse, bool *pin)
 {
+	uint64		configuration = toms_configuration_count;
 	TomsFinding finding = toms_guard_examine(access);
 
 	if (current.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
@@ -311,7 +314,7 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 	if (finding.passage == TOMS_PASS_REFUSED)
 		refuse_finding(access, &finding);
 	if (finding.passage == TOMS_PASS_CONTEXT)
-		remember_passage(access, &finding);
+		remember_passage(access, configuration);
 	return true;
 }
 
@@ -390,12 +393,14 @@ unpin(void *pin)
 static void
 take_identity(uint8 principal[TOMS_PRINCIPAL_BYTES], char purpose[NAMEDATALEN])
 {
-	const TomsContext *context = toms_context_get();
+	TomsAsker	asker;
 
-	memset(principal, 0, TOMS_PRINCIPAL_BYTES);
-	if (context)
-		memcpy(principal, context->principal, TOMS_PRINCIPAL_BYTES);
-	strlcpy(purpose, context && toms_context_purpose() ? toms_context_purpose() : "", NAMEDATALEN);
+	(void) toms_context_ask(&asker);
+	if (asker.context)
+		memcpy(principal, asker.context->principal, TOMS_PRINCIPAL_BYTES);
+	else
+		memset(principal, 0, TOMS_PRINCIPAL_BYTES);
+	strlcpy(purpose, asker.context && asker.purpose ? asker.purpose : "", NAMEDATALEN);
 }
 
 void

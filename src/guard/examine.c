@@ -123,8 +123,7 @@ examine_context(const TomsAccess *access)
 					   "EXPLAIN without ANALYZE, or as a role with BYPASSRLS and toms.reason set.");
 	if (decision.reason == TOMS_OK)
 		return (TomsFinding) {.passage = TOMS_PASS_CONTEXT,.scope_tenant = decision.scope_tenant,
-			.role = decision.asker.context->role,
-			.holds_until = Min(decision.holds_until, toms_context_expires_at())};
+		.role = decision.asker.context->role};
 	if ((decision.reason == TOMS_CONTEXT_MISSING || decision.reason == TOMS_CONTEXT_ENDED) &&
 		toms_context_missing_is_empty() && access->verbs == ACL_SELECT)
 		return (TomsFinding) {.passage = TOMS_PASS_EMPTY};

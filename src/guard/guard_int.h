@@ -33,7 +33,6 @@ typedef struct TomsFinding
 	TomsReason	reason;			/* TOMS_OK unless refused */
 	bool		scope_tenant;
 	const char *role;			/* of the context, if that permits */
-	TimestampTz holds_until;	/* if it permits, and unless anything changes */
 	const char *detail;
 	const char *hint;
 } TomsFinding;

@@ -69,10 +69,9 @@ in_force(const TomsPermission *permission, Oid role, TimestampTz now)
 /* The furthest that any permission gets decides what is said to be missing. */
 static TomsReason
 weigh(const TomsRelation *relation, const TomsAsker *asker, AclMode verb, const char *category,
-	  bool *scope_tenant)
+	  TimestampTz now, bool *scope_tenant)
 {
 	TomsReason	reason = TOMS_PERMISSION_MISSING;
-	TimestampTz now = GetCurrentTimestamp();
 
 	for (int i = 0; i < relation->npermissions; i++)
 	{
@@ -120,85 +119,34 @@ identifiers_fit(const TomsRelation *relation, const TomsContext *context, bool s
 		(scope_tenant || toms_identifier_value(context->subject, subject_type, &value));
 }
 
-/* Scope is tenant only if every verb has it: the narrowest verb speaks for all. */
-static TomsDecision
-decide(const TomsRelation *relation, AclMode verbs, const char *category)
-{
-	TomsDecision decision = {.scope_tenant = true,.category = category};
-
-	decision.reason = toms_context_ask(&decision.asker);
-	if (decision.reason != TOMS_OK)
-		return decision;
-	for (AclMode verb = 1; verb <= verbs; verb <<= 1)
-	{
-		bool		scope_tenant = false;
-		TomsReason	reason;
-
-		if ((verbs & verb) == 0)
-			continue;
-		reason = weigh(relation, &decision.asker, verb, category, &scope_tenant);
-		if (reason != TOMS_OK)
-			decision.missing |= verb;
-		if (decision.reason == TOMS_OK)
-			decision.reason = reason;
-		decision.scope_tenant &= scope_tenant;
-	}
-	if (decision.reason == TOMS_OK && !identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
-		decision.reason = relation->alias.id && !OidIsValid(toms_alias_canonical_type(relation)) ?
-			TOMS_PROTECTION_INCOMPLETE : TOMS_IDENTIFIER_TYPE;
-	return decision;
-}
-
 /*
- * The last few decisions on a relation: a statement asks for the same ones several times, and
- * so do the statements of a transaction.  They hold until anything changes, or a permission
- * begins or ends.
+ * What the permissions on a relation say to a role with a purpose; the context has no other
+ * part in it.  It holds until something is configured, or a permission begins or ends.
  */
-#define DECISIONS_KEPT 8
-
-typedef struct KeptDecision
+typedef struct Judgement
 {
-	uint64		changes;		/* what toms_change_count was */
+	uint64		configuration;	/* what toms_configuration_count was; 0: none */
+	TimestampTz holds_until;
+	Oid			role;
+	bool		mfa;
 	AclMode		verbs;
+	char		purpose[NAMEDATALEN];	/* empty: none is in force */
 	char		category[NAMEDATALEN];	/* empty: any */
-	TomsDecision decision;
-} KeptDecision;
 
-typedef struct TomsDecisions
+	TomsReason	reason;
+	bool		scope_tenant;
+	AclMode		missing;
+	uint64		fitted;			/* what toms_change_count was when tenant and subject fitted */
+} Judgement;
+
+/* The last few on a relation: a statement asks for the same ones several times. */
+#define JUDGEMENTS_KEPT 8
+
+typedef struct TomsJudgements
 {
 	int			next;
-	KeptDecision kept[DECISIONS_KEPT];
-} TomsDecisions;
-
-static KeptDecision *
-find_kept(const TomsRelation *relation, AclMode verbs, const char *category)
-{
-	for (int i = 0; relation->decisions && i < DECISIONS_KEPT; i++)
-	{
-		KeptDecision *kept = &relation->decisions->kept[i];
-
-		if (kept->changes == toms_change_count && kept->verbs == verbs && strcmp(kept->category, category) == 0 &&
-			GetCurrentTimestamp() < kept->decision.holds_until)
-			return kept;
-	}
-	return NULL;
-}
-
-static void
-keep(TomsRelation *relation, AclMode verbs, const char *category, const TomsDecision *decision)
-{
-	KeptDecision *kept;
-
-	if (strlen(category) >= NAMEDATALEN)
-		return;
-	if (relation->decisions == NULL)
-		relation->decisions = MemoryContextAllocZero(toms_relation_context(relation), sizeof(TomsDecisions));
-	kept = &relation->decisions->kept[relation->decisions->next++ % DECISIONS_KEPT];
-	kept->changes = toms_change_count;
-	kept->verbs = verbs;
-	strlcpy(kept->category, category, NAMEDATALEN);
-	kept->decision = *decision;
-}
+	Judgement	kept[JUDGEMENTS_KEPT];
+} TomsJudgements;
 
 /* When the next permission begins or ends. */
 static TimestampTz
@@ -216,26 +164,96 @@ next_change(const TomsRelation *relation, TimestampTz now)
 	return next;
 }
 
+/* Scope is tenant only if every verb has it: the narrowest verb speaks for all. */
+static void
+judge(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, const char *category,
+	  Judgement *judgement)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	judgement->configuration = toms_configuration_count;
+	judgement->holds_until = next_change(relation, now);
+	judgement->role = asker->role;
+	judgement->mfa = asker->context->mfa;
+	judgement->verbs = verbs;
+	strlcpy(judgement->purpose, asker->purpose ? asker->purpose : "", NAMEDATALEN);
+	strlcpy(judgement->category, category ? category : "", NAMEDATALEN);
+	judgement->reason = TOMS_OK;
+	judgement->scope_tenant = true;
+	judgement->missing = 0;
+	judgement->fitted = 0;
+	for (AclMode verb = 1; verb <= verbs; verb <<= 1)
+	{
+		bool		scope_tenant = false;
+		TomsReason	reason;
+
+		if ((verbs & verb) == 0)
+			continue;
+		reason = weigh(relation, asker, verb, category, now, &scope_tenant);
+		if (reason != TOMS_OK)
+			judgement->missing |= verb;
+		if (judgement->reason == TOMS_OK)
+			judgement->reason = reason;
+		judgement->scope_tenant &= scope_tenant;
+	}
+}
+
+static Judgement *
+find_kept(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, const char *category)
+{
+	for (int i = 0; relation->judgements && i < JUDGEMENTS_KEPT; i++)
+	{
+		Judgement  *kept = &relation->judgements->kept[i];
+
+		if (kept->configuration == toms_configuration_count && kept->verbs == verbs &&
+			kept->role == asker->role && kept->mfa == asker->context->mfa &&
+			strcmp(kept->category, category ? category : "") == 0 &&
+			strcmp(kept->purpose, asker->purpose ? asker->purpose : "") == 0 &&
+			(kept->holds_until == DT_NOEND || GetCurrentTimestamp() < kept->holds_until))
+			return kept;
+	}
+	return NULL;
+}
+
+/* One that was overtaken by a change while it was made is not found again. */
+static Judgement *
+keep(TomsRelation *relation, const Judgement *judgement)
+{
+	Judgement  *kept;
+
+	if (relation->judgements == NULL)
+		relation->judgements = MemoryContextAllocZero(toms_relation_context(relation), sizeof(TomsJudgements));
+	kept = &relation->judgements->kept[relation->judgements->next++ % JUDGEMENTS_KEPT];
+	*kept = *judgement;
+	return kept;
+}
+
 TomsDecision
 toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
 {
-	KeptDecision *kept;
-	TomsDecision decision;
-	uint64		changes;
+	TomsDecision decision = {.scope_tenant = true,.category = category};
+	Judgement	fresh;
+	Judgement  *judgement;
 
-	(void) toms_context_check();	/* settles the count */
-	kept = find_kept(relation, verbs, category ? category : "");
-	if (kept)
-	{
-		decision = kept->decision;
-		decision.category = category;
+	decision.reason = toms_context_ask(&decision.asker);
+	if (decision.reason != TOMS_OK)
 		return decision;
+	judgement = find_kept(relation, &decision.asker, verbs, category);
+	if (judgement == NULL)
+	{
+		judge(relation, &decision.asker, verbs, category, &fresh);
+		judgement = category && strlen(category) >= NAMEDATALEN ? &fresh : keep(relation, &fresh);
 	}
-	changes = toms_change_count;
-	decision = decide(relation, verbs, category);
-	decision.holds_until = next_change(relation, GetCurrentTimestamp());
-	if (changes == toms_change_count)
-		keep(relation, verbs, category ? category : "", &decision);
+	decision.reason = judgement->reason;
+	decision.scope_tenant = judgement->scope_tenant;
+	decision.missing = judgement->missing;
+	if (decision.reason != TOMS_OK || judgement->fitted == toms_change_count)
+		return decision;
+	if (identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
+		judgement->fitted = toms_change_count;
+	else
+		decision.reason = relation->alias.id && !OidIsValid(toms_alias_canonical_type(relation)) ?
+			TOMS_PROTECTION_INCOMPLETE : TOMS_IDENTIFIER_TYPE;
 	return decision;
 }
 

@@ -18,7 +18,6 @@ typedef struct TomsDecision
 	bool		scope_tenant;	/* all rows of the tenant, not the actor's own only */
 	AclMode		missing;		/* the verbs that are not permitted */
 	const char *category;		/* for which it was asked; NULL: for any */
-	TimestampTz holds_until;	/* unless anything changes */
 } TomsDecision;
 
 /*
