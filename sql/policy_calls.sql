@@ -55,6 +55,8 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN;
 SELECT toms.enter('acme', '17', 'regress_employee', 'audit');
 SELECT * FROM regress.calls();                  -- an employee: his own rows, and what he may do with them
+SELECT toms.in_category('calls.note', 'select', '');                                        -- no
+SELECT regress.verdict('SELECT FROM calls.note');                                           -- ok
 COMMIT;
 
 -- what a client sets freely cannot look like a line of the log

@@ -1,12 +1,12 @@
 /*
  * jwks.c - the key set of toms.jwks_file (RFC 7517), one for all backends.
  *
- * Called by token.c for every token.  The set lies in shared memory under
- * TOMS_LOCK_JWKS.  Each backend looks at the file (stat) when a second has passed since it
- * did, when the configuration is read again, and before it says that there is no such key;
- * it is read again when it has changed.  A file that is broken, gone or writable by others keeps the former keys,
- * says so in the log once, and shows in toms.status.  Keys of other kinds are passed
- * over, as the RFC demands; a private key in the file makes it a broken one.
+ * Called by token.c for every token.  The set lies in shared memory under TOMS_LOCK_JWKS.
+ * Each backend looks at the file (stat) when a second has passed since it did, when the
+ * configuration is read again, and before it says that there is no such key; it is read
+ * again when it has changed.  A file that is broken, gone or writable by others keeps the
+ * former keys, says so in the log once, and shows in toms.status.  Keys of other kinds are
+ * passed over, as the RFC demands; a private key in the file makes it a broken one.
  */
 #include "context/context_int.h"
 

@@ -198,6 +198,13 @@ judge(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, const
 	}
 }
 
+/* Anybody can ask for any category by calling a policy's function. */
+static bool
+is_keepable(const char *category)
+{
+	return category == NULL || (category[0] != '\0' && strlen(category) < NAMEDATALEN);
+}
+
 static Judgement *
 find_kept(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, const char *category)
 {
@@ -234,15 +241,17 @@ toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
 	TomsDecision decision = {.scope_tenant = true,.category = category};
 	Judgement	fresh;
 	Judgement  *judgement;
+	uint64		changes;
 
 	decision.reason = toms_context_ask(&decision.asker);
 	if (decision.reason != TOMS_OK)
 		return decision;
-	judgement = find_kept(relation, &decision.asker, verbs, category);
+	changes = toms_change_count;
+	judgement = is_keepable(category) ? find_kept(relation, &decision.asker, verbs, category) : NULL;
 	if (judgement == NULL)
 	{
 		judge(relation, &decision.asker, verbs, category, &fresh);
-		judgement = category && strlen(category) >= NAMEDATALEN ? &fresh : keep(relation, &fresh);
+		judgement = is_keepable(category) ? keep(relation, &fresh) : &fresh;
 	}
 	decision.reason = judgement->reason;
 	decision.scope_tenant = judgement->scope_tenant;
@@ -250,7 +259,7 @@ toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
 	if (decision.reason != TOMS_OK || judgement->fitted == toms_change_count)
 		return decision;
 	if (identifiers_fit(relation, decision.asker.context, decision.scope_tenant))
-		judgement->fitted = toms_change_count;
+		judgement->fitted = changes;
 	else
 		decision.reason = relation->alias.id && !OidIsValid(toms_alias_canonical_type(relation)) ?
 			TOMS_PROTECTION_INCOMPLETE : TOMS_IDENTIFIER_TYPE;
