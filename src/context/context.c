@@ -409,7 +409,8 @@ toms_context_expires_at(void)
 bool
 toms_context_expired_now(void)
 {
-	return toms_context_expires_at() <= GetCurrentTimestamp();
+	/* tokens expire at full seconds, and these are cheaper to ask for */
+	return toms_context_expires_at() <= time_t_to_timestamptz(time(NULL));
 }
 
 /* words ------------------------------------------------------------------------------ */

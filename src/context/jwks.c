@@ -2,7 +2,7 @@
  * jwks.c - the key set of toms.jwks_file (RFC 7517), one for all backends.
  *
  * Called by token.c for every token.  The set lies in shared memory under TOMS_LOCK_JWKS.
- * Each backend looks at the file (stat) when a second has passed since it did, when the
+ * Each backend looks at the file (stat) once in each second of the clock, when the
  * configuration is read again, and before it says that there is no such key; it is read
  * again when it has changed.  A file that is broken, gone or writable by others keeps the
  * former keys, says so in the log once, and shows in toms.status.  Keys of other kinds are
@@ -66,7 +66,7 @@ typedef struct SetWalk
 } SetWalk;
 
 static KeySet *shared = NULL;
-static TimestampTz looked_at = 0;	/* by this backend, at the file */
+static time_t looked_at = 0;	/* by this backend, at the file */
 
 PG_FUNCTION_INFO_V1(toms_jwks_state);
 
@@ -238,7 +238,7 @@ refresh(void)
 	MemoryContext work;
 	MemoryContext old;
 
-	looked_at = GetCurrentTimestamp();
+	looked_at = time(NULL);
 	take_stamp(path, &stamp, path[0] && stat(path, &st) == 0 ? &st : NULL);
 	if (is_current(&stamp))
 		return;
@@ -265,15 +265,6 @@ toms_jwks_look_again(void)
 	looked_at = 0;
 }
 
-/* A clock that is set back must not put the next look off. */
-static bool
-is_due(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	return now < looked_at || now - looked_at >= USECS_PER_SEC;
-}
-
 static TomsKeyLookup
 look_up(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
@@ -297,7 +288,7 @@ look_up(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 TomsKeyLookup
 toms_jwks_find(const char *kid, uint8 key[TOMS_PUBLIC_KEY_BYTES])
 {
-	TomsKeyLookup result = is_due() ? TOMS_KEY_NOT_FOUND : look_up(kid, key);
+	TomsKeyLookup result = time(NULL) != looked_at ? TOMS_KEY_NOT_FOUND : look_up(kid, key);
 
 	if (result != TOMS_KEY_FOUND)
 	{

@@ -38,6 +38,7 @@ typedef struct VerifiedFacts
 	bool		mfa;
 	int			npurposes;
 	int			encoding;
+	uint32		length;			/* of the texts */
 } VerifiedFacts;
 
 typedef struct Verified
@@ -146,7 +147,7 @@ toms_verified_find(const uint8 digest[TOMS_DIGEST_BYTES], const char **kid,
 	{
 		found = memcmp(set->tokens[i].facts.digest, digest, TOMS_DIGEST_BYTES) == 0;
 		if (found)
-			memcpy(entry, &set->tokens[i], sizeof(Verified));
+			memcpy(entry, &set->tokens[i], offsetof(Verified, texts) + set->tokens[i].facts.length);
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_VERIFIED));
 	if (!found || entry->facts.encoding != GetDatabaseEncoding())
@@ -162,27 +163,26 @@ toms_verified_find(const uint8 digest[TOMS_DIGEST_BYTES], const char **kid,
 
 /* Returns false if there is no room for it; NULL is an empty text. */
 static bool
-put_text(Verified *entry, size_t *used, const char *text)
+put_text(Verified *entry, const char *text)
 {
 	size_t		size = text ? strlen(text) + 1 : 1;
 
-	if (size > sizeof(entry->texts) - *used)
+	if (size > sizeof(entry->texts) - entry->facts.length)
 		return false;
-	memcpy(entry->texts + *used, text ? text : "", size);
-	*used += size;
+	memcpy(entry->texts + entry->facts.length, text ? text : "", size);
+	entry->facts.length += size;
 	return true;
 }
 
 static bool
 pack_texts(Verified *entry, const char *kid, const TomsClaims *claims)
 {
-	size_t		used = 0;
-	bool		fits = put_text(entry, &used, kid) && put_text(entry, &used, toms_settings_audience());
+	bool		fits = put_text(entry, kid) && put_text(entry, toms_settings_audience());
 
 	for (int i = 0; fits && i < lengthof(text_claims); i++)
-		fits = put_text(entry, &used, *text_claim(claims, i));
+		fits = put_text(entry, *text_claim(claims, i));
 	for (int i = 0; fits && i < claims->npurposes; i++)
-		fits = put_text(entry, &used, claims->purposes[i]);
+		fits = put_text(entry, claims->purposes[i]);
 	return fits;
 }
 

@@ -33,6 +33,7 @@ typedef struct Pin
 	MemoryContextCallback callback;
 	QueryDesc  *query;
 	bool		is_new;			/* has not run yet: it has just been checked */
+	uint64		changes;		/* what toms_change_count was when the identity was the one below */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
 	char		purpose[NAMEDATALEN];
 } Pin;
@@ -415,6 +416,7 @@ toms_guard_after_start(QueryDesc *query, bool to_pin)
 	pin->query = query;
 	pin->is_new = true;
 	take_identity(pin->principal, pin->purpose);
+	pin->changes = toms_change_count;
 	dlist_push_head(&pins, &pin->node);
 	pin->callback.func = unpin;
 	pin->callback.arg = pin;
@@ -429,6 +431,22 @@ refuse_fetch(TomsReason reason)
 	.hint = "Set the same context again, or start the statement anew."};
 
 	toms_refuse(&refusal);
+}
+
+/* The count tells of every change; asking first settles it. */
+static void
+check_identity(Pin *pin)
+{
+	TomsReason	reason = toms_context_check();
+	uint8		principal[TOMS_PRINCIPAL_BYTES];
+	char		purpose[NAMEDATALEN];
+
+	if (pin->changes == toms_change_count)
+		return;
+	take_identity(principal, purpose);
+	if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
+		refuse_fetch(reason == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
+	pin->changes = toms_change_count;
 }
 
 /* A permission may have ended since the last rows were fetched. */
@@ -448,14 +466,10 @@ toms_guard_before_run(QueryDesc *query)
 	dlist_foreach(iter, &pins)
 	{
 		Pin		   *pin = dlist_container(Pin, node, iter.cur);
-		uint8		principal[TOMS_PRINCIPAL_BYTES];
-		char		purpose[NAMEDATALEN];
 
 		if (pin->query != query)
 			continue;
-		take_identity(principal, purpose);
-		if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
-			refuse_fetch(toms_context_check() == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
+		check_identity(pin);
 		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
 		if (!pin->is_new)

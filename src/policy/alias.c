@@ -16,11 +16,11 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
 
 Oid
 toms_alias_canonical_type(const TomsRelation *relation)
@@ -71,7 +71,7 @@ begins_with(Relation index, Relation rel, AttrNumber first, AttrNumber second)
 
 		if (i >= form->indnkeyatts || form->indkey.values[i] != columns[i] ||
 			index->rd_indcollation[i] != column->attcollation ||
-			index->rd_opfamily[i] != get_opclass_family(GetDefaultOpClass(toms_plain_type(column->atttypid), BTREE_AM_OID)))
+			index->rd_opfamily[i] != lookup_type_cache(toms_plain_type(column->atttypid), TYPECACHE_BTREE_OPFAMILY)->btree_opf)
 			return false;
 	}
 	return true;

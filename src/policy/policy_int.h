@@ -32,6 +32,9 @@ extern Node *toms_policy_parse(Relation rel, const char *condition);
 /* "toms_select" and so on; "toms_select_only" for the permissive twin. */
 extern const char *toms_policy_name(AclMode verb, bool permissive);
 
+/* A verb as policies write it; 0 if it is none. */
+extern AclMode toms_policy_verb(const text *verb);
+
 /* The verb as pg_policy.polcmd has it. */
 extern char toms_policy_command(AclMode verb);
 

@@ -13,7 +13,8 @@
  * any arguments.
  *
  * Each call site keeps its answer in fn_extra until toms_change_count changes: per row
- * that is one comparison.  Values are allocated in fn_mcxt and never freed before it, since
+ * that is one comparison, and what follows a change stands in functions of its own, so that
+ * the compiler keeps it out of the way.  Values are allocated in fn_mcxt and never freed before it, since
  * changes in the middle of a statement are rare.
  */
 #include "policy/policy_int.h"
@@ -33,7 +34,7 @@ typedef struct CallSite
 {
 	uint64		changes;		/* what toms_change_count was */
 	TomsReason	reason;			/* TOMS_OK: compare, unless "everything" */
-	bool		everything;		/* scope tenant: any subject will do */
+	bool		everything;		/* permitted in scope tenant: any subject will do */
 	bool		has_value;
 	Oid			type;
 	Datum		value;			/* the tenant or subject of the context */
@@ -49,27 +50,28 @@ PG_FUNCTION_INFO_V1(toms_check_parent);
 PG_FUNCTION_INFO_V1(toms_check_subject);
 PG_FUNCTION_INFO_V1(toms_check_category);
 
-/* Returns true if the call site has to find its answer anew. */
-static bool
-renew(FunctionCallInfo fcinfo, CallSite **site)
+/* The call site if it knows its answer, else NULL. */
+static inline CallSite *
+current_site(FunctionCallInfo fcinfo)
 {
-	if (*site == NULL)
-	{
-		*site = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
-		fcinfo->flinfo->fn_extra = *site;
-	}
-	(void) toms_context_check();	/* settles the count */
-	(*site)->changes = toms_change_count;
-	(*site)->reason = TOMS_CONTEXT_MISSING;
-	(*site)->everything = (*site)->has_value = false;
-	return true;
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	return likely(site && site->changes == toms_change_count) ? site : NULL;
 }
 
-static inline bool
-stale(FunctionCallInfo fcinfo, CallSite **site)
+/* The call site with no answer: it has to be found anew. */
+static CallSite *
+new_site(FunctionCallInfo fcinfo)
 {
-	*site = fcinfo->flinfo->fn_extra;
-	return (*site == NULL || (*site)->changes != toms_change_count) && renew(fcinfo, site);
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+		site = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+	(void) toms_context_check();	/* settles the count */
+	site->changes = toms_change_count;
+	site->reason = TOMS_CONTEXT_MISSING;
+	site->everything = site->has_value = false;
+	return site;
 }
 
 static void
@@ -109,20 +111,26 @@ equals(const CallSite *site, Datum value)
 	}
 }
 
+static pg_noinline CallSite *
+find_tenant(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = new_site(fcinfo);
+	const TomsContext *context = toms_context_get();
+
+	site->type = get_fn_expr_rettype(fcinfo->flinfo);
+	if (context)
+		set_value(fcinfo, site, context->tenant);
+	return site;
+}
+
 /* toms.tenant_bigint() and its siblings: the tenant in the type that is returned. */
 Datum
 toms_tenant_value(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
+	CallSite   *site = current_site(fcinfo);
 
-	if (stale(fcinfo, &site))
-	{
-		const TomsContext *context = toms_context_get();
-
-		site->type = get_fn_expr_rettype(fcinfo->flinfo);
-		if (context)
-			set_value(fcinfo, site, context->tenant);
-	}
+	if (site == NULL)
+		site = find_tenant(fcinfo);
 	if (!site->has_value)
 		PG_RETURN_NULL();
 	return site->value;
@@ -137,9 +145,8 @@ column_type(FunctionCallInfo fcinfo, int argument)
 	return OidIsValid(type) ? toms_plain_type(type) : InvalidOid;
 }
 
-/* A verb as policies write it; 0 if it is none. */
-static AclMode
-verb_argument(const text *verb)
+AclMode
+toms_policy_verb(const text *verb)
 {
 	const char *word = VARDATA_ANY(verb);
 
@@ -170,7 +177,7 @@ ask(FunctionCallInfo fcinfo, CategoryAsked asked, TomsRelation **relation, TomsD
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || (asked == OF_ARGUMENT && PG_ARGISNULL(2)))
 		return false;
 	*relation = toms_catalog_relation(PG_GETARG_OID(0));
-	verb = verb_argument(PG_GETARG_TEXT_PP(1));
+	verb = toms_policy_verb(PG_GETARG_TEXT_PP(1));
 	if (*relation == NULL || verb == 0)
 		return false;
 	if (asked == OF_TABLE)
@@ -191,38 +198,43 @@ decide(FunctionCallInfo fcinfo, CallSite *site, CategoryAsked asked, TomsRelatio
 	if (!ask(fcinfo, asked, relation, &decision))
 		return NULL;
 	site->reason = decision.reason;
-	site->everything = decision.scope_tenant;
+	site->everything = decision.reason == TOMS_OK && decision.scope_tenant;
 	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
-/* The call site of a function (relation, verb, [category,] subject). */
-static CallSite *
-subject_site(FunctionCallInfo fcinfo)
+static pg_noinline CallSite *
+find_subject(FunctionCallInfo fcinfo)
 {
-	CallSite   *site;
+	CallSite   *site = new_site(fcinfo);
+	TomsRelation *relation;
+	const TomsContext *context = decide(fcinfo, site, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE, &relation);
 
-	if (stale(fcinfo, &site))
+	site->type = column_type(fcinfo, PG_NARGS() - 1);
+	if (context && !site->everything)
 	{
-		TomsRelation *relation;
-		const TomsContext *context = decide(fcinfo, site, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE, &relation);
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
-		site->type = column_type(fcinfo, PG_NARGS() - 1);
-		if (context && !site->everything)
-		{
-			MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-			site->has_value = toms_alias_subject(relation, context, site->type, &site->value);
-			MemoryContextSwitchTo(old);
-		}
+		site->has_value = toms_alias_subject(relation, context, site->type, &site->value);
+		MemoryContextSwitchTo(old);
 	}
 	return site;
 }
 
-static bool
+/* The call site of a function (relation, verb, [category,] subject). */
+static inline CallSite *
+subject_site(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = current_site(fcinfo);
+
+	return site ? site : find_subject(fcinfo);
+}
+
+/* Whether the subject is the context's own. */
+static pg_noinline bool
 subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
 {
-	return site->everything ||
-		(site->has_value && !PG_ARGISNULL(PG_NARGS() - 1) && equals(site, PG_GETARG_DATUM(PG_NARGS() - 1)));
+	return site->reason == TOMS_OK && site->has_value && !PG_ARGISNULL(PG_NARGS() - 1) &&
+		equals(site, PG_GETARG_DATUM(PG_NARGS() - 1));
 }
 
 /* toms.in_scope(relation, verb, [category,] subject) */
@@ -231,18 +243,30 @@ toms_in_scope(PG_FUNCTION_ARGS)
 {
 	CallSite   *site = subject_site(fcinfo);
 
-	PG_RETURN_BOOL(site->reason == TOMS_OK && subject_fits(fcinfo, site));
+	PG_RETURN_BOOL(site->everything || subject_fits(fcinfo, site));
+}
+
+/* The call site of a function (relation, verb, category). */
+static CallSite *
+category_site(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = current_site(fcinfo);
+	TomsRelation *relation;
+
+	if (site == NULL)
+	{
+		site = new_site(fcinfo);
+		(void) decide(fcinfo, site, OF_ARGUMENT, &relation);
+	}
+	return site;
 }
 
 /* toms.in_category(relation, verb, category): of rows that are of no person, or of all */
 Datum
 toms_in_category(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
-	TomsRelation *relation;
+	CallSite   *site = category_site(fcinfo);
 
-	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, OF_ARGUMENT, &relation);
 	PG_RETURN_BOOL(site->reason == TOMS_OK);
 }
 
@@ -272,7 +296,7 @@ scope_bound(FunctionCallInfo fcinfo, bool greatest)
 {
 	CallSite   *site = subject_site(fcinfo);
 
-	if (site->reason == TOMS_OK && site->everything && toms_type_is_bounded(site->type))
+	if (site->everything && toms_type_is_bounded(site->type))
 		return extreme_value(site->type, greatest);
 	if (site->reason == TOMS_OK && site->has_value)
 		return site->value;
@@ -316,12 +340,12 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 Datum
 toms_check_tenant(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
-	TomsRelation *relation;
+	CallSite   *site = current_site(fcinfo);
 
-	if (stale(fcinfo, &site))
+	if (site == NULL)
 	{
-		const TomsContext *context = decide(fcinfo, site, OF_ANY, &relation);
+		TomsRelation *relation;
+		const TomsContext *context = decide(fcinfo, site = new_site(fcinfo), OF_ANY, &relation);
 
 		site->type = column_type(fcinfo, 2);
 		if (context)
@@ -338,11 +362,11 @@ toms_check_tenant(PG_FUNCTION_ARGS)
 Datum
 toms_check_parent(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
+	CallSite   *site = current_site(fcinfo);
 	TomsRelation *relation;
 
-	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, OF_ANY, &relation);
+	if (site == NULL)
+		(void) decide(fcinfo, site = new_site(fcinfo), OF_ANY, &relation);
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, OF_ANY);
 	if (PG_ARGISNULL(2) || !PG_GETARG_BOOL(2))
@@ -358,7 +382,7 @@ toms_check_subject(PG_FUNCTION_ARGS)
 
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE);
-	if (!subject_fits(fcinfo, site))
+	if (!site->everything && !subject_fits(fcinfo, site))
 		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, OF_ANY);
 	PG_RETURN_BOOL(true);
 }
@@ -367,11 +391,8 @@ toms_check_subject(PG_FUNCTION_ARGS)
 Datum
 toms_check_category(PG_FUNCTION_ARGS)
 {
-	CallSite   *site;
-	TomsRelation *relation;
+	CallSite   *site = category_site(fcinfo);
 
-	if (stale(fcinfo, &site))
-		(void) decide(fcinfo, site, OF_ARGUMENT, &relation);
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, OF_ARGUMENT);
 	PG_RETURN_BOOL(true);

@@ -50,7 +50,7 @@ decide_call(List *args, TomsDecision *decision)
 	relation = toms_catalog_relation(DatumGetObjectId(constants[0]->constvalue));
 	if (relation == NULL)
 		return false;
-	*decision = toms_policy_decide(relation, toms_verb_parse(TextDatumGetCString(constants[1]->constvalue)),
+	*decision = toms_policy_decide(relation, toms_policy_verb(DatumGetTextPP(constants[1]->constvalue)),
 								   count == 3 ? TextDatumGetCString(constants[2]->constvalue) : relation->category);
 	return true;
 }
