@@ -466,6 +466,32 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'absence_management') \gset
 SELECT regress.index('SELECT * FROM hr.item WHERE id = 2000');
 SELECT regress.index('SELECT * FROM hr.item WHERE order_id = 2000');
+-- the parent that a query names is looked up once, and no row of another one is seen by that
+CREATE FUNCTION pg_temp.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || statement;
+END
+$$;
+SELECT pg_temp.plan('SELECT FROM hr.item WHERE order_id = 2000 AND note IS NULL');
+CREATE FUNCTION pg_temp.tells(note text, id integer) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
+    'BEGIN RAISE NOTICE ''sees %'', id; RETURN true; END';
+SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 2000 AND pg_temp.tells(note, id) AND id < 4000');               -- 2999
+SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 1999 AND pg_temp.tells(note, id) AND id < 4000');               -- none: of globex
+SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 1 OR order_id = 3');                                            -- 11
+SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = NULL');                                                         -- none
+SELECT regress.ids('SELECT o.id FROM (VALUES (2000), (1999)) o (id) LEFT JOIN hr.item i ON i.order_id = o.id WHERE i.order_id = 1999');   -- none
+SELECT regress.ids('SELECT i.id FROM (VALUES (2000), (1999)) o (id) LEFT JOIN hr.item i ON i.order_id = o.id AND i.id < 4000 WHERE i.order_id = 2000');   -- 2999
+PREPARE by_parent(integer) AS SELECT count(*) FROM hr.item WHERE order_id = $1;
+SET LOCAL plan_cache_mode = force_generic_plan;
+EXECUTE by_parent(2000);                                                                                -- 5
+EXECUTE by_parent(1999);                                                                                -- 0
+WITH changed AS (UPDATE hr.item SET note = 'x' WHERE order_id = 1999 RETURNING id) SELECT count(*) FROM changed;           -- 0
+WITH changed AS (DELETE FROM hr.item WHERE order_id = 2000 RETURNING id) SELECT count(*) FROM changed;                     -- 5
+DEALLOCATE by_parent;
+ROLLBACK;
+BEGIN; SELECT toms.enter('globex', '17', 'regress_hr', 'absence_management') \gset
+SELECT count(*) FROM hr.item WHERE order_id = 1999;                                                     -- 5
+SELECT count(*) FROM hr.item WHERE order_id = 2000;                                                     -- 0
 COMMIT;
 RESET SESSION AUTHORIZATION;
 

@@ -90,6 +90,9 @@ extern void toms_policy_after_drop(void);
 extern void toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte);
 extern void toms_policy_order_derived(PlannerInfo *root);
 
+/* For planner_hook: the rows of one parent, looked up once. */
+extern void toms_policy_find_parents_once(Query *query);
+
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);
 
