@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define MAX_MEASURES 6
+#define MAX_MEASURES 7
 
 /* Whose data a shape asks for: claims of a token, and the constants of a hand-written filter. */
 typedef struct Person

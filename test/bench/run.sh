@@ -104,6 +104,7 @@ create() {
 	as_dba "$2" -d postgres -c 'CREATE DATABASE bench' -c 'CREATE ROLE bench_hr; CREATE ROLE bench_employee;
 		CREATE ROLE bench_app LOGIN IN ROLE bench_hr, bench_employee;
 		CREATE ROLE bench_hand LOGIN; CREATE ROLE bench_setting LOGIN; CREATE ROLE bench_subselect LOGIN;
+		CREATE ROLE bench_constant LOGIN;
 		CREATE ROLE bench_again LOGIN BYPASSRLS'
 }
 
