@@ -476,6 +476,11 @@ SELECT pg_temp.plan('SELECT FROM hr.item WHERE order_id = 2000 AND note IS NULL'
 CREATE FUNCTION pg_temp.tells(note text, id integer) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
     'BEGIN RAISE NOTICE ''sees %'', id; RETURN true; END';
 SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 2000 AND pg_temp.tells(note, id) AND id < 4000');               -- 2999
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 2000 AND pg_temp.tells(note, id) AND id < 4000');               -- 2999, and sees no other
+SET LOCAL enable_indexscan = on;
+SET LOCAL enable_bitmapscan = on;
 SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 1999 AND pg_temp.tells(note, id) AND id < 4000');               -- none: of globex
 SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = 1 OR order_id = 3');                                            -- 11
 SELECT regress.ids('SELECT id FROM hr.item WHERE order_id = NULL');                                                         -- none
