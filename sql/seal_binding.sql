@@ -118,6 +118,10 @@ SELECT regress.verdict($$SELECT toms.reveal(sick, 'hr.visit', '17') FROM hr.abse
 SELECT regress.verdict('UPDATE hr.absence SET employee = NULL WHERE id = 1');                                       -- refused: nobody's
 SELECT regress.verdict($$INSERT INTO hr.absence (id, tenant, sick) VALUES (5, 'acme', 'true')$$);                   -- refused: nobody's
 SELECT regress.verdict($$INSERT INTO hr.absence (id, tenant) VALUES (5, 'acme')$$);                                 -- nothing to seal: taken
+-- nobody can find out which tenants there are
+SELECT regress.verdict($$INSERT INTO hr.absence (id, tenant, employee, sick) VALUES (5, 'globex', 17, 'true')$$);    -- refused
+SELECT regress.verdict($$INSERT INTO hr.absence (id, tenant, employee, sick) VALUES (5, 'nosuch', 17, 'true')$$);    -- refused, alike
+SELECT regress.verdict($$UPDATE hr.absence SET tenant = 'nosuch' WHERE id = 1$$);                                    -- refused, alike
 -- an UPDATE that leaves a value alone leaves its bytes alone
 SELECT sick AS before FROM hr.absence WHERE id = 1 \gset
 UPDATE hr.absence SET id = 1, again = 'true' WHERE id = 1;

@@ -59,6 +59,26 @@ refuse_elsewhere(Oid relid)
 	toms_refuse(&refusal);
 }
 
+static void
+refuse_tenant(Oid relid)
+{
+	TomsRefusal refusal = {.reason = TOMS_ROW_OTHER_TENANT,.relid = relid,.who = toms_context_who(),
+	.detail = "A row can be written for the tenant of the context only."};
+
+	toms_refuse(&refusal);
+}
+
+/* As the policies would, but before a key is looked up, which would tell whether there is such a tenant. */
+static void
+require_tenant(const Owner *owner)
+{
+	const TomsContext *context = toms_context_get();
+
+	if ((context == NULL || strcmp(context->tenant, owner->tenant) != 0) &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA && !has_bypassrls_privilege(GetUserId()))
+		refuse_tenant(owner->relid);
+}
+
 static bool
 identifier(HeapTuple tuple, TupleDesc desc, AttrNumber column, Oid type, char *text)
 {
@@ -204,6 +224,7 @@ bind_row(const TomsRelation *relation, TupleDesc desc, HeapTuple new, HeapTuple 
 			continue;
 		if (!has_owner)
 			refuse_nobody(owner.relid);
+		require_tenant(&owner);
 		if (old)
 			former.value = heap_getattr(old, columns[i].column, desc, &isnull);
 		former.exists = old && !isnull;
