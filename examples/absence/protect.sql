@@ -1,39 +1,57 @@
 -- What toms is told about the application: whose data the tables hold, and who may do what
 -- for which purpose. Run by a superuser, or a toms officer with the duty admin, after
--- data.sql: from here on the tables are closed to everybody but those named below.
+-- schema.sql: from here on the tables are closed to everybody but those named below.
 \set ON_ERROR_STOP on
 
--- 1. The controllers. Tokens of anybody else are refused.
-SELECT toms.add_tenant(tenant_id, name => name, country => country)
-FROM hr.company ORDER BY tenant_id \g /dev/null
+-- 1. The controllers. Tokens of anybody else are refused. Each gets a key epoch: what is
+--    sealed for one cannot be opened with the keys of another.
+SELECT toms.add_tenant(tenant, name => name, country => country) FROM (VALUES
+    ('acme', 'ACME GmbH', 'DE'),
+    ('nordlicht', 'Nordlicht Logistik AG', 'DE'),
+    ('bergblick', 'Bergblick Kliniken gGmbH', 'DE'),
+    ('lindenhof', 'Lindenhof Pflege GmbH', 'DE'),
+    ('kranich', 'Kranich Maschinenbau GmbH & Co. KG', 'DE'),
+    ('seestern', 'Seestern Tourismus GmbH', 'DE'),
+    ('falkenau', 'Stadtwerke Falkenau', 'DE'),
+    ('eichwald', 'Eichwald Möbel GmbH', 'DE'),
+    ('morgentau', 'Morgentau Biomarkt eG', 'DE'),
+    ('silberbach', 'Silberbach Elektronik GmbH', 'DE'),
+    ('wiesengrund', 'Kinderhaus Wiesengrund e. V.', 'DE'),
+    ('donauhof', 'Donauhof Hotels GmbH', 'AT'),
+    ('almrausch', 'Almrausch Sportartikel AG', 'AT'),
+    ('hafenkante', 'Hafenkante Medien GmbH', 'DE'),
+    ('sonnenhang', 'Sonnenhang Energie GmbH', 'DE'),
+    ('muehlbach', 'Mühlbach Backwaren KG', 'DE'),
+    ('steinfeld', 'Steinfeld Bau GmbH', 'DE'),
+    ('tannhain', 'Tannhain Forst GmbH', 'DE'),
+    ('vogelwiese', 'Apotheke an der Vogelwiese e. K.', 'DE'),
+    ('zeitraum', 'Zeitraum Architekten PartG mbB', 'DE')) c (tenant, name, country) \g /dev/null
 
--- 2. The tables. Partitions, present and future, are protected with their parent. The kind
---    of an absence may be "sick": that makes health data of its table too.
+-- 2. The tables. Partitions, present and future, are protected with their parent. What an
+--    absence was for may be an illness: its table holds health data, and its sealed columns
+--    are bound to tenant and person of their row.
 SELECT toms.protect('hr.company', tenant => 'tenant_id', category => 'billing');
 SELECT toms.protect('hr.department', tenant => 'tenant_id');
 SELECT toms.protect('hr.employee', tenant => 'tenant_id', subject => 'employee_id');
 SELECT toms.protect('hr.absence', tenant => 'tenant_id', subject => 'employee_id', category => 'health');
-SELECT toms.protect('hr.sick_note', tenant => 'tenant_id', subject => 'employee_id', category => 'health');
 SELECT toms.protect('work.time_booking', tenant => 'tenant_id', subject => 'employee_id');
 
--- 3. Employees: rows of their own. They ask for leave and hand in certificates
+-- 3. Employees: rows of their own. They ask for leave and report that they are ill
 --    (absence_management) and book their working time (employer_duties).
 SELECT toms.permit('employee', 'hr.employee', '{select}', '{absence_management,employer_duties}', scope => 'own');
 SELECT toms.permit('employee', 'hr.absence', '{select,insert}', '{absence_management}', scope => 'own');
-SELECT toms.permit('employee', 'hr.sick_note', '{select,insert}', '{absence_management}', scope => 'own');
 SELECT toms.permit('employee', 'work.time_booking', '{select,insert}', '{employer_duties}', scope => 'own');
 
 -- 4. HR: rows of its tenant. Who was ill is seen to manage absences and to keep paying
 --    (§ 3 EFZG), not to plan staff; working time is seen for the employer's duties alone.
+--    Who may select a row for a purpose may also reveal what is sealed in it.
 SELECT toms.permit('hr', 'hr.employee', '{select}', '{absence_management,continued_pay,staff_planning,employer_duties}', scope => 'tenant');
 SELECT toms.permit('hr', 'hr.department', '{select}', '{absence_management,continued_pay,staff_planning,employer_duties}', scope => 'tenant');
 SELECT toms.permit('hr', 'hr.absence', '{select,insert,update}', '{absence_management}', scope => 'tenant');
 SELECT toms.permit('hr', 'hr.absence', '{select}', '{continued_pay}', scope => 'tenant');
-SELECT toms.permit('hr', 'hr.sick_note', '{select,insert}', '{absence_management}', scope => 'tenant');
-SELECT toms.permit('hr', 'hr.sick_note', '{select}', '{continued_pay}', scope => 'tenant');
 SELECT toms.permit('hr', 'work.time_booking', '{select}', '{employer_duties}', scope => 'tenant');
 
--- 5. Administrators: the staff list, with a second factor. No absence, no sick note.
+-- 5. Administrators: the staff list, with a second factor. No absence.
 SELECT toms.permit('administrator', 'hr.company', '{select}', '{employer_duties}', scope => 'tenant');
 SELECT toms.permit('administrator', 'hr.department', '{select,insert,update,delete}', '{employer_duties}', scope => 'tenant', require_mfa => true);
 SELECT toms.permit('administrator', 'hr.employee', '{select,insert,update}', '{employer_duties}', scope => 'tenant', require_mfa => true);

@@ -338,6 +338,35 @@ $$;
 REVOKE ALL ON FUNCTION toms.statistics_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.statistics_leaks(regclass) IS 'internal: statistics that tell values of other tenants';
 
+-- sealed columns, and rows themselves ----------------------------------------------------------
+
+CREATE FUNCTION toms.explain_sealed(relation regclass, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.name::text, coalesce(format('toms.health_code(%L)', c.name), format_type(s.type, s.modifier)) || ': ciphertext'
+                   || CASE WHEN a.attnotnull THEN '' ELSE '; where it is NULL, that is in clear text' END,
+           CASE WHEN NOT a.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', explain_sealed.relation, s.name) END
+    FROM toms.sealed_columns(explain_sealed.relation) s
+         JOIN pg_attribute a ON a.attrelid = explain_sealed.relation AND a.attname = s.name
+         LEFT JOIN toms.code_catalogue c ON s.type = 'toms.health_code'::regtype AND c.id = s.modifier;
+$$;
+REVOKE ALL ON FUNCTION toms.explain_sealed(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.explain_sealed(regclass) IS 'internal: sealed columns of a table, and what their NULLs tell';
+
+-- No policy and no key hides from who holds the disk that there is a row of a person.
+CREATE FUNCTION toms.existence_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'existence', existence_leaks.relation::text,
+           format('who has a row (%I), and when it was written, is in clear text: where only those concerned have one, that alone is data of category %s',
+                  d.subject, string_agg(c.category, ', ' ORDER BY c.category)),
+           'one row for each occasion, concerned or not (for each absence, sick or not), and what it was about sealed; or a pseudonym as its subject'
+    FROM toms.describe(existence_leaks.relation) d
+         JOIN toms.category c ON c.article9 AND (c.category = d.category
+              OR c.category IN (SELECT l.category FROM toms.row_labels l WHERE l.relation IN (existence_leaks.relation, d.root)))
+    WHERE d.subject IS NOT NULL GROUP BY d.subject;
+$$;
+REVOKE ALL ON FUNCTION toms.existence_leaks(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.existence_leaks(regclass) IS 'internal: what the existence of a row tells, in tables of special categories (Art. 9 GDPR)';
+
 CREATE FUNCTION toms.protection_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM toms.policy_leaks(protection_leaks.relation)
@@ -346,7 +375,8 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     UNION ALL SELECT * FROM toms.function_leaks(protection_leaks.relation)
     UNION ALL SELECT * FROM toms.key_leaks(protection_leaks.relation)
     UNION ALL SELECT * FROM toms.publication_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.statistics_leaks(protection_leaks.relation);
+    UNION ALL SELECT * FROM toms.statistics_leaks(protection_leaks.relation)
+    UNION ALL SELECT * FROM toms.existence_leaks(protection_leaks.relation);
 $$;
 REVOKE ALL ON FUNCTION toms.protection_leaks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.protection_leaks(regclass) IS 'internal: what leaks around a protected table';
@@ -393,6 +423,8 @@ BEGIN
             format('SELECT toms.forbid(role => %L, relation => %L);', p.role, root)
      FROM toms.permission p WHERE p.relation = root AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp()) ORDER BY p.id)
     UNION ALL
+    (SELECT 'sealed', s.* FROM toms.explain_sealed(relation) s ORDER BY s.object COLLATE "C")
+    UNION ALL
     (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l
      ORDER BY l.kind COLLATE "C", l.object COLLATE "C", l.finding COLLATE "C")
     UNION ALL
@@ -401,4 +433,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.explain_protection(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.explain_protection(regclass) TO toms_admin, toms_auditor, toms_operator;
-COMMENT ON FUNCTION toms.explain_protection(regclass) IS 'what protects a table, who is permitted what, what leaks around it and is slow below it, with its remedy';
+COMMENT ON FUNCTION toms.explain_protection(regclass) IS 'what protects a table, who is permitted what, what is sealed, what leaks around it and is slow below it, with its remedy';
