@@ -5,6 +5,7 @@
 -- A load of all tenants is administrative access, and states its reason.
 \set ON_ERROR_STOP on
 SET toms.reason = 'first load';
+SET work_mem = '64MB';          -- no plain value of the absences below is to get into a temporary file
 
 -- A number from 0 to sides - 1 that looks thrown but is computed from a and b.
 CREATE FUNCTION pg_temp.dice(a bigint, b bigint, sides integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
@@ -78,8 +79,10 @@ FROM hr.employee e, generate_series(date '2025-10-01', date '2025-12-31', interv
      LATERAL (SELECT CASE WHEN worked > 360 THEN 30 ELSE 0 END) p (break_minutes)
 WHERE extract(isodow FROM day) < 6
   AND NOT EXISTS (SELECT FROM hr.absence a WHERE a.tenant_id = e.tenant_id AND a.employee_id = e.employee_id
-                                             AND day BETWEEN a.first_day AND a.last_day AND a.state <> 'rejected')
+                                             AND day BETWEEN a.first_day AND a.last_day AND a.last_day >= '2025-10-01'
+                                             AND a.state <> 'rejected')
 ORDER BY day, employee_id;
 
 ANALYZE hr.company, hr.department, hr.employee, hr.absence, work.time_booking;
+RESET work_mem;
 RESET toms.reason;

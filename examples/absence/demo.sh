@@ -307,7 +307,7 @@ SQL
 
 chapter 'Sealed: what the disk holds, and the DBA sees'
 
-try dba 'The DBA states a reason, and sees that somebody was away, not why' '(5 rows*' <<'SQL'
+try dba 'The DBA states a reason, and sees that somebody was away, not why' '5 rows' <<'SQL'
 SET LOCAL toms.reason = 'ticket 4710: slow list of absences';
 SELECT employee_id, first_day, left(kind::text, 20) || '…' AS kind,
        left(sick::text, 20) || '…' AS sick
@@ -333,13 +333,14 @@ SELECT kind, count(*) FROM hr.absence GROUP BY kind;
 SQL
 try hr "A colleague's “not ill” is pasted into another person's row" toms_sealed_elsewhere <<'SQL'
 UPDATE hr.absence
-SET sick = (SELECT sick FROM hr.absence WHERE employee_id = 18 LIMIT 1)
+SET sick = (SELECT sick FROM hr.absence
+            WHERE employee_id = 18 AND NOT toms.reveal(sick) LIMIT 1)
 WHERE absence_id = 379;
 SQL
 try planner 'The clerk, planning staff, has kept a value of employee 18 from an export' toms_purpose_not_permitted <<SQL
 SELECT toms.reveal('$stolen'::toms.health_flag);
 SQL
-try employee 'Employee 17 has found it on the printer; she may open her own' toms_sealed_unreadable <<SQL
+try employee 'Employee 17 has found it on the printer; she may open her own' toms_row_other_subject <<SQL
 SELECT toms.reveal('$stolen'::toms.health_flag);
 SQL
 try rival "So has Nordlicht's HR" toms_sealed_unreadable <<SQL
@@ -376,7 +377,7 @@ SH
 try thief 'Somebody finds a dump: of absences approved, and of words for why' 0 <<'SH'
 PGOPTIONS='-c toms.reason=backup' pg_dump -U postgres --table hr.absence >dump
 grep -c approved dump
-grep -cE 'VACATION|SICK|TRAINING|appendicitis' dump
+grep -cE 'VACATION|TRAINING|appendicitis' dump
 SH
 
 chapter 'The token: signed, fresh, meant for here, or worth nothing'

@@ -342,7 +342,7 @@ COMMENT ON FUNCTION toms.statistics_leaks(regclass) IS 'internal: statistics tha
 
 CREATE FUNCTION toms.explain_sealed(relation regclass, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.name::text, coalesce(format('toms.health_code(%L)', c.name), format_type(s.type, s.modifier)) || ': ciphertext'
+    SELECT s.name::text, CASE WHEN c.id IS NULL THEN format_type(s.type, s.modifier) ELSE format('toms.health_code(%L)', c.name) END || ': ciphertext'
                    || CASE WHEN a.attnotnull THEN '' ELSE '; where it is NULL, that is in clear text' END,
            CASE WHEN NOT a.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', explain_sealed.relation, s.name) END
     FROM toms.sealed_columns(explain_sealed.relation) s
