@@ -323,11 +323,6 @@ SELECT first_day, last_day, toms.reveal(kind) AS kind, toms.reveal(sick) AS sick
 FROM hr.absence WHERE employee_id = 17 AND first_day BETWEEN '2025-07-01' AND '2025-12-31'
 ORDER BY first_day;
 SQL
-try hr 'It enters a certificate, in plain as ever: the table seals' 'UPDATE 1' <<'SQL'
-UPDATE hr.absence
-SET kind = 'SICK', sick = true, certificate_from = first_day, certificate_to = last_day
-WHERE absence_id = 379;
-SQL
 try hr 'The database compares no ciphertexts: the error names the type' 42883 <<'SQL'
 SELECT kind, count(*) FROM hr.absence GROUP BY kind;
 SQL
@@ -366,6 +361,11 @@ SQL
 try employee 'Employee 17 calls in sick' 'INSERT 0 1' <<'SQL'
 INSERT INTO hr.absence (employee_id, kind, sick, first_day, last_day, remark)
 VALUES (17, 'SICK', true, '2026-02-02', '2026-02-13', 'appendicitis, St. Hedwig');
+SQL
+try hr 'HR approves, and enters the certificate: in plain, as ever' 'UPDATE 1' <<'SQL'
+UPDATE hr.absence
+SET state = 'approved', certificate_from = '2026-02-02', certificate_to = '2026-02-13'
+WHERE employee_id = 17 AND first_day = '2026-02-02';
 SQL
 try thief "Somebody carries the disk away: in its files, what is not sealed is found …" '[1-9]*' <<'SH'
 psql -U postgres -qc CHECKPOINT
