@@ -1,5 +1,5 @@
 --
--- seal_explain: explain_protection() tells what is sealed, and what sealing cannot hide
+-- seal_visible: explain_protection() tells what is sealed, and what sealing cannot hide
 --
 -- A NULL in a sealed column, and the existence of a row, are in clear text.  Where that can be
 -- data of a special category (Art. 9 GDPR) it is told, with what helps.
@@ -11,8 +11,8 @@
 SET client_min_messages = warning;
 CREATE SCHEMA hr;
 GRANT USAGE ON SCHEMA hr TO PUBLIC;
-SELECT toms.add_code_catalogue('explained_kind', '{SICK,VACATION}') > 0;
-SELECT toms.add_category('explained_union', 'membership of a trade union', article9 => true);
+SELECT toms.add_code_catalogue('visible_kind', '{SICK,VACATION}') > 0;
+SELECT toms.add_category('visible_union', 'membership of a trade union', article9 => true);
 -- found(relation): what is told of sealed columns and of rows
 CREATE FUNCTION regress.found(relation regclass) RETURNS TABLE (kind text, object text, finding text, remedy text) LANGUAGE sql AS $$
     SELECT * FROM toms.explain_protection(relation) e WHERE e.kind IN ('sealed', 'leak: existence')
@@ -22,7 +22,7 @@ CREATE TABLE hr.absence (
     id          integer,
     tenant      text NOT NULL,
     employee    integer NOT NULL,
-    kind        toms.health_code('explained_kind') NOT NULL,
+    kind        toms.health_code('visible_kind') NOT NULL,
     certificate toms.health_date,
     "No note"   toms.sealed_text,
     remark      text
@@ -62,21 +62,21 @@ CREATE TABLE hr.member_a PARTITION OF hr.member FOR VALUES IN ('a');
 SELECT toms.protect('hr.member', tenant => 'tenant', subject => 'employee');
 SELECT * FROM regress.found('hr.member');                                               -- none: personal data
 -- by a label of rows too, in partitions too
-SELECT toms.label_rows('hr.member', $$branch = 'a'$$, 'explained_union');
+SELECT toms.label_rows('hr.member', $$branch = 'a'$$, 'visible_union');
 SELECT kind, object, finding FROM regress.found('hr.member') UNION ALL SELECT kind, object, finding FROM regress.found('hr.member_a');
 SELECT toms.label_rows('hr.member', $$branch = 'b'$$, 'health');
 SELECT finding FROM regress.found('hr.member');
 SELECT toms.unlabel_rows('hr.member', 'health');
-SELECT toms.unlabel_rows('hr.member', 'explained_union');
+SELECT toms.unlabel_rows('hr.member', 'visible_union');
 SELECT * FROM regress.found('hr.member');                                               -- none
-SELECT toms.protect('hr.member', tenant => 'tenant', category => 'explained_union');
+SELECT toms.protect('hr.member', tenant => 'tenant', category => 'visible_union');
 SELECT * FROM regress.found('hr.member');                                               -- none: nobody's
-SELECT toms.protect('hr.member', tenant => 'tenant', subject => 'employee', category => 'explained_union');
+SELECT toms.protect('hr.member', tenant => 'tenant', subject => 'employee', category => 'visible_union');
 SELECT kind, object FROM regress.found('hr.member');
 
 SET toms.reason = 'the end of the test';
 DROP TABLE hr.absence, hr.member;
 RESET toms.reason;
-DELETE FROM toms.category WHERE category = 'explained_union';
+DELETE FROM toms.category WHERE category = 'visible_union';
 DROP FUNCTION regress.found;
 DROP SCHEMA hr;
