@@ -30,7 +30,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"'
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys
 MANUALS     = toms-keys.1
-EXTRA_CLEAN = $(SCRIPT) $(TOOLS) test/bench/bench output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+EXTRA_CLEAN = $(SCRIPT) $(TOOLS) test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
 
@@ -83,6 +83,10 @@ lint:
 bench:
 	test/sandbox.sh make -s check-bench BENCH='$(BENCH)'
 
+# Measures sealing against libsodium and pgcrypto; some minutes, BENCH=-q some seconds.
+bench-seal:
+	test/sandbox.sh make -s check-bench-seal BENCH='$(BENCH)'
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -111,6 +115,9 @@ check-mutants: check-build
 check-bench: check-build
 	$(CC) -O2 -Wall -I'$(shell $(PG_CONFIG) --includedir)' test/bench/*.c -o test/bench/bench -L'$(shell $(PG_CONFIG) --libdir)' -lpq
 	test/bench/run.sh $(BENCH)
+check-bench-seal: check-build
+	$(CC) -O2 -Wall test/bench/seal/sodium.c -o test/bench/seal/sodium -lsodium
+	test/bench/seal/run.sh $(BENCH)
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
@@ -136,7 +143,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench mutants check-mutants check-all \
+.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants check-all \
 	check-build check-lint check-regress check-isolation check-tap check-demo
 
 ifeq ($(PGXS),)
