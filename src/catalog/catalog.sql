@@ -277,3 +277,31 @@ $$;
 REVOKE ALL ON FUNCTION toms.withdraw_instruction(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.withdraw_instruction(bigint, text) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.withdraw_instruction(bigint, text) IS 'the controller takes an instruction back';
+
+-- For what carries instructions out: it must ask for just that, and be confirmed.
+CREATE FUNCTION toms.carry_out_instruction(id bigint, tenant text, kind text, subject text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    given toms.instruction;
+BEGIN
+    SELECT * INTO given FROM toms.instruction i WHERE i.id = carry_out_instruction.id FOR UPDATE;
+    IF NOT FOUND OR (given.tenant, given.kind, given.subject) IS DISTINCT FROM (tenant, kind, subject) THEN
+        RAISE EXCEPTION 'no such instruction has been given' USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'An instruction must name the same tenant, kind and data subject.',
+            HINT = format('SELECT toms.record_instruction(%L, kind => %L, given_by => ''…'', wording => ''…''%s);',
+                          tenant, kind, CASE WHEN subject IS NOT NULL THEN ', subject => ''…''' END);
+    END IF;
+    IF given.state <> 'confirmed' THEN
+        RAISE EXCEPTION 'instruction % is %, not confirmed', id, given.state USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = CASE WHEN given.state IN ('given', 'suspended') THEN format('SELECT toms.confirm_instruction(%s);', id)
+                        ELSE 'SELECT * FROM toms.instruction_event; shows its history.' END;
+    END IF;
+    IF given.single_use THEN
+        PERFORM toms.move_instruction(id, 'carried_out', NULL, NULL);
+    ELSE
+        INSERT INTO toms.instruction_event (instruction, state, by) VALUES (carry_out_instruction.id, 'carried_out', session_user);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.carry_out_instruction(bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.carry_out_instruction(bigint, text, text, text) IS 'internal: refuse unless a confirmed instruction asks for this; a single one is used up by it';

@@ -209,9 +209,8 @@ keep_key(const TomsDataKey *key, const uint8 *bytes)
 	return &entry->key;
 }
 
-/* What a wrapped key is bound to: id, month, tenant, zero, subject. */
-static TomsBytes
-wrapping_data(const TomsDataKey *key)
+TomsBytes
+toms_data_key_binding(const TomsDataKey *key)
 {
 	size_t		tenant_length = strlen(key->tenant) + 1;
 	size_t		subject_length = strlen(key->subject);
@@ -235,7 +234,7 @@ unwrap_key(const KeyRow *row)
 
 	if (row->destroyed)
 		return keep_key(&row->key, NULL);
-	if (!toms_keyring_unwrap(&row->epoch, wrapping_data(&row->key), (TomsBytes) {row->wrapped, sizeof(row->wrapped)}, bytes))
+	if (!toms_keyring_unwrap(&row->epoch, toms_data_key_binding(&row->key), (TomsBytes) {row->wrapped, sizeof(row->wrapped)}, bytes))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("data key " INT64_FORMAT " is damaged", row->key.id)));
@@ -329,16 +328,29 @@ toms_data_key_find(int64 id)
 	return find_row("data_key_pkey", 1, &key, &row) ? unwrap_key(&row) : NULL;
 }
 
+static uint32
+hash_tenant(const char *tenant)
+{
+	return hash_bytes((const unsigned char *) tenant, strlen(tenant)) | 1;
+}
+
+void
+toms_data_key_lock(const char *tenant, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, key_table(), hash_tenant(tenant), 0);
+	(void) LockAcquire(&tag, mode, false, false);
+}
+
 static void
 lock_tenant(const char *tenant)
 {
-	uint32		hash = hash_bytes((const unsigned char *) tenant, strlen(tenant)) | 1;
-	LOCKTAG		tag;
+	uint32		hash = hash_tenant(tenant);
 
 	if (hash != locked_tenant)
 	{
-		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, key_table(), hash, 0);
-		(void) LockAcquire(&tag, ShareLock, false, false);
+		toms_data_key_lock(tenant, ShareLock);
 		locked_tenant = hash;
 	}
 	AcceptInvalidationMessages();
@@ -399,7 +411,7 @@ make_key(const TomsDataKey *owner)
 	toms_crypto_random(&row.key.id, sizeof(row.key.id));
 	row.key.id &= PG_INT64_MAX;
 	toms_crypto_random(bytes, sizeof(bytes));
-	toms_keyring_wrap(&row.epoch, wrapping_data(&row.key), (TomsBytes) {bytes, sizeof(bytes)}, row.wrapped);
+	toms_keyring_wrap(&row.epoch, toms_data_key_binding(&row.key), (TomsBytes) {bytes, sizeof(bytes)}, row.wrapped);
 	insert_row(&row);
 	made_some = true;
 	key = keep_key(&row.key, bytes);

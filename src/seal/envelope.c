@@ -56,6 +56,18 @@ toms_envelope_read(const struct varlena *value, TomsEnvelope *envelope)
 	return length_fits(envelope->type, envelope->key_id, envelope->plain_length);
 }
 
+int64
+toms_envelope_key_id(const struct varlena *header)
+{
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(header);
+	uint64		key_id;
+
+	if (VARSIZE_ANY_EXHDR(header) < TOMS_HEADER_BYTES || bytes[0] != VERSION)
+		return 0;
+	memcpy(&key_id, bytes + 2, sizeof(key_id));
+	return (int64) pg_ntoh64(key_id);
+}
+
 /*
  * Nonces are drawn ahead, since asking the system for each costs half as much as sealing does.
  * A child of the postmaster never uses what was drawn before the fork.

@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "context/context.h"
 #include "fmgr.h"
+#include "seal/data_key.h"
 #include "utils/relcache.h"
 
 /*
@@ -48,6 +49,7 @@ typedef struct TomsEnvelope
 
 /* False if it is none: another version, type or length. */
 extern bool toms_envelope_read(const struct varlena *value, TomsEnvelope *envelope);
+extern int64 toms_envelope_key_id(const struct varlena *header);	/* of its first bytes; 0: none */
 extern struct varlena *toms_envelope_begin(TomsSealedType type, int64 key_id, uint32 column_id, int length);
 extern struct varlena *toms_envelope_seal(const TomsSealedColumn *column, int64 key_id, const uint8 *key,
 										  const uint8 *plain, int length);
@@ -82,24 +84,6 @@ extern void toms_catalogue_init(void);
 extern int	toms_catalogue_by_name(const char *name);	/* error if there is none */
 extern TomsPlain toms_code_bytes(int catalogue, const char *word, int length);
 extern Datum toms_code_word(const uint8 *bytes);	/* as text */
-
-/*
- * data_key.c: the key of a value, or the one of this month for a new value, which is made if
- * there is none.  Valid until either is called again, or anything of the catalogue is looked up.
- */
-typedef struct TomsDataKey
-{
-	int64		id;
-	Oid			relid;			/* the protected table: never a partition */
-	int32		month;			/* first day of the month of sealing, as a date */
-	const char *tenant;
-	const char *subject;
-	const uint8 *bytes;			/* NULL: it has been destroyed */
-} TomsDataKey;
-
-extern void toms_data_key_init(void);
-extern const TomsDataKey *toms_data_key_find(int64 id); /* NULL: there is none */
-extern const TomsDataKey *toms_data_key_for(Oid relid, const char *tenant, const char *subject);
 
 /* reveal.c: the key of a value that the context in force may open; refuses if it may not. */
 extern const TomsDataKey *toms_reveal_key(int64 id);

@@ -1,0 +1,35 @@
+/*
+ * data_key.h - the keys of values, as data_key.c keeps them; between the files of slice seal.
+ */
+#ifndef TOMS_DATA_KEY_H
+#define TOMS_DATA_KEY_H
+
+#include "base/crypto.h"
+#include "storage/lockdefs.h"
+
+typedef struct TomsDataKey
+{
+	int64		id;
+	Oid			relid;			/* the protected table: never a partition */
+	int32		month;			/* first day of the month of sealing, as a date */
+	const char *tenant;
+	const char *subject;
+	const uint8 *bytes;			/* NULL: it has been destroyed */
+} TomsDataKey;
+
+extern void toms_data_key_init(void);
+
+/*
+ * The key of a value, or the one of this month for a new value, which is made if there is
+ * none.  Valid until either is called again, or anything of the catalogue is looked up.
+ */
+extern const TomsDataKey *toms_data_key_find(int64 id); /* NULL: there is none */
+extern const TomsDataKey *toms_data_key_for(Oid relid, const char *tenant, const char *subject);
+
+/* Until the transaction ends: ShareLock to seal, ExclusiveLock to destroy keys of the tenant. */
+extern void toms_data_key_lock(const char *tenant, LOCKMODE mode);
+
+/* What a wrapped key is bound to: id, month, tenant, zero, subject. */
+extern TomsBytes toms_data_key_binding(const TomsDataKey *key);
+
+#endif							/* TOMS_DATA_KEY_H */

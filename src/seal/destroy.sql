@@ -1,0 +1,125 @@
+-- Erasure by key: what was sealed with a destroyed key is gone, in the tables at once, in backups
+-- when the epochs that its key was wrapped under are.  The numbers of destroyed keys stay.
+
+CREATE FUNCTION toms.subject_in(relation regclass, tenant text, subject text) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_subject_in';
+REVOKE ALL ON FUNCTION toms.subject_in(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.subject_in(regclass, text, text) IS 'internal: a data subject as a table writes it, NULL if its persons'' table has none';
+
+CREATE FUNCTION toms.carried_keys(part regclass) RETURNS SETOF bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_carried_keys';
+REVOKE ALL ON FUNCTION toms.carried_keys(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.carried_keys(regclass) IS 'internal: the keys of which one table holds values';
+
+-- The caller holds the tenants' locks.
+CREATE FUNCTION toms.bury_keys(ids bigint[])
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    buried bigint;
+BEGIN
+    UPDATE toms.data_key k SET wrapped = NULL, subject = NULL, destroyed_at = clock_timestamp()
+    WHERE k.id = ANY (ids) AND k.wrapped IS NOT NULL;
+    GET DIAGNOSTICS buried = ROW_COUNT;
+    RETURN buried;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.bury_keys(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.bury_keys(bigint[]) IS 'internal: destroy data keys; every session forgets them when this commits';
+
+CREATE FUNCTION toms.keys_of_subject(tenant text, subject text)
+RETURNS SETOF bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rel regclass;
+    subject_here text;
+BEGIN
+    FOR rel IN SELECT DISTINCT k.relation FROM toms.data_key k WHERE k.tenant = keys_of_subject.tenant AND k.wrapped IS NOT NULL AND k.relation <> 0 LOOP
+        subject_here := toms.subject_in(rel, tenant, subject);
+        IF subject_here IS NULL THEN
+            RAISE WARNING 'no key of table % is destroyed: the data subject is not in the table of its persons', rel
+                USING HINT = format('Delete the rows, then SELECT toms.destroy_unused_keys(%L);', rel);
+        END IF;
+        RETURN QUERY SELECT k.id FROM toms.data_key k
+                     WHERE k.tenant = keys_of_subject.tenant AND k.subject = subject_here AND k.relation = rel AND k.wrapped IS NOT NULL;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.keys_of_subject(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.keys_of_subject(text, text) IS 'internal: the keys of a data subject, in tables that write him by an alias too';
+
+CREATE FUNCTION toms.destroy_keys(tenant text, instruction bigint, subject text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    destroyed bigint;
+    old uuid;
+BEGIN
+    PERFORM toms.carry_out_instruction(instruction, tenant, 'erase', subject);
+    PERFORM FROM toms.tenant t WHERE t.tenant = destroy_keys.tenant FOR UPDATE;     -- no rotation meanwhile
+    PERFORM toms.lock_keys(tenant, exclusive => true);
+    IF subject IS NOT NULL THEN
+        destroyed := toms.bury_keys(ARRAY(SELECT toms.keys_of_subject(tenant, subject)));
+    ELSE
+        destroyed := toms.bury_keys(ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = destroy_keys.tenant AND k.wrapped IS NOT NULL));
+        FOR old IN SELECT e.id FROM toms.key_epoch e WHERE e.tenant = destroy_keys.tenant AND e.destroyed_at IS NULL LOOP
+            PERFORM toms.retire_epoch(old);
+            PERFORM toms.destroy_epoch(old);
+        END LOOP;
+    END IF;
+    RAISE LOG 'toms keys destroyed: tenant=% keys=% instruction=% login=%', tenant, destroyed, instruction, session_user;
+    RETURN destroyed;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.destroy_keys(text, bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.destroy_keys(text, bigint, text) TO toms_admin, toms_operator;
+COMMENT ON FUNCTION toms.destroy_keys(text, bigint, text) IS 'erase what is sealed of a data subject, or of a whole tenant, by destroying its keys; by a confirmed instruction of kind erase';
+
+-- Keys without a table are the tenant's own.  Not in its table alone: a partition that was detached goes on carrying the keys of its former root.
+CREATE FUNCTION toms.unused_keys(root oid)
+RETURNS SETOF bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.id FROM toms.data_key k WHERE k.relation = root AND root <> 0 AND k.wrapped IS NOT NULL
+    EXCEPT
+    SELECT toms.carried_keys(c.oid) FROM pg_class c
+    WHERE c.oid IN (SELECT l.objoid FROM pg_seclabel l WHERE l.provider = 'toms_seal' AND l.classoid = 'pg_class'::regclass);
+$$;
+REVOKE ALL ON FUNCTION toms.unused_keys(oid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.unused_keys(oid) IS 'internal: keys of a table of which no row holds a value';
+
+CREATE FUNCTION toms.check_readable(root oid)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    elsewhere regclass;
+BEGIN
+    SELECT c.oid INTO elsewhere FROM toms.relation_tree(root) r JOIN pg_class c ON c.oid = r WHERE c.relkind = 'f' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the values of foreign table % are not known here', elsewhere USING ERRCODE = 'feature_not_supported',
+            HINT = format('ALTER TABLE %s DETACH PARTITION …; or look at its values where they are.', root::regclass);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_readable(oid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_readable(oid) IS 'internal: refuse where values of a table lie in another database';
+
+-- Whoever writes a row with one of the keys has the table locked before he asks for the key.
+CREATE FUNCTION toms.destroy_unused_keys(relation regclass)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    root constant regclass := coalesce((toms.describe(relation)).root, relation);
+    part regclass;
+    destroyed bigint;
+BEGIN
+    PERFORM toms.check_readable(root);
+    IF NOT EXISTS (SELECT FROM toms.unused_keys(root)) THEN
+        RETURN 0;
+    END IF;
+    FOR part IN SELECT c.oid FROM toms.relation_tree(root) r JOIN pg_class c ON c.oid = r LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN SHARE MODE', part);
+    END LOOP;
+    PERFORM toms.lock_keys(t.tenant, exclusive => true)
+    FROM (SELECT DISTINCT k.tenant FROM toms.data_key k WHERE k.relation = root AND k.wrapped IS NOT NULL ORDER BY k.tenant) t;
+    destroyed := toms.bury_keys(ARRAY(SELECT toms.unused_keys(root)));
+    RAISE LOG 'toms keys destroyed: table=% keys=% login=%', root, destroyed, session_user;
+    RETURN destroyed;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.destroy_unused_keys(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.destroy_unused_keys(regclass) TO toms_admin, toms_operator;
+COMMENT ON FUNCTION toms.destroy_unused_keys(regclass) IS 'destroy the keys of a table that none of its rows carries any more; writers wait meanwhile if there are any';
