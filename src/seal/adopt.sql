@@ -49,7 +49,8 @@ DECLARE
     other integer;
 BEGIN
     SELECT e.number INTO other FROM jsonb_to_recordset(epochs) x (id uuid, number integer)
-    JOIN toms.key_epoch e ON e.id = x.id AND e.tenant <> of_tenant OR e.number = x.number AND e.tenant = of_tenant AND e.id <> x.id LIMIT 1;
+    JOIN toms.key_epoch e ON e.id = x.id AND e.tenant <> of_tenant OR e.number = x.number AND e.tenant = of_tenant AND e.id <> x.id
+    ORDER BY e.number LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'key epoch % of tenant "%" is another one here', other, of_tenant USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'Restore again, and adopt keys before any are rotated there.';
