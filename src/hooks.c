@@ -69,6 +69,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	PlannedStmt *result;
 
 	toms_policy_find_parents_once(parse);
+	toms_guard_before_plan(parse);
 	if (!toms_guard_needs_level())
 		return call_planner(parse, query_string, cursor_options, params);
 	level = toms_guard_push_level();

@@ -20,7 +20,9 @@
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "parser/parsetree.h"
 #include "policy/policy.h"
+#include "seal/seal.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -381,6 +383,32 @@ toms_guard_before_start(QueryDesc *query)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
 	checked_rtable = stmt->rtable;
 	return pin;
+}
+
+/*
+ * A trigger INSTEAD OF cannot tell a conflict: PostgreSQL would find no key, or raise the error of a
+ * duplicate.  ON CONFLICT stands in the statement itself or in its WITH.
+ */
+static void
+check_conflict(Query *query)
+{
+	RangeTblEntry *target = query->onConflict ? rt_fetch(query->resultRelation, query->rtable) : NULL;
+
+	if (target && toms_seal_is_plain_view(target->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ON CONFLICT is not supported by plain view %s", toms_relation_name(target->relid)),
+				 errhint("INSERT … ON CONFLICT into the table of the view: plain values are sealed there too.")));
+}
+
+void
+toms_guard_before_plan(Query *query)
+{
+	ListCell   *cell;
+
+	check_conflict(query);
+	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)
+		check_conflict(castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery));
 }
 
 /* pins ------------------------------------------------------------------------------- */

@@ -34,6 +34,9 @@ extern TomsLevel toms_guard_push_level(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 
+/* Before a statement is planned: refuse what the planner would misunderstand. */
+extern void toms_guard_before_plan(Query *query);
+
 /*
  * Before and after a statement is started.  "before" refuses, or returns whether the
  * statement depends on the context; "after" then pins it to that context.

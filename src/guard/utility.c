@@ -221,6 +221,8 @@ warn_of_lost_context(VariableSetStmt *set)
 static void
 check_rename(RenameStmt *rename)
 {
+	if (rename->renameType == OBJECT_COLUMN)
+		toms_seal_before_rename(relation_named(rename->relation), rename->subname);
 	if (rename->renameType != OBJECT_POLICY)
 		return;
 	check_policy_name(rename->relation, rename->subname);

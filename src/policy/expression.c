@@ -353,18 +353,26 @@ finds_its_tenant(const TomsRelation *relation)
 }
 
 static bool
-binds_values(const Trigger *trigger)
+calls(const Trigger *trigger, const char *name)
 {
 	const char *function = get_func_name(trigger->tgfoid);
 
+	return function && strcmp(function, name) == 0 && get_func_namespace(trigger->tgfoid) == get_namespace_oid("toms", true);
+}
+
+static bool
+binds_values(const Trigger *trigger)
+{
 	return strcmp(trigger->tgname, TOMS_SEAL_TRIGGER) == 0 && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
 		trigger->tgqual == NULL && trigger->tgnattr == 0 && TRIGGER_FOR_ROW(trigger->tgtype) &&
 		TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_INSERT(trigger->tgtype) && TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-		function && strcmp(function, "seal_row") == 0 &&
-		get_func_namespace(trigger->tgfoid) == get_namespace_oid("toms", true);
+		calls(trigger, "seal_row");
 }
 
-/* Triggers run in the order of their names: none may change a row that has been bound. */
+/*
+ * Triggers run in the order of their names: none may change a row that has been bound, but for the
+ * one that opens its values while a column is unsealed.
+ */
 static bool
 binds_values_last(const TriggerDesc *triggers)
 {
@@ -378,7 +386,7 @@ binds_values_last(const TriggerDesc *triggers)
 			bound = true;
 		else if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
 				 (TRIGGER_FOR_INSERT(trigger->tgtype) || TRIGGER_FOR_UPDATE(trigger->tgtype)) &&
-				 strcmp(trigger->tgname, TOMS_SEAL_TRIGGER) > 0)
+				 strcmp(trigger->tgname, TOMS_SEAL_TRIGGER) > 0 && !calls(trigger, "unseal_column_row"))
 			return false;
 	}
 	return bound;

@@ -4,7 +4,7 @@ CREATE TABLE toms.protection_history (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     relation_name text NOT NULL,
     action        text NOT NULL CHECK (action IN ('protect', 'unprotect', 'add_parent', 'remove_parent', 'add_subject_alias',
-                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows')),
+                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows', 'seal_column', 'unseal_column')),
     mode          text,
     tenant        name,
     subject       name,

@@ -122,7 +122,8 @@ BEGIN
     ORDER BY c.oid::regclass::text, s.name LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'column "%" of table % is sealed', sealed.name, sealed.relation USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = 'Its values would be lost.', HINT = format('ALTER TABLE %s DROP COLUMN %I; once its values are needed no more.', sealed.relation, sealed.name);
+            DETAIL = 'Its values would be lost.', HINT = format('SELECT toms.unseal_column(%L, %L, instruction => …); or ALTER TABLE %s DROP COLUMN %I; once its values are needed no more.',
+                                                                     sealed.relation, sealed.name, sealed.relation, sealed.name);
     END IF;
 END
 $$;

@@ -419,18 +419,63 @@ make_key(const TomsDataKey *owner)
 	return key;
 }
 
+/* One that this backend has kept; NULL: none. */
+static const TomsDataKey *
+kept_key(const TomsDataKey *owner)
+{
+	uint64		hash = hash_owner(owner->relid, owner->month, owner->tenant, owner->subject);
+	KeptOwner  *entry = kept ? hash_search(by_owner, &hash, HASH_FIND, NULL) : NULL;
+	const TomsDataKey *key = entry ? entry->key : NULL;
+
+	return key && key->relid == owner->relid && key->month == owner->month && strcmp(key->tenant, owner->tenant) == 0 &&
+		strcmp(key->subject, owner->subject) == 0 ? key : NULL;
+}
+
 const TomsDataKey *
 toms_data_key_for(Oid relid, const char *tenant, const char *subject)
 {
 	TomsDataKey owner = {.relid = relid,.month = month_of_sealing(),.tenant = tenant,.subject = subject};
-	uint64		hash = hash_owner(relid, owner.month, tenant, subject);
-	KeptOwner  *entry;
+	const TomsDataKey *key;
 	KeyRow		row;
 
 	lock_tenant(tenant);
-	entry = kept ? hash_search(by_owner, &hash, HASH_FIND, NULL) : NULL;
-	if (entry && entry->key->relid == relid && entry->key->month == owner.month &&
-		strcmp(entry->key->tenant, tenant) == 0 && strcmp(entry->key->subject, subject) == 0)
-		return entry->key;
+	key = kept_key(&owner);
+	if (key)
+		return key;
+	return find_row_of_owner(&owner, &row) ? unwrap_key(&row) : make_key(&owner);
+}
+
+/* Two sessions that need it first must not make two: the second waits for the transaction of the first. */
+static void
+lock_key_of_tenant(const char *tenant)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, key_table(), hash_bytes((const unsigned char *) tenant, strlen(tenant)), 1);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+const TomsDataKey *
+toms_data_key_of_tenant(const char *tenant)
+{
+	TomsDataKey owner = {.relid = InvalidOid,.month = 0,.tenant = tenant,.subject = ""};
+	const TomsDataKey *key;
+	KeyRow		row;
+
+	AcceptInvalidationMessages();
+	if (to_forget)
+		forget_keys();
+	key = kept_key(&owner);
+	if (key)
+		return key;
+	if (find_row_of_owner(&owner, &row))
+		return unwrap_key(&row);
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("the tenant has no secret yet, and a read-only transaction cannot make one"),
+				 errhint("Write a value of toms.blind_index() first.")));
+	lock_key_of_tenant(tenant);
+	lock_tenant(tenant);
 	return find_row_of_owner(&owner, &row) ? unwrap_key(&row) : make_key(&owner);
 }

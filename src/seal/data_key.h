@@ -26,6 +26,9 @@ extern void toms_data_key_init(void);
 extern const TomsDataKey *toms_data_key_find(int64 id); /* NULL: there is none */
 extern const TomsDataKey *toms_data_key_for(Oid relid, const char *tenant, const char *subject);
 
+/* The one that is not of a value, but of the tenant for life: it outlives its epoch. */
+extern const TomsDataKey *toms_data_key_of_tenant(const char *tenant);
+
 /* Until the transaction ends: ShareLock to seal, ExclusiveLock to destroy keys of the tenant. */
 extern void toms_data_key_lock(const char *tenant, LOCKMODE mode);
 

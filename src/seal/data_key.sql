@@ -6,7 +6,7 @@ CREATE TABLE toms.data_key (            -- the columns are read by position in s
     id           bigint NOT NULL PRIMARY KEY,
     tenant       text COLLATE "C" NOT NULL,     -- of toms.tenant
     subject      text COLLATE "C",
-    relation     regclass NOT NULL,
+    relation     regclass NOT NULL,             -- 0, with subject '': the tenant's own, of toms.blind_index()
     month        date NOT NULL,                 -- of sealing
     epoch        uuid NOT NULL,                 -- of toms.key_epoch
     wrapped      bytea,
@@ -17,7 +17,7 @@ CREATE TABLE toms.data_key (            -- the columns are read by position in s
 );
 CREATE INDEX data_key_owner ON toms.data_key (tenant, subject, relation, month);
 CREATE INDEX data_key_epoch ON toms.data_key (epoch) WHERE wrapped IS NOT NULL;
-SELECT pg_catalog.pg_extension_config_dump('toms.data_key', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
+SELECT pg_catalog.pg_extension_config_dump('toms.data_key', 'WHERE relation = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
 COMMENT ON TABLE toms.data_key IS 'wrapped keys of sealed values, by tenant, data subject, table and month of sealing';
 -- keys that are made or re-wrapped change nothing for who has cached others; by row, since replication writes rows
 CREATE TRIGGER invalidate AFTER UPDATE OF id, tenant, subject, relation, month OR DELETE ON toms.data_key

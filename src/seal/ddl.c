@@ -22,6 +22,15 @@ refuse_rewrite(Oid relid, const char *detail, const char *hint)
 	toms_refuse(&refusal);
 }
 
+static void
+refuse_converting(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("a column of table %s is being sealed or unsealed", toms_relation_name(relid)),
+			 errhint("SELECT * FROM toms.conversions; call toms.seal_column() or toms.unseal_column() until it returns 0, or the other of the two to give it up.")));
+}
+
 static Oid
 type_named(const ColumnDef *column)
 {
@@ -64,7 +73,41 @@ check_retype(Oid relid, const char *name, const ColumnDef *column)
 	if ((OidIsValid(type) && toms_sealed_type(type) != TOMS_NOT_SEALED) ||
 		(attnum != InvalidAttrNumber && toms_sealed_type(get_atttype(relid, attnum)) != TOMS_NOT_SEALED))
 		refuse_rewrite(relid, "A new type is computed from rows without their trigger.",
-					   "Add a column of the new type, fill it with UPDATE, drop the old one and rename the new one.");
+					   psprintf("SELECT toms.%s(%s, %s, …); until it returns 0.",
+								attnum != InvalidAttrNumber && toms_sealed_type(get_atttype(relid, attnum)) != TOMS_NOT_SEALED ? "unseal_column" : "seal_column",
+								quote_literal_cstr(toms_relation_name(relid)), quote_literal_cstr(name)));
+}
+
+/* Triggers find both columns of a conversion by their names, and must run for every row. */
+static void
+check_conversion(Oid relid, const AlterTableCmd *command)
+{
+	const char *column = NULL;
+
+	switch (command->subtype)
+	{
+		case AT_DropColumn:
+		case AT_AlterColumnType:
+			column = command->name;
+			break;
+		case AT_EnableTrig:
+		case AT_EnableReplicaTrig:
+		case AT_DisableTrig:
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+			break;
+		default:
+			return;
+	}
+	if (toms_seal_is_converting(relid, column))
+		refuse_converting(relid);
+}
+
+void
+toms_seal_before_rename(Oid relid, const char *column)
+{
+	if (OidIsValid(relid) && toms_seal_is_converting(relid, column))
+		refuse_converting(relid);
 }
 
 void
@@ -78,6 +121,7 @@ toms_seal_before_alter(Oid relid, AlterTableStmt *alter)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
 
+		check_conversion(relid, command);
 		if (command->subtype == AT_AddColumn)
 			check_add_column(relid, castNode(ColumnDef, command->def));
 		else if (command->subtype == AT_AlterColumnType)

@@ -21,4 +21,5 @@ toms_seal_init(void)
 	toms_data_key_init();
 	toms_catalogue_init();
 	toms_password_init();
+	toms_view_init();
 }

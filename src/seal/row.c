@@ -39,6 +39,17 @@ typedef struct Former
 	Datum		value;
 } Former;
 
+/* While a conversion rewrites rows of a table without a tenant column: whose they are. */
+static Oid	given_root = InvalidOid;
+static const char *given_tenant;
+
+void
+toms_row_give_tenant(Oid root, const char *tenant)
+{
+	given_root = root;
+	given_tenant = tenant;
+}
+
 static void
 refuse_nobody(Oid relid)
 {
@@ -100,9 +111,12 @@ read_owner(const TomsRelation *relation, HeapTuple tuple, TupleDesc desc, Owner 
 	if (relation->tenant)
 		return identifier(tuple, desc, relation->tenant, relation->tenant_type, owner->tenant);
 	context = toms_context_get();
-	if (context == NULL)
+	if (relation->root == given_root)
+		strlcpy(owner->tenant, given_tenant, sizeof(owner->tenant));
+	else if (context)
+		strlcpy(owner->tenant, context->tenant, sizeof(owner->tenant));
+	else
 		return false;
-	strlcpy(owner->tenant, context->tenant, sizeof(owner->tenant));
 	return true;
 }
 

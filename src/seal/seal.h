@@ -24,6 +24,11 @@ extern void toms_seal_shmem_init(bool found, void *area);
  */
 extern void toms_seal_before_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_seal_after_alter(Oid relid);
+extern void toms_seal_before_rename(Oid relid, const char *column);
 extern void toms_seal_before_drop(const DropStmt *drop);
+
+/* A view that toms.create_plain_view() made: its trigger cannot tell a conflict. */
+#define TOMS_PLAIN_VIEW_TRIGGER "toms_plain_view"
+extern bool toms_seal_is_plain_view(Oid relid);
 
 #endif							/* TOMS_SEAL_H */

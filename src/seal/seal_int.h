@@ -85,12 +85,17 @@ extern int	toms_catalogue_by_name(const char *name);	/* error if there is none *
 extern TomsPlain toms_code_bytes(int catalogue, const char *word, int length);
 extern Datum toms_code_word(const uint8 *bytes);	/* as text */
 
+/* row.c: the tenant of rows without a tenant column, whatever the context; InvalidOid ends that. */
+extern void toms_row_give_tenant(Oid root, const char *tenant);
+
 /* reveal.c: the key of a value that the context in force may open; refuses if it may not. */
 extern const TomsDataKey *toms_reveal_key(int64 id);
 
-/* password.c: settings */
-extern void toms_password_init(void);
+/* convert.c: whether the column, or any if NULL, is being sealed or unsealed */
+extern bool toms_seal_is_converting(Oid relid, const char *column);
 
+extern void toms_password_init(void);
+extern void toms_view_init(void);
 extern void toms_refuse_unreadable(void) __attribute__((noreturn));
 
 #endif							/* TOMS_SEAL_INT_H */
