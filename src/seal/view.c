@@ -67,7 +67,7 @@ typedef struct View
 	int			uses;			/* a trigger of the table can write to the view again */
 	MemoryContext context;		/* NULL: nothing is known */
 	const char *table_name;
-	int			ncolumns;
+	int			ncolumns;		/* 0: reading them failed */
 	ViewColumn *columns;
 	List	   *statements;
 } View;
@@ -113,6 +113,7 @@ forget_view(View *view)
 		MemoryContextDelete(view->context);
 	view->context = NULL;
 	view->statements = NIL;
+	view->ncolumns = 0;
 }
 
 /* The column of the table that a column of the view shows, of itself or through reveal(). */
@@ -206,6 +207,7 @@ read_view(View *view, Relation rel)
 	MemoryContext old;
 	const char *subject;
 	Relation	table;
+	int			ncolumns = 0;
 	ListCell   *cell;
 
 	if (protection == NULL)
@@ -215,7 +217,6 @@ read_view(View *view, Relation rel)
 	subject = protection->subject ? quote_identifier(get_attname(entry->relid, protection->subject, false)) : "tableoid";
 	view->table = entry->relid;
 	view->table_name = toms_relation_name(entry->relid);
-	view->ncolumns = 0;
 	view->columns = palloc0(list_length(query->targetList) * sizeof(ViewColumn));
 	view->is_valid = true;
 	table = relation_open(entry->relid, AccessShareLock);
@@ -225,9 +226,10 @@ read_view(View *view, Relation rel)
 
 		if (shown == NULL || shown->varattno <= 0)
 			refuse_view(rel);
-		view->columns[view->ncolumns++] = read_column(table, subject, shown->varattno);
+		view->columns[ncolumns++] = read_column(table, subject, shown->varattno);
 	}
 	relation_close(table, AccessShareLock);
+	view->ncolumns = ncolumns;
 	MemoryContextSwitchTo(old);
 }
 
@@ -244,7 +246,7 @@ view_of(Relation rel)
 	view = hash_search(views, &relid, HASH_ENTER, &found);
 	if (!found)
 		*view = (View) {.relid = relid};
-	if (view->uses == 0 && (!view->is_valid || list_length(view->statements) >= MOST_STATEMENTS))
+	if (view->uses == 0 && (!view->is_valid || view->ncolumns == 0 || list_length(view->statements) >= MOST_STATEMENTS))
 	{
 		forget_view(view);
 		read_view(view, rel);
