@@ -198,7 +198,7 @@ toms_code_bytes(int catalogue, const char *word, int length)
 				 errmsg("the value is not a code of the column's catalogue"),
 				 errdetail("The catalogue has the number %d.", catalogue),
 				 errhint("SELECT word FROM toms.code WHERE catalogue = %d; toms.add_codes() adds codes.", catalogue),
-				 errhidestmt(true), errhidecontext(true)));
+				 toms_hide_value()));
 	plain.length = TOMS_CODE_BYTES;
 	plain.bytes = palloc(plain.length);
 	bytes[0] = pg_hton16((uint16) catalogue);

@@ -155,6 +155,6 @@ toms_dearmour(const char *text, TomsSealedType type)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("the sealed value is damaged, or of another type"),
-				 errhidestmt(true), errhidecontext(true)));
+				 toms_hide_value()));
 	return value;
 }

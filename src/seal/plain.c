@@ -19,6 +19,14 @@
 #define GREAT_PADDED 4096
 #define MAX_TEXT (16 * 1024 * 1024)
 
+/* The context's callbacks come to their turn when the error is complete. */
+int
+toms_hide_value(void)
+{
+	error_context_stack = NULL;
+	return errhidestmt(true);
+}
+
 static void
 refuse_value(const char *type, const char *expected)
 {
@@ -26,7 +34,7 @@ refuse_value(const char *type, const char *expected)
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid plain value for type %s", type),
 			 errdetail("%s", expected),
-			 errhidestmt(true), errhidecontext(true)));
+			 toms_hide_value()));
 }
 
 static TomsPlain
@@ -81,7 +89,8 @@ toms_plain_from_bytes(const void *bytes, int length)
 	if (length > MAX_TEXT)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a sealed value has at most %d bytes", MAX_TEXT)));
+				 errmsg("a sealed value has at most %d bytes", MAX_TEXT),
+				 toms_hide_value()));
 	plain = room(padded_length(length + sizeof(size)));
 	memcpy(plain.bytes, &size, sizeof(size));
 	memcpy(plain.bytes + sizeof(size), bytes, length);

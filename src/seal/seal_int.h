@@ -65,7 +65,13 @@ extern struct varlena *toms_dearmour(const char *text, TomsSealedType type);
 extern struct varlena *toms_pending_seal(TomsSealedType type, const uint8 *plain, int length);
 extern bool toms_pending_open(const TomsEnvelope *envelope, uint8 *plain);
 
-/* plain.c: plain values as bytes.  None of its errors shows the value. */
+/*
+ * plain.c: plain values as bytes.  None of its errors shows the value.  toms_hide_value() belongs
+ * into the ereport() of any error about a value: nothing that PostgreSQL says of where
+ * the value stood is shown, be it a line of COPY, a parameter or a query.
+ */
+extern int	toms_hide_value(void);
+
 typedef struct TomsPlain
 {
 	uint8	   *bytes;			/* palloc'd; wiped by toms_plain_wipe() */

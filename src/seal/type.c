@@ -89,7 +89,7 @@ toms_sealed_recv(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("the sealed value is damaged, or of another type"),
 				 errhint("Plain values are sent as text, or as parameters of the plain type."),
-				 errhidestmt(true), errhidecontext(true)));
+				 toms_hide_value()));
 	PG_RETURN_POINTER(value);
 }
 
@@ -225,7 +225,7 @@ toms_seal_integer(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid plain value for type toms.health_flag"),
 				 errdetail("A number is 0 or 1."),
-				 errhidestmt(true), errhidecontext(true)));
+				 toms_hide_value()));
 	return pending(TOMS_HEALTH_FLAG, toms_plain_from_flag(number == 1));
 }
 
