@@ -394,7 +394,7 @@ table_altered(AlterTableStmt *alter)
 	ListCell   *cell;
 
 	toms_policy_after_alter(relation_named(alter->relation), alter);
-	toms_seal_after_alter(relation_named(alter->relation));
+	toms_seal_after_alter(relation_named(alter->relation), alter);
 
 	foreach(cell, alter->cmds)
 	{

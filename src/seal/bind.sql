@@ -39,6 +39,13 @@ BEGIN
             RAISE EXCEPTION 'column "%" of table % has no catalogue of codes', wrong.name, relation USING ERRCODE = 'invalid_table_definition',
                 HINT = format('ALTER TABLE %s ALTER COLUMN %I TYPE toms.health_code(''…'');', relation, wrong.name);
         END IF;
+        IF EXISTS (SELECT FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum JOIN pg_type t ON t.oid = a.atttypid
+                   WHERE a.attrelid = relation AND a.attname = wrong.name
+                     AND strpos(coalesce(pg_get_expr(d.adbin, d.adrelid), t.typdefault), '''toms1:') > 0) THEN
+            RAISE EXCEPTION 'the default of column "%" of table % would be lost when the server stops', wrong.name, relation
+                USING ERRCODE = 'invalid_table_definition', DETAIL = 'A literal is sealed at once, with a key that lives as long as the server.',
+                HINT = format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT ''…''::text; it is then sealed for each row.', relation, wrong.name);
+        END IF;
         IF today.subject IS NULL THEN
             RAISE EXCEPTION 'table % has the sealed column "%" and no data subject', relation, wrong.name
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT toms.protect(%L, …, subject => ''…'');', relation);

@@ -129,8 +129,21 @@ toms_seal_before_alter(Oid relid, AlterTableStmt *alter)
 	}
 }
 
+static bool
+sets_default(const AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_ColumnDefault)
+			return true;
+	}
+	return false;
+}
+
 void
-toms_seal_after_alter(Oid relid)
+toms_seal_after_alter(Oid relid, const AlterTableStmt *alter)
 {
 	const TomsRelation *relation;
 
@@ -138,7 +151,9 @@ toms_seal_after_alter(Oid relid)
 		return;
 	CommandCounterIncrement();
 	relation = toms_catalog_relation(relid);
-	for (int i = 0; relation && !relation->is_undeclared && i < relation->nsealed; i++)
+	if (relation == NULL || relation->is_undeclared || relation->nsealed == 0)
+		return;
+	for (int i = 0; i < relation->nsealed; i++)
 	{
 		if (relation->sealed[i].id == 0)
 		{
@@ -146,6 +161,8 @@ toms_seal_after_alter(Oid relid)
 			return;
 		}
 	}
+	if (sets_default(alter))
+		toms_policy_run_as_superuser(psprintf("SELECT toms.check_sealable(%u)", relid));
 }
 
 /* DROP EXTENSION … CASCADE would take the columns along, and their values with them. */

@@ -23,7 +23,7 @@ extern void toms_seal_shmem_init(bool found, void *area);
  * their rows, or drop the extension while columns hold some; bind new columns.
  */
 extern void toms_seal_before_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_seal_after_alter(Oid relid);
+extern void toms_seal_after_alter(Oid relid, const AlterTableStmt *alter);
 extern void toms_seal_before_rename(Oid relid, const char *column);
 extern void toms_seal_before_drop(const DropStmt *drop);
 
