@@ -16,7 +16,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use TomsTest qw(new_keys mint);
 
-our @EXPORT = qw(sealed_server add_roles create_sealed keyring as_tenant as_migration fill opened stored program);
+our @EXPORT = qw(sealed_server add_roles create_sealed keyring token as_tenant as_migration fill opened stored program);
 
 my $keys;    # that sign tokens; the same for all servers of a script
 my %token;
@@ -93,11 +93,18 @@ sub say_to
 	return $code == 0 ? $out : $err;
 }
 
+# The token of hr of a tenant.
+sub token
+{
+	my ($tenant) = @_;
+	return $token{$tenant} //= mint($keys, tenant => $tenant);
+}
+
 sub as_tenant
 {
 	my ($node, $database, $tenant, $statements) = @_;
-	$token{$tenant} //= mint($keys, tenant => $tenant);
-	return say_to($node, 'app', $database, "BEGIN;\nSET LOCAL toms.token = '$token{$tenant}';\n$statements;\nCOMMIT;");
+	my $token = token($tenant);
+	return say_to($node, 'app', $database, "BEGIN;\nSET LOCAL toms.token = '$token';\n$statements;\nCOMMIT;");
 }
 
 sub as_migration
