@@ -97,6 +97,18 @@ toms_plain_from_bytes(const void *bytes, int length)
 	return plain;
 }
 
+/* A time zone that is not known: before 16 an error of DecodeDateTime(), which quotes it. */
+static bool
+has_unknown_zone(char **fields, const int *types, int nfields)
+{
+	for (int i = 1; i < nfields; i++)
+	{
+		if (types[i] == DTK_DATE && !isdigit((unsigned char) *fields[i]) && pg_tzset(fields[i]) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* date_in() would quote the value. */
 static TomsPlain
 date_from_text(const char *text)
@@ -113,6 +125,7 @@ date_from_text(const char *text)
 	TomsPlain	plain;
 
 	if (ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
+		has_unknown_zone(fields, types, nfields) ||
 		toms_decode_date(fields, types, nfields, &kind, &tm, &fraction, &zone) != 0 ||
 		(kind != DTK_DATE && kind != DTK_EARLY && kind != DTK_LATE) ||
 		(kind == DTK_DATE && (!IS_VALID_JULIAN(tm.tm_year, tm.tm_mon, tm.tm_mday) ||
