@@ -109,6 +109,15 @@ explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh
 
+# What a client sends as a sealed value, made up by libFuzzer; finds stay in test-output/fuzz.
+FUZZ_SECONDS = 600
+check-fuzz:
+	mkdir -p test-output/fuzz
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-ignored-attributes $(PG_CPPFLAGS) -I'$(shell $(PG_CONFIG) --includedir-server)' \
+		test/fuzz/envelope.c src/seal/envelope.c src/base/crypto.c -lsodium -o test-output/fuzz/envelope
+	cd test-output/fuzz && mkdir -p corpus && \
+		./envelope -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -use_value_profile=1 -dict='$(CURDIR)/test/fuzz/envelope.dict' -print_final_stats=1 corpus
+
 check-mutants: check-build
 	test/mutants.sh
 
@@ -143,7 +152,8 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants check-all \
+.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants \
+	check-fuzz check-all \
 	check-build check-lint check-regress check-isolation check-tap check-demo
 
 ifeq ($(PGXS),)
