@@ -171,7 +171,7 @@ DROP TRIGGER "~~behind_it" ON hr.absence;
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict($$ALTER TABLE hr.absence ADD COLUMN cured toms.health_flag DEFAULT 'false'$$);               -- refused: one ciphertext for all rows
 ALTER TABLE hr.absence ADD COLUMN cured toms.health_flag;
-ALTER TABLE hr.absence ALTER COLUMN cured SET DEFAULT 'false';
+ALTER TABLE hr.absence ALTER COLUMN cured SET DEFAULT false;
 ALTER TABLE hr.absence RENAME COLUMN sick TO ill;
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'a migration';

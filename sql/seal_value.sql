@@ -17,7 +17,7 @@ CREATE TABLE hr.absence (
     id          integer,
     tenant      text NOT NULL,
     employee    integer NOT NULL,
-    sick        toms.health_flag NOT NULL DEFAULT 'false',
+    sick        toms.health_flag NOT NULL DEFAULT false,
     kind        toms.health_code('absence_kind'),
     certificate toms.health_date,
     note        toms.sealed_text,
