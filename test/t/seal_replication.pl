@@ -103,6 +103,9 @@ subtest 'a logical subscriber' => sub {
 	$subscriber->wait_for_subscription_sync($primary, 'sealed');
 	is(stored($subscriber, 'postgres'), stored($primary, 'postgres'), 'gets every value byte for byte, without the keyring');
 	like(as_tenant($subscriber, 'postgres', $_, $read), missing($_), "opens no value of $_, and names the epoch") foreach 'acme', 'globex', 'initech';
+	is(as_tenant($primary, 'postgres', 'acme', q{INSERT INTO med.note (id, tenant, employee, said) VALUES (16, 'acme', 17, 'under a key that is there, wrapped')}), '', 'the primary goes on');
+	$primary->wait_for_catchup('sealed');
+	is(stored($subscriber, 'postgres'), stored($primary, 'postgres'), 'and changes arrive meanwhile');
 	copy_keys($keyring, $carried);
 	is(opened($subscriber, 'postgres'), opened($primary, 'postgres'), 'opens every value with the keyring');
 
