@@ -256,4 +256,4 @@ SELECT count(DISTINCT sick::text), count(DISTINCT said::text) FROM regress_input
 
 \set remove 'rm ' :file
 COPY (SELECT WHERE false) TO PROGRAM :'remove';
-DROP TABLE regress_input.note, regress_input.draft;
+DROP SCHEMA regress_input CASCADE;

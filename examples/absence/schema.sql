@@ -88,9 +88,9 @@ CREATE TABLE hr.absence (
     ends_at_noon     boolean NOT NULL DEFAULT false,
     state            text NOT NULL DEFAULT 'requested' CHECK (state IN ('requested', 'approved', 'rejected')),
     kind             toms.health_code('absence_kind') NOT NULL,
-    sick             toms.health_flag NOT NULL DEFAULT 'false',
-    certificate_from toms.health_date NOT NULL DEFAULT 'infinity',
-    certificate_to   toms.health_date NOT NULL DEFAULT '-infinity',
+    sick             toms.health_flag NOT NULL DEFAULT false,
+    certificate_from toms.health_date NOT NULL DEFAULT date 'infinity',
+    certificate_to   toms.health_date NOT NULL DEFAULT date '-infinity',
     PRIMARY KEY (tenant_id, absence_id),
     FOREIGN KEY (tenant_id, employee_id) REFERENCES hr.employee,
     CHECK (first_day <= last_day)
