@@ -185,6 +185,23 @@ ROLLBACK TO s;
 COMMIT;
 BEGIN; SELECT toms.enter('acme', 'p-17', 'regress_employee', 'absence_management'); SELECT person, toms.reveal(sick) FROM hr.illness; COMMIT;
 RESET SESSION AUTHORIZATION;
+-- who is no person of the tenant is not the person with the empty key
+CREATE TABLE hr.named (tenant text NOT NULL, key text NOT NULL UNIQUE, name text NOT NULL UNIQUE);
+CREATE TABLE hr.named_note (tenant text NOT NULL, name text NOT NULL, sick toms.health_flag);
+GRANT SELECT, INSERT ON hr.named, hr.named_note TO regress_hr, regress_employee;
+SELECT toms.protect('hr.named', tenant => 'tenant', subject => 'key');
+SELECT toms.add_subject_alias('hr.named', canonical => 'key', alias => 'name');
+SELECT toms.protect('hr.named_note', tenant => 'tenant', subject => 'name', subject_alias => 'hr.named.name', category => 'health');
+SELECT toms.permit('regress_hr', 'hr.named_note', '{select,insert}', '{absence_management}', 'tenant') > 0;
+SELECT toms.permit('regress_employee', 'hr.named_note', '{select}', '{absence_management}', 'own') > 0;
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '1', 'regress_hr', 'absence_management');
+INSERT INTO hr.named_note VALUES ('acme', '', 'true');
+SELECT sick AS of_nobody FROM hr.named_note \gset
+COMMIT;
+BEGIN; SELECT toms.enter('acme', 'unknown', 'regress_employee', 'absence_management'); SELECT regress.verdict(format('SELECT toms.reveal(%L::toms.health_flag)', :'of_nobody')); COMMIT;
+RESET SESSION AUTHORIZATION;
 SELECT tenant, subject FROM toms.data_key WHERE relation = 'hr.illness'::regclass ORDER BY subject;
 
 --
@@ -201,7 +218,7 @@ ROLLBACK;
 
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'the end of the test';
-DROP TABLE hr.sick_note, hr.illness, hr.person;
+DROP TABLE hr.sick_note, hr.illness, hr.person, hr.named_note, hr.named;
 RESET toms.reason;
 DELETE FROM toms.tenant WHERE tenant = 'umbrella';
 SELECT toms.disallow_enter('regress_job');

@@ -179,6 +179,9 @@ UPDATE hr.absence SET kind = 'CURE'::toms.health_code('absence_kind') WHERE id =
 SAVEPOINT s;
 UPDATE hr.absence SET kind = 'PART'::toms.health_code('disability') WHERE id = 5;       -- refused
 ROLLBACK TO s;
+-- also where no coercion to the column's type is on the way
+SELECT regress.verdict(format('INSERT INTO hr.absence SELECT * FROM json_populate_record(NULL::hr.absence, %L)',
+                              json_build_object('id', 6, 'tenant', 'acme', 'employee', 17, 'kind', 'PART'::toms.health_code('disability'))));  -- refused
 COMMIT;
 
 --

@@ -87,13 +87,15 @@ toms_sealed_columns(Oid relid, TomsSealedColumn **columns)
 		Oid			element = column->attisdropped || column->atttypid < FirstNormalObjectId ? InvalidOid :
 			get_element_type(getBaseType(column->atttypid));
 		TomsSealedType type = toms_sealed_type(OidIsValid(element) ? element : column->atttypid);
+		int32		modifier = column->atttypmod;
 
 		if (column->attisdropped || type == TOMS_NOT_SEALED)
 			continue;
 		if (*columns == NULL)
 			*columns = palloc(desc->natts * sizeof(TomsSealedColumn));
+		(void) getBaseTypeAndTypmod(column->atttypid, &modifier);
 		(*columns)[count++] = (TomsSealedColumn) {.column = column->attnum,.id = column_id(relid, column->attnum),
-			.type = type,.is_array = OidIsValid(element)};
+			.type = type,.modifier = modifier,.is_array = OidIsValid(element)};
 	}
 	relation_close(rel, AccessShareLock);
 	return count;

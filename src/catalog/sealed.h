@@ -25,6 +25,7 @@ typedef struct TomsSealedColumn
 	AttrNumber	column;
 	uint32		id;				/* 0: there is no label yet */
 	TomsSealedType type;
+	int32		modifier;		/* of a health_code: its catalogue */
 	bool		is_array;		/* or whatever else holds values of the type */
 } TomsSealedColumn;
 

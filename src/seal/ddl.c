@@ -153,6 +153,9 @@ toms_seal_after_alter(Oid relid, const AlterTableStmt *alter)
 	relation = toms_catalog_relation(relid);
 	if (relation == NULL || relation->is_undeclared || relation->nsealed == 0)
 		return;
+	/* a child that is not labelled yet is closed: a dump labels it later, and so does INHERIT */
+	if (relation->root != relid && relation->subject == 0)
+		return;
 	for (int i = 0; i < relation->nsealed; i++)
 	{
 		if (relation->sealed[i].id == 0)
@@ -165,17 +168,21 @@ toms_seal_after_alter(Oid relid, const AlterTableStmt *alter)
 		toms_policy_run_as_superuser(psprintf("SELECT toms.check_sealable(%u)", relid));
 }
 
-/* DROP EXTENSION … CASCADE would take the columns along, and their values with them. */
+/*
+ * DROP EXTENSION … CASCADE would take the columns along, and their values with them; so would that
+ * of plpgsql, which functions of toms are written in.
+ */
 void
 toms_seal_before_drop(const DropStmt *drop)
 {
 	ListCell   *cell;
 
-	if ((drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA) || !toms_catalog_is_installed())
+	if ((drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA && drop->removeType != OBJECT_LANGUAGE) ||
+		!toms_catalog_is_installed())
 		return;
 	foreach(cell, drop->objects)
 	{
-		if (strcmp(strVal(lfirst(cell)), "toms") == 0)
+		if (strcmp(strVal(lfirst(cell)), "toms") == 0 || strcmp(strVal(lfirst(cell)), "plpgsql") == 0)
 			toms_policy_run_as_superuser("SELECT toms.check_no_sealed_column()");
 	}
 }

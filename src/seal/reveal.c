@@ -144,7 +144,7 @@ permitted_key(RevealSite *site, int64 id)
 	}
 	if (key->bytes == NULL)
 		refuse_destroyed(key);
-	if (!site->all_subjects && strcmp(site->subject, key->subject) != 0)
+	if (!site->all_subjects && (site->subject[0] == '\0' || strcmp(site->subject, key->subject) != 0))
 		refuse_subject(key);
 	return key;
 }

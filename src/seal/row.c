@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
+#include "port/pg_bswap.h"
 #include "utils/acl.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
@@ -120,6 +121,21 @@ read_owner(const TomsRelation *relation, HeapTuple tuple, TupleDesc desc, Owner 
 	return true;
 }
 
+/*
+ * Not every way into a row goes through the coercion to the column's catalogue: a code that no
+ * catalogue was asked about is still a word, and one of another catalogue none of the column's.
+ */
+static bool
+is_code_of(const TomsSealedColumn *column, const uint8 *plain, int length)
+{
+	uint16		catalogue;
+
+	if (length != TOMS_CODE_BYTES)
+		return false;
+	memcpy(&catalogue, plain, sizeof(catalogue));
+	return pg_ntoh16(catalogue) == column->modifier;
+}
+
 /* Open with the key of "id", or of the server's life if 0, and seal for the owner. */
 static Datum
 seal_anew(const TomsSealedColumn *column, const TomsEnvelope *envelope, const uint8 *key, const Owner *owner)
@@ -129,8 +145,7 @@ seal_anew(const TomsSealedColumn *column, const TomsEnvelope *envelope, const ui
 	const TomsDataKey *mine;
 	struct varlena *value;
 
-	/* a code that no catalogue was asked about is still a word */
-	if (!opened || (envelope->type == TOMS_HEALTH_CODE && envelope->plain_length != TOMS_CODE_BYTES))
+	if (!opened || (envelope->type == TOMS_HEALTH_CODE && !is_code_of(column, plain, envelope->plain_length)))
 		refuse_elsewhere(owner->relid);
 	mine = toms_data_key_for(owner->relid, owner->tenant, owner->subject);
 	value = toms_envelope_seal(column, mine->id, mine->bytes, plain, envelope->plain_length);
