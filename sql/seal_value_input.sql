@@ -256,4 +256,5 @@ SELECT count(DISTINCT sick::text), count(DISTINCT said::text) FROM regress_input
 
 \set remove 'rm ' :file
 COPY (SELECT WHERE false) TO PROGRAM :'remove';
+SET client_min_messages = warning;
 DROP SCHEMA regress_input CASCADE;

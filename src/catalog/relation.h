@@ -100,6 +100,7 @@ typedef struct TomsRelation
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;
+	TomsIntact	intact_below;	/* its children, as far as sealed values are concerned */
 
 	/* Answers that slices keep with it, in its memory context; NULL: none yet. */
 	struct TomsJudgements *judgements;	/* policy */

@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -61,6 +62,36 @@ toms_sealed_type(Oid type)
 	return TOMS_NOT_SEALED;
 }
 
+/*
+ * The sealed type of a column, or one that is somewhere in its array or row type; "within" then
+ * is true: such values cannot be bound to their rows.
+ */
+static TomsSealedType
+type_of_column(Oid type, bool *within)
+{
+	TomsSealedType sealed = toms_sealed_type(type);
+	Oid			element;
+	Relation	row;
+
+	if (sealed != TOMS_NOT_SEALED || type < FirstNormalObjectId)
+		return sealed;
+	check_stack_depth();
+	*within = true;
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		return type_of_column(element, within);
+	row = get_typtype(type) == TYPTYPE_COMPOSITE ? try_relation_open(get_typ_typrelid(type), AccessShareLock) : NULL;
+	for (int i = 0; row && sealed == TOMS_NOT_SEALED && i < RelationGetNumberOfAttributes(row); i++)
+	{
+		if (!TupleDescAttr(RelationGetDescr(row), i)->attisdropped)
+			sealed = type_of_column(TupleDescAttr(RelationGetDescr(row), i)->atttypid, within);
+	}
+	if (row)
+		relation_close(row, AccessShareLock);
+	return sealed;
+}
+
 /* 0 if the column has no label. */
 static uint32
 column_id(Oid relid, AttrNumber column)
@@ -84,18 +115,17 @@ toms_sealed_columns(Oid relid, TomsSealedColumn **columns)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
-		Oid			element = column->attisdropped || column->atttypid < FirstNormalObjectId ? InvalidOid :
-			get_element_type(getBaseType(column->atttypid));
-		TomsSealedType type = toms_sealed_type(OidIsValid(element) ? element : column->atttypid);
+		bool		within = false;
+		TomsSealedType type = column->attisdropped ? TOMS_NOT_SEALED : type_of_column(column->atttypid, &within);
 		int32		modifier = column->atttypmod;
 
-		if (column->attisdropped || type == TOMS_NOT_SEALED)
+		if (type == TOMS_NOT_SEALED)
 			continue;
 		if (*columns == NULL)
 			*columns = palloc(desc->natts * sizeof(TomsSealedColumn));
 		(void) getBaseTypeAndTypmod(column->atttypid, &modifier);
 		(*columns)[count++] = (TomsSealedColumn) {.column = column->attnum,.id = column_id(relid, column->attnum),
-			.type = type,.modifier = modifier,.is_array = OidIsValid(element)};
+			.type = type,.modifier = modifier,.is_array = within};
 	}
 	relation_close(rel, AccessShareLock);
 	return count;

@@ -40,16 +40,34 @@ get_command(const char *program, const char *name)
 	return psprintf("%s get %s", program, name);
 }
 
-/* Whether everybody can put another program in its place. */
+/* Whether one of the folders above it is somebody else's, or others can change what is in it. */
+static bool
+lies_open(const char *path)
+{
+	char		folder[MAXPGPATH];
+	struct stat st;
+
+	strlcpy(folder, path, sizeof(folder));
+	do
+	{
+		get_parent_directory(folder);
+		if (stat(folder, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()))
+			return true;
+		if (((st.st_mode & S_IWOTH) || ((st.st_mode & S_IWGRP) && st.st_gid != 0)) && !(st.st_mode & S_ISVTX))
+			return true;
+	} while (strcmp(folder, "/") != 0);
+	return false;
+}
+
+/* Whether others can put another program in its place, or in that of what a link leads to. */
 static bool
 is_replaceable(const char *program)
 {
-	char		directory[MAXPGPATH];
-	struct stat st;
+	char	   *real = realpath(program, NULL);
+	bool		replaceable = real == NULL || lies_open(program) || lies_open(real);
 
-	strlcpy(directory, program, sizeof(directory));
-	get_parent_directory(directory);
-	return stat(directory, &st) < 0 || ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX));
+	free(real);
+	return replaceable;
 }
 
 static char *

@@ -13,6 +13,7 @@
 #include "base/system_settings.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -392,6 +393,31 @@ binds_values_last(const TriggerDesc *triggers)
 	return bound;
 }
 
+/*
+ * Rows that are written through a parent meet the triggers of the partition or child they are in.
+ * Looking a child up makes the cache hear of its changes.
+ */
+static bool
+children_bind_values(Oid relid)
+{
+	ListCell   *cell;
+
+	if (!has_subclass(relid))
+		return true;
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	child = lfirst_oid(cell) != relid && toms_catalog_relation(lfirst_oid(cell)) ?
+			try_relation_open(lfirst_oid(cell), AccessShareLock) : NULL;
+		bool		bound = child == NULL || child->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || binds_values_last(child->trigdesc);
+
+		if (child)
+			relation_close(child, AccessShareLock);
+		if (!bound)
+			return false;
+	}
+	return true;
+}
+
 /* Every sealed column has its label, and the trigger that binds values to their rows is on. */
 static bool
 is_sealed(Relation rel, const TomsRelation *relation)
@@ -432,6 +458,16 @@ find_whether_intact(const TomsRelation *relation)
 
 bool
 toms_policy_intact(TomsRelation *relation)
+{
+	if (!toms_policy_intact_by_itself(relation))
+		return false;
+	if (relation->intact_below == TOMS_INTACT_UNKNOWN)
+		relation->intact_below = relation->nsealed == 0 || children_bind_values(relation->relid) ? TOMS_INTACT_YES : TOMS_INTACT_NO;
+	return relation->intact_below == TOMS_INTACT_YES;
+}
+
+bool
+toms_policy_intact_by_itself(TomsRelation *relation)
 {
 	if (relation->intact == TOMS_INTACT_UNKNOWN)
 	{

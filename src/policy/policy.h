@@ -32,9 +32,13 @@ extern const char *toms_policy_hint(const TomsRelation *relation, const TomsDeci
 
 /*
  * True if row security of the relation is enabled and forced, each verb has the restrictive
- * policy that toms made, unchanged, and no policy of the application peeks before them.
+ * policy that toms made, unchanged, and no policy of the application peeks before them; and
+ * values that are written to sealed columns, of its children too, are bound to their rows.
  */
 extern bool toms_policy_intact(TomsRelation *relation);
+
+/* The same, whatever its children are: one that has just been added is not protected yet. */
+extern bool toms_policy_intact_by_itself(TomsRelation *relation);
 
 /*
  * The application has changed its own policies on a protected relation: renew those of

@@ -180,7 +180,7 @@ is_followed(Oid relid)
 {
 	TomsRelation *relation = maintenance == 0 ? toms_catalog_relation(relid) : NULL;
 
-	return relation && (relation->mode == TOMS_MODE_OBSERVE || toms_policy_intact(relation));
+	return relation && (relation->mode == TOMS_MODE_OBSERVE || toms_policy_intact_by_itself(relation));
 }
 
 void

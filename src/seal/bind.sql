@@ -6,22 +6,49 @@ CREATE FUNCTION toms.seal_row() RETURNS trigger
 REVOKE ALL ON FUNCTION toms.seal_row() FROM PUBLIC;
 COMMENT ON FUNCTION toms.seal_row() IS 'internal: trigger that seals values for the row they are written to';
 
--- Columns of sealed types, or of arrays of them.
-CREATE FUNCTION toms.sealed_columns(relation regclass, OUT name name, OUT type regtype, OUT modifier integer, OUT is_array boolean,
-                                    OUT generated boolean)
+-- The sealed types, domains over them, and arrays and row types with them.
+CREATE FUNCTION toms.sealed_types(OUT type oid, OUT is_array boolean, OUT base oid)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE sealed (oid, is_array) AS (
-        SELECT t.oid, false FROM pg_type t
+    WITH RECURSIVE field (type, of_row) AS MATERIALIZED (
+        SELECT DISTINCT a.atttypid, c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0
+    ), sealed (type, is_array, base) AS (
+        SELECT t.oid, false, t.oid FROM pg_type t
         WHERE t.typnamespace = 'toms'::regnamespace AND t.typname IN ('health_flag', 'health_code', 'health_date', 'sealed_text', 'sealed_bytea')
         UNION
-        SELECT t.oid, s.is_array OR t.typtype <> 'd' FROM sealed s JOIN pg_type t ON t.typbasetype = s.oid OR (t.typelem = s.oid AND t.typlen = -1)
+        SELECT t.oid, s.is_array OR t.typtype <> 'd', s.base
+        FROM sealed s JOIN pg_type t ON t.typbasetype = s.type OR (t.typelem = s.type AND t.typlen = -1)
+             OR t.oid IN (SELECT f.of_row FROM field f WHERE f.type = s.type)
     )
-    SELECT a.attname, a.atttypid::regtype, coalesce(nullif(a.atttypmod, -1), t.typtypmod), s.is_array, a.attgenerated <> ''
-    FROM pg_attribute a JOIN sealed s ON s.oid = a.atttypid JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
+    SELECT s.type, bool_or(s.is_array), min(s.base) FROM sealed s GROUP BY s.type;
+$$;
+REVOKE ALL ON FUNCTION toms.sealed_types() FROM PUBLIC;
+COMMENT ON FUNCTION toms.sealed_types() IS 'internal: the sealed types, and types that are made of them';
+
+CREATE FUNCTION toms.sealed_columns(relation regclass, OUT name name, OUT type regtype, OUT modifier integer, OUT is_array boolean,
+                                    OUT generated boolean, OUT base regtype)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.attname, a.atttypid::regtype, coalesce(nullif(a.atttypmod, -1), t.typtypmod), s.is_array, a.attgenerated <> '', s.base::regtype
+    FROM pg_attribute a JOIN toms.sealed_types() s ON s.type = a.atttypid JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384 ORDER BY a.attnum;
 $$;
 REVOKE ALL ON FUNCTION toms.sealed_columns(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_columns(regclass) IS 'internal: columns of sealed types';
+
+-- Indexes with expressions and generated columns that read a sealed column, or the whole row.
+CREATE FUNCTION toms.computed_from_sealed(relation regclass, OUT object text)
+RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)
+    FROM pg_depend d LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid AND i.indexprs IS NOT NULL
+         LEFT JOIN pg_attrdef g ON d.classid = 'pg_attrdef'::regclass AND g.oid = d.objid
+         LEFT JOIN pg_attribute a ON a.attrelid = g.adrelid AND a.attnum = g.adnum AND a.attgenerated <> ''
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
+      AND (i.indexrelid IS NOT NULL OR (a.attnum IS NOT NULL AND d.refobjsubid <> a.attnum))
+      AND EXISTS (SELECT FROM toms.sealed_columns(relation) s JOIN pg_attribute c ON c.attrelid = relation AND c.attname = s.name
+                  WHERE d.refobjsubid IN (0, c.attnum));
+$$;
+REVOKE ALL ON FUNCTION toms.computed_from_sealed(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.computed_from_sealed(regclass) IS 'internal: what would hold values computed from sealed columns';
 
 CREATE FUNCTION toms.check_sealable(relation regclass)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -33,9 +60,9 @@ BEGIN
     FOR wrong IN SELECT c.* FROM toms.sealed_columns(relation) c LOOP
         IF wrong.is_array OR wrong.generated THEN
             RAISE EXCEPTION 'column "%" of table % cannot be sealed', wrong.name, relation USING ERRCODE = 'feature_not_supported',
-                DETAIL = 'Values in arrays and generated values are not bound to their rows.';
+                DETAIL = 'Values in arrays and rows, and generated values, are not bound to the table''s rows.';
         END IF;
-        IF format_type(wrong.type, wrong.modifier) ~ 'health_code$' OR (wrong.modifier = -1 AND format_type(wrong.type, -1) ~ 'health_code') THEN
+        IF wrong.base = 'toms.health_code'::regtype AND wrong.modifier = -1 THEN
             RAISE EXCEPTION 'column "%" of table % has no catalogue of codes', wrong.name, relation USING ERRCODE = 'invalid_table_definition',
                 HINT = format('ALTER TABLE %s ALTER COLUMN %I TYPE toms.health_code(''…'');', relation, wrong.name);
         END IF;
@@ -50,6 +77,10 @@ BEGIN
             RAISE EXCEPTION 'table % has the sealed column "%" and no data subject', relation, wrong.name
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT toms.protect(%L, …, subject => ''…'');', relation);
         END IF;
+    END LOOP;
+    FOR wrong IN SELECT d.object FROM toms.computed_from_sealed(relation) d LOOP
+        RAISE EXCEPTION '% of table % holds what is computed from a sealed column', wrong.object, relation
+            USING ERRCODE = 'feature_not_supported', DETAIL = 'If it opened the column''s values, they would stand in it in plain.', HINT = 'Drop it first.';
     END LOOP;
     FOR wrong IN SELECT a.attname FROM pg_attribute a
                  WHERE a.attrelid = relation AND a.attgenerated <> '' AND a.attname IN (today.tenant, today.subject)
@@ -122,11 +153,11 @@ RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_ca
 DECLARE
     sealed record;
 BEGIN
-    SELECT c.oid::regclass AS relation, s.name INTO sealed
-    FROM pg_class c CROSS JOIN LATERAL toms.sealed_columns(c.oid) s
+    SELECT c.oid::regclass AS relation, a.attname AS name INTO sealed
+    FROM toms.sealed_types() s JOIN pg_attribute a ON a.atttypid = s.type AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_class c ON c.oid = a.attrelid
     WHERE c.relkind IN ('r', 'p', 'f', 'm')
       AND (check_no_sealed_column.relation IS NULL OR c.oid IN (SELECT r FROM toms.relation_tree(check_no_sealed_column.relation) r))
-    ORDER BY c.oid::regclass::text, s.name LIMIT 1;
+    ORDER BY c.oid::regclass::text, a.attname LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'column "%" of table % is sealed', sealed.name, sealed.relation USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = 'Its values would be lost.', HINT = format('SELECT toms.unseal_column(%L, %L, instruction => …); or ALTER TABLE %s DROP COLUMN %I; once its values are needed no more.',

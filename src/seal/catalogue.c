@@ -117,9 +117,11 @@ keep_code(int32 catalogue, int32 number, const text *word)
 	memcpy(entry->word, VARDATA_ANY(word), VARSIZE_ANY_EXHDR(word));
 }
 
-static void
+/* False if it has no codes: anybody can ask for any number. */
+static bool
 read_catalogue(int32 catalogue)
 {
+	bool		found = false;
 	Relation	rel = table_open(code_table, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -135,9 +137,11 @@ read_catalogue(int32 catalogue)
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 		keep_code(catalogue, DatumGetInt32(values[CODE_NUMBER - 1]), DatumGetTextPP(values[CODE_WORD - 1]));
+		found = true;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /* Reading it can take in an invalidation: what was read then counts for this once. */
@@ -149,7 +153,8 @@ load_catalogue(int32 catalogue)
 	start_keeping();
 	if (list_member_int(kept_catalogues, catalogue))
 		return;
-	read_catalogue(catalogue);
+	if (!read_catalogue(catalogue))
+		return;
 	old = MemoryContextSwitchTo(kept);
 	kept_catalogues = lappend_int(kept_catalogues, catalogue);
 	MemoryContextSwitchTo(old);

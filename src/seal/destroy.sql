@@ -123,3 +123,27 @@ $$;
 REVOKE ALL ON FUNCTION toms.destroy_unused_keys(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.destroy_unused_keys(regclass) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.destroy_unused_keys(regclass) IS 'destroy the keys of a table that none of its rows carries any more; writers wait meanwhile if there are any';
+
+-- The keys of a table that is gone belong to the one that has its rows now.
+CREATE FUNCTION toms.reattach_keys(relation regclass)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    root constant regclass := (toms.describe(relation)).root;
+    reattached bigint;
+BEGIN
+    IF root IS NULL THEN
+        RAISE EXCEPTION 'table % is not protected', relation USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = format('SELECT toms.protect(%L, …);', relation);
+    END IF;
+    PERFORM toms.check_readable(root);
+    UPDATE toms.data_key k SET relation = root
+    WHERE k.id IN (SELECT toms.carried_keys(r) FROM toms.relation_tree(root) r JOIN pg_class c ON c.oid = r AND c.relkind = 'r')
+      AND k.destroyed_at IS NULL AND k.relation <> 0 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = k.relation);
+    GET DIAGNOSTICS reattached = ROW_COUNT;
+    RAISE LOG 'toms keys reattached: table=% keys=% login=%', root, reattached, session_user;
+    RETURN reattached;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.reattach_keys(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.reattach_keys(regclass) TO toms_admin;
+COMMENT ON FUNCTION toms.reattach_keys(regclass) IS 'give the keys of a dropped table to the protected one that has its rows now: restored alone, or a former partition';

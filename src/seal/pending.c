@@ -2,14 +2,17 @@
  * pending.c - values between the client and the row they are written to.
  *
  * Called by type.c and row.c.  Wherever PostgreSQL puts such a value meanwhile (a sort's
- * temporary file, a table that nobody protects), it is ciphertext, and nobody can open it
- * once the server has stopped: the key is drawn at start and lives in shared memory alone.
+ * temporary file, a table that nobody protects), it is ciphertext, worth nothing to another
+ * session and to nobody once the server has stopped: the key is drawn at start and lives in
+ * shared memory alone.
  */
 #include "seal/seal_int.h"
 
 #include "base/compat.h"
+#include "miscadmin.h"
 #include "port/atomics.h"
 #include "port/pg_bswap.h"
+#include "storage/proc.h"
 #include "storage/shmem.h"
 
 /* How many numbers a process takes at once. */
@@ -39,6 +42,13 @@ toms_seal_shmem_init(bool found, void *place)
 	pg_atomic_init_u64(&area->next, 0);
 }
 
+/* What stands in the place of the column: the session, the leader's in a parallel worker. */
+static uint32
+session_number(void)
+{
+	return MyProc->lockGroupLeader ? MyProc->lockGroupLeader->pid : MyProcPid;
+}
+
 /* Each number once in the server's life. */
 static void
 number_nonce(uint8 *nonce)
@@ -61,7 +71,7 @@ number_nonce(uint8 *nonce)
 struct varlena *
 toms_pending_seal(TomsSealedType type, const uint8 *plain, int length)
 {
-	struct varlena *value = toms_envelope_begin(type, 0, 0, length);
+	struct varlena *value = toms_envelope_begin(type, 0, session_number(), length);
 	uint8	   *bytes = (uint8 *) VARDATA(value);
 
 	number_nonce(bytes + TOMS_HEADER_BYTES);
@@ -75,7 +85,7 @@ toms_pending_open(const TomsEnvelope *envelope, uint8 *plain)
 {
 	const uint8 *bytes = envelope->bytes;
 
-	return envelope->key_id == 0 &&
+	return envelope->key_id == 0 && envelope->column_id == session_number() &&
 		toms_crypto_open_brief(plain, (TomsBytes) {bytes + TOMS_SEALED_OFFSET, envelope->plain_length + TOMS_TAG_BYTES},
 							   (TomsBytes) {bytes, TOMS_HEADER_BYTES}, bytes + TOMS_HEADER_BYTES, area->key);
 }

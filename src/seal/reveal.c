@@ -8,17 +8,21 @@
  */
 #include "seal/seal_int.h"
 
+#include <time.h>
+
 #include "base/change.h"
 #include "base/secret.h"
 #include "catalog/pg_type.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 typedef struct RevealSite
 {
 	TomsSealedType type;		/* of the function's argument */
 	uint64		changes;		/* what toms_change_count was; 0: nothing was decided */
+	TimestampTz expires_at;		/* of the context; PL/pgSQL keeps call sites over statements */
 	Oid			relid;			/* the table it was decided on */
 	bool		all_subjects;	/* scope tenant */
 	char		tenant[TOMS_IDENTIFIER_BYTES];
@@ -85,6 +89,8 @@ renew(RevealSite *site)
 {
 	TomsReason	reason = toms_context_check();
 
+	if (reason == TOMS_OK && toms_context_expired_now())
+		reason = TOMS_CONTEXT_EXPIRED;
 	if (reason != TOMS_OK)
 	{
 		TomsRefusal refusal = {.reason = reason,.detail = toms_context_detail(reason),.hint = toms_context_hint(reason)};
@@ -92,27 +98,44 @@ renew(RevealSite *site)
 		toms_refuse(&refusal);
 	}
 	site->changes = toms_change_count;
+	site->expires_at = toms_context_expires_at();
 	site->relid = InvalidOid;
 	strlcpy(site->tenant, toms_context_get()->tenant, sizeof(site->tenant));
 }
 
-/* Refuse, or take the decision on a table down. */
+/* Refuse rows of a category, or return whether those of all subjects are permitted. */
+static bool
+permits_all(TomsRelation *relation, const char *category, TomsAsker *asker)
+{
+	TomsDecision decision = toms_policy_decide(relation, ACL_SELECT, category);
+
+	if (decision.reason != TOMS_OK)
+		refuse_decision(relation, &decision);
+	*asker = decision.asker;
+	return decision.scope_tenant;
+}
+
+/*
+ * Refuse, or take the decision on a table down.  Of which category the value's row is cannot be
+ * told from the value: every category of the table must be permitted.
+ */
 static void
 decide(RevealSite *site, Oid relid)
 {
 	TomsRelation *relation = toms_catalog_relation(relid);
-	TomsDecision decision;
+	TomsAsker	asker;
+	bool		all;
 	Datum		subject;
 
 	if (relation == NULL || relation->subject == 0)
 		toms_refuse_unreadable();
-	decision = toms_policy_decide(relation, ACL_SELECT, relation->category);
-	if (decision.reason != TOMS_OK)
-		refuse_decision(relation, &decision);
+	all = permits_all(relation, relation->category, &asker);
+	for (int i = 0; i < relation->nrow_labels; i++)
+		all &= permits_all(relation, relation->row_labels[i].category, &asker);
 	site->relid = relid;
-	site->all_subjects = decision.scope_tenant;
-	if (decision.scope_tenant ||
-		!toms_alias_subject(relation, decision.asker.context, relation->subject_type, &subject) ||
+	site->all_subjects = all;
+	if (all ||
+		!toms_alias_subject(relation, asker.context, relation->subject_type, &subject) ||
 		!toms_identifier_text(relation->subject_type, subject, site->subject))
 		site->subject[0] = '\0';
 }
@@ -123,7 +146,7 @@ key_of_tenant(RevealSite *site, int64 id)
 {
 	const TomsDataKey *key;
 
-	if (site->changes != toms_change_count)
+	if (site->changes != toms_change_count || site->expires_at <= time_t_to_timestamptz(time(NULL)))
 		renew(site);
 	key = toms_data_key_find(id);
 	if (key == NULL || strcmp(site->tenant, key->tenant) != 0)

@@ -100,7 +100,10 @@ identifier(HeapTuple tuple, TupleDesc desc, AttrNumber column, Oid type, char *t
 	return !isnull && toms_identifier_text(type, value, text);
 }
 
-/* A row without a tenant column is its parent's tenant's, who must be the context's. */
+/*
+ * A row without a tenant column is its parent's tenant's, who must be the context's.  Who is
+ * trusted with values has no context perhaps: then the tenant is empty, and nothing is sealed.
+ */
 static bool
 read_owner(const TomsRelation *relation, HeapTuple tuple, TupleDesc desc, Owner *owner)
 {
@@ -114,10 +117,8 @@ read_owner(const TomsRelation *relation, HeapTuple tuple, TupleDesc desc, Owner 
 	context = toms_context_get();
 	if (relation->root == given_root)
 		strlcpy(owner->tenant, given_tenant, sizeof(owner->tenant));
-	else if (context)
-		strlcpy(owner->tenant, context->tenant, sizeof(owner->tenant));
 	else
-		return false;
+		strlcpy(owner->tenant, context ? context->tenant : "", sizeof(owner->tenant));
 	return true;
 }
 
@@ -145,6 +146,8 @@ seal_anew(const TomsSealedColumn *column, const TomsEnvelope *envelope, const ui
 	const TomsDataKey *mine;
 	struct varlena *value;
 
+	if (owner->tenant[0] == '\0')
+		refuse_nobody(owner->relid);
 	if (!opened || (envelope->type == TOMS_HEALTH_CODE && !is_code_of(column, plain, envelope->plain_length)))
 		refuse_elsewhere(owner->relid);
 	mine = toms_data_key_for(owner->relid, owner->tenant, owner->subject);
@@ -154,15 +157,22 @@ seal_anew(const TomsSealedColumn *column, const TomsEnvelope *envelope, const ui
 	return PointerGetDatum(value);
 }
 
-/* Whether a stored value was sealed for this row's owner and this column. */
+/*
+ * Whether a stored value was sealed for this row's owner and this column.  Whose a value was that
+ * has been erased is not known any more: nobody opens it, wherever in the table it is.
+ */
 static bool
 belongs(const TomsSealedColumn *column, const TomsEnvelope *envelope, const TomsDataKey *key, const Owner *owner)
 {
 	uint8	   *plain;
 	bool		opens;
 
-	if (key->bytes == NULL || key->relid != owner->relid || envelope->column_id != column->id ||
-		strcmp(key->tenant, owner->tenant) != 0 || strcmp(key->subject, owner->subject) != 0)
+	if (key->relid != owner->relid || envelope->column_id != column->id ||
+		(owner->tenant[0] && strcmp(key->tenant, owner->tenant) != 0))
+		return false;
+	if (key->bytes == NULL)
+		return true;
+	if (strcmp(key->subject, owner->subject) != 0)
 		return false;
 	plain = palloc(envelope->plain_length);
 	opens = toms_envelope_open(envelope, key->bytes, plain);
@@ -195,6 +205,8 @@ bound_value(const TomsSealedColumn *column, Datum value, const Owner *owner, con
 	if (was_there && former->same_owner)
 		return value;
 	if (!toms_envelope_read(PG_DETOAST_DATUM_PACKED(value), &envelope) || envelope.type != column->type)
+		refuse_elsewhere(owner->relid);
+	if (envelope.key_id == 0 && was_there)
 		refuse_elsewhere(owner->relid);
 	if (envelope.key_id == 0)
 		return seal_anew(column, &envelope, NULL, owner);

@@ -1,7 +1,8 @@
 -- The sealed types.  What is written to a column of one is ciphertext, wherever it goes: tables,
 -- dumps, WAL, replicas.  A plain value is sealed when it is read in; the trigger in bind.sql
 -- seals it anew for the row.  There are no operators and no statistics, so that nothing can be
--- asked of ciphertext.  Input and output are called by PostgreSQL alone.
+-- asked of ciphertext.  PostgreSQL asks who calls input and output where it
+-- folds constants, so everybody may.
 
 CREATE FUNCTION toms.sealed_typanalyze(internal) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_typanalyze';
@@ -22,12 +23,10 @@ CREATE TYPE toms.health_flag;
 
 CREATE FUNCTION toms.health_flag_in(cstring, oid, integer) RETURNS toms.health_flag
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_in';
-REVOKE ALL ON FUNCTION toms.health_flag_in(cstring, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_flag_in(cstring, oid, integer) IS 'internal: a plain value, or armoured ciphertext';
 
 CREATE FUNCTION toms.health_flag_out(toms.health_flag) RETURNS cstring
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_out';
-REVOKE ALL ON FUNCTION toms.health_flag_out(toms.health_flag) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_flag_out(toms.health_flag) IS 'internal: armoured ciphertext';
 
 CREATE FUNCTION toms.health_flag_recv(internal, oid, integer) RETURNS toms.health_flag
@@ -50,12 +49,10 @@ CREATE TYPE toms.health_code;
 
 CREATE FUNCTION toms.health_code_in(cstring, oid, integer) RETURNS toms.health_code
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_in';
-REVOKE ALL ON FUNCTION toms.health_code_in(cstring, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_code_in(cstring, oid, integer) IS 'internal: a plain value, or armoured ciphertext';
 
 CREATE FUNCTION toms.health_code_out(toms.health_code) RETURNS cstring
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_out';
-REVOKE ALL ON FUNCTION toms.health_code_out(toms.health_code) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_code_out(toms.health_code) IS 'internal: armoured ciphertext';
 
 CREATE FUNCTION toms.health_code_recv(internal, oid, integer) RETURNS toms.health_code
@@ -79,12 +76,10 @@ CREATE TYPE toms.health_date;
 
 CREATE FUNCTION toms.health_date_in(cstring, oid, integer) RETURNS toms.health_date
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_in';
-REVOKE ALL ON FUNCTION toms.health_date_in(cstring, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_date_in(cstring, oid, integer) IS 'internal: a plain value, or armoured ciphertext';
 
 CREATE FUNCTION toms.health_date_out(toms.health_date) RETURNS cstring
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_out';
-REVOKE ALL ON FUNCTION toms.health_date_out(toms.health_date) FROM PUBLIC;
 COMMENT ON FUNCTION toms.health_date_out(toms.health_date) IS 'internal: armoured ciphertext';
 
 CREATE FUNCTION toms.health_date_recv(internal, oid, integer) RETURNS toms.health_date
@@ -107,12 +102,10 @@ CREATE TYPE toms.sealed_text;
 
 CREATE FUNCTION toms.sealed_text_in(cstring, oid, integer) RETURNS toms.sealed_text
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_in';
-REVOKE ALL ON FUNCTION toms.sealed_text_in(cstring, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_text_in(cstring, oid, integer) IS 'internal: a plain value, or armoured ciphertext';
 
 CREATE FUNCTION toms.sealed_text_out(toms.sealed_text) RETURNS cstring
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_out';
-REVOKE ALL ON FUNCTION toms.sealed_text_out(toms.sealed_text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_text_out(toms.sealed_text) IS 'internal: armoured ciphertext';
 
 CREATE FUNCTION toms.sealed_text_recv(internal, oid, integer) RETURNS toms.sealed_text
@@ -135,12 +128,10 @@ CREATE TYPE toms.sealed_bytea;
 
 CREATE FUNCTION toms.sealed_bytea_in(cstring, oid, integer) RETURNS toms.sealed_bytea
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_in';
-REVOKE ALL ON FUNCTION toms.sealed_bytea_in(cstring, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_bytea_in(cstring, oid, integer) IS 'internal: a plain value, or armoured ciphertext';
 
 CREATE FUNCTION toms.sealed_bytea_out(toms.sealed_bytea) RETURNS cstring
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_out';
-REVOKE ALL ON FUNCTION toms.sealed_bytea_out(toms.sealed_bytea) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_bytea_out(toms.sealed_bytea) IS 'internal: armoured ciphertext';
 
 CREATE FUNCTION toms.sealed_bytea_recv(internal, oid, integer) RETURNS toms.sealed_bytea
