@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "executor/execdesc.h"
+#include "nodes/parsenodes.h"
 
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);

@@ -8,6 +8,7 @@
  */
 #include "seal/seal_int.h"
 
+#include "base/compat.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 

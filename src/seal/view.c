@@ -12,6 +12,7 @@
  */
 #include "seal/seal_int.h"
 
+#include "base/compat.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -148,7 +149,7 @@ key_operator(Relation index, int position)
 static const char *
 key_operator_of(Relation table, AttrNumber column)
 {
-	Oid			index_id = RelationGetPrimaryKeyIndex(table);
+	Oid			index_id = toms_primary_key(table);
 	Relation	index = OidIsValid(index_id) ? index_open(index_id, AccessShareLock) : NULL;
 	const char *found = NULL;
 
