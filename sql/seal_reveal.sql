@@ -234,12 +234,14 @@ SET SESSION AUTHORIZATION regress_job;
 DO $$
 DECLARE
     value toms.health_flag;
+    waited text;
 BEGIN
     PERFORM toms.enter('acme', '1', 'regress_hr', 'absence_management', valid_for => '1 second');
     SELECT sick INTO value FROM hr.sick_note WHERE id = 2;
-    RAISE WARNING 'opened: %', toms.reveal(value);
-    PERFORM pg_sleep_for('2 seconds');
-    RAISE WARNING 'opened after the end: %', toms.reveal(value);
+    FOR i IN 1 .. 2 LOOP                -- the first time only; no statement begins meanwhile
+        RAISE WARNING 'opened: %', toms.reveal(value);
+        waited := pg_sleep(2);
+    END LOOP;
 END
 $$;
 RESET SESSION AUTHORIZATION;
