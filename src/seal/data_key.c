@@ -28,7 +28,6 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
-#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -65,22 +64,29 @@ typedef struct KeyRow
 	bool		is_ours;		/* made by this transaction, which may not commit */
 } KeyRow;
 
+/* Keys by their ids, and by the hash of relation, month, tenant and subject: numbers that spread as they are. */
 typedef struct KeptKey
 {
-	int64		id;				/* hash key */
-	TomsDataKey key;
+	uint64		number;
+	const TomsDataKey *key;
+	char		status;
 } KeptKey;
 
-typedef struct KeptOwner
-{
-	uint64		owner;			/* hash key: hash of relation, month, tenant and subject */
-	const TomsDataKey *key;
-} KeptOwner;
+#define SH_PREFIX key_map
+#define SH_ELEMENT_TYPE KeptKey
+#define SH_KEY_TYPE uint64
+#define SH_KEY number
+#define SH_HASH_KEY(map, number) ((uint32) ((number) ^ (number) >> 32))
+#define SH_EQUAL(map, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 /* All that is kept hangs on this context; NULL: nothing is. */
 static MemoryContext kept = NULL;
-static HTAB *by_id;
-static HTAB *by_owner;
+static key_map_hash *by_id;
+static key_map_hash *by_owner;
 static uint8 *chunk;
 static int	left_in_chunk;
 
@@ -150,17 +156,13 @@ key_table(void)
 static void
 start_keeping(void)
 {
-	HASHCTL		ids = {.keysize = sizeof(int64),.entrysize = sizeof(KeptKey)};
-	HASHCTL		owners = {.keysize = sizeof(uint64),.entrysize = sizeof(KeptOwner)};
-
-	if (kept && hash_get_num_entries(by_id) >= MOST_KEYS)
+	if (kept && by_id->members >= MOST_KEYS)
 		forget_keys();
 	if (kept)
 		return;
 	kept = AllocSetContextCreate(TopMemoryContext, "toms data keys", ALLOCSET_DEFAULT_SIZES);
-	ids.hcxt = owners.hcxt = kept;
-	by_id = hash_create("toms data keys", 256, &ids, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	by_owner = hash_create("toms data keys by owner", 256, &owners, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	by_id = key_map_create(kept, 256, NULL);
+	by_owner = key_map_create(kept, 256, NULL);
 	left_in_chunk = 0;
 }
 
@@ -183,30 +185,38 @@ hash_owner(Oid relid, int32 month, const char *tenant, const char *subject)
 	return hash_bytes_extended((const unsigned char *) subject, strlen(subject), hash);
 }
 
+static void
+put(key_map_hash *map, uint64 number, const TomsDataKey *key)
+{
+	bool		found;
+
+	key_map_insert(map, number, &found)->key = key;
+}
+
+static const TomsDataKey *
+look_up(key_map_hash *map, uint64 number)
+{
+	const KeptKey *entry = kept ? key_map_lookup(map, number) : NULL;
+
+	return entry ? entry->key : NULL;
+}
+
 /* The bytes of "key" are copied; a destroyed key has none. */
 static const TomsDataKey *
 keep_key(const TomsDataKey *key, const uint8 *bytes)
 {
-	KeptKey    *entry;
-	KeptOwner  *owner;
-	uint8	   *room;
+	TomsDataKey *copy;
 
 	start_keeping();
-	room = bytes ? room_for_key() : NULL;
-	entry = hash_search(by_id, &key->id, HASH_ENTER, NULL);
-	entry->key = *key;
-	entry->key.tenant = MemoryContextStrdup(kept, key->tenant);
-	entry->key.subject = MemoryContextStrdup(kept, key->subject);
-	entry->key.bytes = room;
+	copy = MemoryContextAlloc(kept, sizeof(TomsDataKey));
+	*copy = *key;
+	copy->tenant = MemoryContextStrdup(kept, key->tenant);
+	copy->subject = MemoryContextStrdup(kept, key->subject);
+	copy->bytes = bytes ? memcpy(room_for_key(), bytes, TOMS_KEY_BYTES) : NULL;
+	put(by_id, (uint64) copy->id, copy);
 	if (bytes)
-	{
-		uint64		hash = hash_owner(key->relid, key->month, key->tenant, key->subject);
-
-		memcpy(room, bytes, TOMS_KEY_BYTES);
-		owner = hash_search(by_owner, &hash, HASH_ENTER, NULL);
-		owner->key = &entry->key;
-	}
-	return &entry->key;
+		put(by_owner, hash_owner(copy->relid, copy->month, copy->tenant, copy->subject), copy);
+	return copy;
 }
 
 TomsBytes
@@ -314,18 +324,18 @@ find_row_of_owner(const TomsDataKey *owner, KeyRow *row)
 const TomsDataKey *
 toms_data_key_find(int64 id)
 {
-	KeptKey    *entry;
-	ScanKeyData key;
+	const TomsDataKey *key;
+	ScanKeyData by;
 	KeyRow		row;
 
 	AcceptInvalidationMessages();
 	if (to_forget)
 		forget_keys();
-	entry = kept ? hash_search(by_id, &id, HASH_FIND, NULL) : NULL;
-	if (entry)
-		return &entry->key;
-	ScanKeyInit(&key, KEY_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	return find_row("data_key_pkey", 1, &key, &row) ? unwrap_key(&row) : NULL;
+	key = look_up(by_id, (uint64) id);
+	if (key)
+		return key;
+	ScanKeyInit(&by, KEY_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	return find_row("data_key_pkey", 1, &by, &row) ? unwrap_key(&row) : NULL;
 }
 
 static uint32
@@ -423,9 +433,7 @@ make_key(const TomsDataKey *owner)
 static const TomsDataKey *
 kept_key(const TomsDataKey *owner)
 {
-	uint64		hash = hash_owner(owner->relid, owner->month, owner->tenant, owner->subject);
-	KeptOwner  *entry = kept ? hash_search(by_owner, &hash, HASH_FIND, NULL) : NULL;
-	const TomsDataKey *key = entry ? entry->key : NULL;
+	const TomsDataKey *key = look_up(by_owner, hash_owner(owner->relid, owner->month, owner->tenant, owner->subject));
 
 	return key && key->relid == owner->relid && key->month == owner->month && strcmp(key->tenant, owner->tenant) == 0 &&
 		strcmp(key->subject, owner->subject) == 0 ? key : NULL;
