@@ -130,7 +130,7 @@ check-bench-seal: check-build
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
-STAGES = build lint regress isolation tap
+STAGES = build lint regress isolation tap demo
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \

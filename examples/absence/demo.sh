@@ -347,7 +347,7 @@ WHERE kind = 'leak: existence';
 SQL
 try deploy 'A migration adds remarks, in which people will write what they have …' 'ALTER TABLE' <<'SQL'
 ALTER TABLE hr.absence ADD COLUMN remark toms.sealed_text;
-ALTER TABLE hr.absence ALTER COLUMN remark SET DEFAULT '';
+ALTER TABLE hr.absence ALTER COLUMN remark SET DEFAULT ''::text;
 SQL
 try dba '… where NULL would tell who wrote nothing …' '= ALTER TABLE hr.absence ALTER COLUMN remark SET NOT NULL;' <<'SQL'
 SELECT remedy FROM toms.explain_protection('hr.absence')
