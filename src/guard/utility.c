@@ -238,6 +238,7 @@ check_index(IndexStmt *index)
 
 		if (is_enforced(relid))
 			require_administrator(relid);
+		toms_seal_before_index(relid, index);
 	}
 }
 

@@ -79,7 +79,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR wrong IN SELECT d.object FROM toms.computed_from_sealed(relation) d LOOP
-        RAISE EXCEPTION '% of table % holds what is computed from a sealed column', wrong.object, relation
+        RAISE EXCEPTION '% holds what is computed from a sealed column', wrong.object
             USING ERRCODE = 'feature_not_supported', DETAIL = 'If it opened the column''s values, they would stand in it in plain.', HINT = 'Drop it first.';
     END LOOP;
     FOR wrong IN SELECT a.attname FROM pg_attribute a

@@ -7,6 +7,8 @@
 #include "seal/seal_int.h"
 
 #include "access/xact.h"
+#include "base/compat.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
 #include "parser/parse_type.h"
@@ -129,14 +131,17 @@ toms_seal_before_alter(Oid relid, AlterTableStmt *alter)
 	}
 }
 
+/* A default, or a column that may be generated. */
 static bool
-sets_default(const AlterTableStmt *alter)
+adds_expression(const AlterTableStmt *alter)
 {
 	ListCell   *cell;
 
 	foreach(cell, alter->cmds)
 	{
-		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_ColumnDefault)
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_ColumnDefault || command->subtype == AT_AddColumn || toms_is_set_expression(command))
 			return true;
 	}
 	return false;
@@ -164,8 +169,49 @@ toms_seal_after_alter(Oid relid, const AlterTableStmt *alter)
 			return;
 		}
 	}
-	if (sets_default(alter))
+	if (adds_expression(alter))
 		toms_policy_run_as_superuser(psprintf("SELECT toms.check_sealable(%u)", relid));
+}
+
+/* Whether an expression as it was written names a sealed column, or the whole row. */
+static bool
+names_sealed(Node *node, void *context)
+{
+	const TomsRelation *relation = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, ColumnRef))
+	{
+		Node	   *name = llast(((ColumnRef *) node)->fields);
+		AttrNumber	column = IsA(name, String) ? get_attnum(relation->relid, strVal(name)) : InvalidAttrNumber;
+
+		for (int i = 0; i < relation->nsealed; i++)
+		{
+			if (relation->sealed[i].column == column)
+				return true;
+		}
+		return column == InvalidAttrNumber;
+	}
+	return raw_expression_tree_walker(node, names_sealed, context);
+}
+
+/* What an index held of an opened value would be in plain. */
+void
+toms_seal_before_index(Oid relid, const IndexStmt *index)
+{
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+	ListCell   *cell;
+
+	foreach(cell, index->indexParams)
+	{
+		if (relation && relation->nsealed > 0 && names_sealed(lfirst_node(IndexElem, cell)->expr, relation))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("an index on table %s cannot be computed from a sealed column", toms_relation_name(relid)),
+					 errdetail("If it opened the column's values, they would stand in it in plain."),
+					 errhint("toms.blind_index() makes a column that can be searched.")));
+	}
 }
 
 /*

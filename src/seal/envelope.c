@@ -7,6 +7,7 @@
 #include "seal/seal_int.h"
 
 #include "base/compat.h"
+#include "base/secret.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 
@@ -125,6 +126,17 @@ toms_envelope_open(const TomsEnvelope *envelope, const uint8 *key, uint8 *plain)
 
 	return toms_crypto_open(plain, (TomsBytes) {bytes + TOMS_SEALED_OFFSET, envelope->plain_length + TOMS_TAG_BYTES},
 							(TomsBytes) {bytes, TOMS_HEADER_BYTES}, bytes + TOMS_HEADER_BYTES, key);
+}
+
+bool
+toms_envelope_opens(const TomsEnvelope *envelope, const uint8 *key)
+{
+	uint8	   *plain = palloc(envelope->plain_length);
+	bool		opens = toms_envelope_open(envelope, key, plain);
+
+	toms_secret_wipe(plain, envelope->plain_length);
+	pfree(plain);
+	return opens;
 }
 
 char *

@@ -164,21 +164,12 @@ seal_anew(const TomsSealedColumn *column, const TomsEnvelope *envelope, const ui
 static bool
 belongs(const TomsSealedColumn *column, const TomsEnvelope *envelope, const TomsDataKey *key, const Owner *owner)
 {
-	uint8	   *plain;
-	bool		opens;
-
 	if (key->relid != owner->relid || envelope->column_id != column->id ||
 		(owner->tenant[0] && strcmp(key->tenant, owner->tenant) != 0))
 		return false;
 	if (key->bytes == NULL)
 		return true;
-	if (strcmp(key->subject, owner->subject) != 0)
-		return false;
-	plain = palloc(envelope->plain_length);
-	opens = toms_envelope_open(envelope, key->bytes, plain);
-	toms_secret_wipe(plain, envelope->plain_length);
-	pfree(plain);
-	return opens;
+	return strcmp(key->subject, owner->subject) == 0 && toms_envelope_opens(envelope, key->bytes);
 }
 
 static Datum

@@ -25,6 +25,7 @@ extern void toms_seal_shmem_init(bool found, void *area);
 extern void toms_seal_before_alter(Oid relid, AlterTableStmt *alter);
 extern void toms_seal_after_alter(Oid relid, const AlterTableStmt *alter);
 extern void toms_seal_before_rename(Oid relid, const char *column);
+extern void toms_seal_before_index(Oid relid, const IndexStmt *index);
 extern void toms_seal_before_drop(const DropStmt *drop);
 
 /* A view that toms.create_plain_view() made: its trigger cannot tell a conflict. */

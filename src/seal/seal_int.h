@@ -57,6 +57,9 @@ extern struct varlena *toms_envelope_seal(const TomsSealedColumn *column, int64 
 /* Into "plain", which has room for plain_length bytes; false if it was not sealed so. */
 extern bool toms_envelope_open(const TomsEnvelope *envelope, const uint8 *key, uint8 *plain);
 
+/* Whether it would open, without showing what it holds. */
+extern bool toms_envelope_opens(const TomsEnvelope *envelope, const uint8 *key);
+
 /* "toms1:" and base64url; armour that is damaged is an error, what is no armour NULL. */
 extern char *toms_armour(const struct varlena *value);
 extern struct varlena *toms_dearmour(const char *text, TomsSealedType type);

@@ -39,17 +39,6 @@ holds(TupleTableSlot *row, AttrNumber column, Oid type, const char *identifier)
 	return !isnull && toms_identifier_text(type, value, text) && strcmp(text, identifier) == 0;
 }
 
-static bool
-opens(const TomsEnvelope *envelope, const TomsDataKey *key)
-{
-	uint8	   *plain = palloc(envelope->plain_length);
-	bool		opened = toms_envelope_open(envelope, key->bytes, plain);
-
-	toms_secret_wipe(plain, envelope->plain_length);
-	pfree(plain);
-	return opened;
-}
-
 /* NULL: the value belongs where it stands. */
 static const char *
 problem_of(const Verification *table, const TomsStored *stored)
@@ -74,7 +63,7 @@ problem_of(const Verification *table, const TomsStored *stored)
 		return "it was sealed for another tenant";
 	if (!table->subject || !holds(stored->row, table->subject, table->subject_type, key->subject))
 		return "it was sealed for another data subject";
-	return opens(&envelope, key) ? NULL : "it has been changed";
+	return toms_envelope_opens(&envelope, key->bytes) ? NULL : "it has been changed";
 }
 
 static void
