@@ -2,8 +2,8 @@
  * reveal.c - toms.reveal() and its kin: plain values, for who is permitted the table.
  *
  * The key of a value says whose it is: tenant, subject and table.  The context must be of that
- * tenant and be permitted to select rows of the table's category, in scope own of that subject
- * only.  Another tenant's value, one of a key that is not known, and a damaged one get the same
+ * tenant and be permitted to select rows of every category of the table, in scope own of that
+ * subject only.  Another tenant's value, one of a key that is not known, and a damaged one get the same
  * answer.  Each call site keeps the decision until toms_change_count changes.
  */
 #include "seal/seal_int.h"
