@@ -160,7 +160,7 @@ SELECT regress.verdict($$SECURITY LABEL FOR toms ON TABLE hr.draft IS 'category=
 SELECT regress.verdict($$SECURITY LABEL FOR toms ON TABLE hr.draft IS 'tenant'$$);                          -- refused: a column's word
 SELECT regress.verdict($$SECURITY LABEL FOR toms ON COLUMN hr.draft.t IS 'mode=enforce'$$);                 -- refused: a table's word
 SELECT regress.verdict($$SECURITY LABEL FOR toms ON COLUMN hr.draft.t IS 'tenant,owner'$$);                 -- refused: unknown
-SELECT regress.verdict($$SECURITY LABEL FOR toms ON FUNCTION regress.verdict(text) IS 'category=health'$$); -- refused: a function
+SELECT regress.verdict($$SECURITY LABEL FOR toms ON FUNCTION regress.verdict(text) IS 'category=health'$$); -- refused: no access function
 SELECT regress.verdict($$SECURITY LABEL FOR toms ON SCHEMA hr IS 'category=health'$$);                      -- refused: a schema
 SELECT regress.verdict($$SECURITY LABEL FOR toms ON ROLE regress_hr IS 'category=health'$$);                -- refused: a role
 SELECT count(*) FROM pg_seclabel WHERE provider = 'toms' AND objoid = 'hr.draft'::regclass;                 -- 0

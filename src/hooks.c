@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "commands/seclabel.h"
 #include "guard/guard.h"
 #include "hooks.h"
@@ -20,6 +21,7 @@
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "policy/policy.h"
+#include "purpose/purpose.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
@@ -38,6 +40,8 @@ static get_relation_info_hook_type next_relation_info = NULL;
 static set_rel_pathlist_hook_type next_pathlist = NULL;
 static create_upper_paths_hook_type next_upper_paths = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
+static needs_fmgr_hook_type next_needs_fmgr = NULL;
+static fmgr_hook_type next_fmgr = NULL;
 
 static void
 shmem_request(void)
@@ -254,6 +258,46 @@ relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column, Variabl
 		(next_relation_stats && next_relation_stats(root, rte, column, variable));
 }
 
+static bool
+needs_fmgr(Oid function)
+{
+	return (next_needs_fmgr && next_needs_fmgr(function)) || toms_purpose_is_bound(function);
+}
+
+/* What a call site keeps: one place for two. */
+typedef struct CallSite
+{
+	Datum		ours;
+	Datum		next;
+} CallSite;
+
+static void
+around_call(FmgrHookEventType event, FmgrInfo *function, Datum *kept)
+{
+	CallSite   *site = (CallSite *) DatumGetPointer(*kept);
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(function->fn_mcxt, sizeof(CallSite));
+		*kept = PointerGetDatum(site);
+	}
+	if (event == FHET_START && next_fmgr)
+		next_fmgr(event, function, &site->next);
+	/* innermost: an error of the next one must not leave a frame behind */
+	toms_purpose_around_call(event, function, &site->ours);
+	if (event != FHET_START && next_fmgr)
+		next_fmgr(event, function, &site->next);
+}
+
+static void
+label(const ObjectAddress *object, const char *text)
+{
+	if (object->classId == ProcedureRelationId)
+		toms_purpose_label_check(object, text);
+	else
+		toms_label_check(object, text);
+}
+
 void
 toms_hooks_install(void)
 {
@@ -283,7 +327,11 @@ toms_hooks_install(void)
 	create_upper_paths_hook = upper_paths;
 	next_relation_stats = get_relation_stats_hook;
 	get_relation_stats_hook = relation_stats;
+	next_needs_fmgr = needs_fmgr_hook;
+	needs_fmgr_hook = needs_fmgr;
+	next_fmgr = fmgr_hook;
+	fmgr_hook = around_call;
 
-	register_label_provider("toms", toms_label_check);
+	register_label_provider("toms", label);
 	register_label_provider("toms_seal", toms_seal_label_check);
 }

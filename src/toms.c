@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
+#include "purpose/purpose.h"
 #include "seal/seal.h"
 #include "utils/guc.h"
 
@@ -37,6 +38,7 @@ _PG_init(void)
 	toms_catalog_init();
 	toms_keyring_init();
 	toms_context_init();
+	toms_purpose_init();
 	toms_seal_init();
 	toms_guard_init();
 	MarkGUCPrefixReserved("toms");

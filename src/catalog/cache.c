@@ -96,6 +96,7 @@ toms_catalog_init(void)
 
 	relations = hash_create("toms relations", 256, &control, HASH_ELEM | HASH_BLOBS);
 	tenants = hash_create("toms tenants", 32, &tenant_control, HASH_ELEM | HASH_STRINGS);
+	toms_purposes_init();
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
@@ -241,6 +242,7 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	relation->mode = toms_label_get(label, "mode", &value) && strcmp(value, "observe") == 0 ?
 		TOMS_MODE_OBSERVE : TOMS_MODE_ENFORCE;
 	relation->shares_null_tenant = toms_label_get(label, "null_tenant", NULL);
+	relation->through_functions = toms_label_get(label, "access", NULL);
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
 			NAMEDATALEN);
 	read_columns(relation);

@@ -36,6 +36,16 @@ extern bool toms_catalog_is_installed(void);
 /* ends_at: when an active tenant ends; DT_NOEND: that is not known. */
 extern TomsTenantState toms_catalog_tenant(const char *tenant, TimestampTz *ends_at);
 
+/* What a purpose is registered as; one that is not registered is none of these. */
+typedef struct TomsPurpose
+{
+	bool		is_registered;
+	bool		is_excluded;	/* nothing permits it */
+	bool		is_aggregate;	/* answers statistics, never a row */
+} TomsPurpose;
+
+extern TomsPurpose toms_catalog_purpose(const char *name);
+
 /* The tables of schema toms that are read from C, by their indexes. */
 typedef enum TomsConfigTable
 {
@@ -43,6 +53,7 @@ typedef enum TomsConfigTable
 	TOMS_CONFIG_PERMISSION,
 	TOMS_CONFIG_PARENT,
 	TOMS_CONFIG_SUBJECT_ALIAS,
+	TOMS_CONFIG_PURPOSE,
 	TOMS_CONFIG_KEY_EPOCH,
 	TOMS_CONFIG_KEY_EPOCHS_OF_TENANT,
 	TOMS_CONFIG_TABLES

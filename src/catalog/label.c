@@ -6,7 +6,7 @@
  * it writes a label; a dump restores labels before any row, so only the grammar is
  * tested here, never whether a category or purpose exists.
  *
- *   table   category=health,mode=enforce[,null_tenant=shared][,had_rls[,had_force]]
+ *   table   category=health,mode=enforce[,null_tenant=shared][,access=functions][,had_rls[,had_force]]
  *           (had_…: row security as it was before toms)
  *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type
  *
@@ -67,7 +67,7 @@ table_word_ok(const char *word)
 	if (strncmp(word, "category=", 9) == 0)
 		return is_word(word + 9);
 	return strcmp(word, "mode=enforce") == 0 || strcmp(word, "mode=observe") == 0 ||
-		strcmp(word, "null_tenant=shared") == 0 || strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
+		strcmp(word, "null_tenant=shared") == 0 || strcmp(word, "access=functions") == 0 || strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
 }
 
 static bool
@@ -113,7 +113,7 @@ check_target(const ObjectAddress *object, const char *label)
 	if (object->classId != RelationRelationId)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("toms labels tables and their columns only")));
+				 errmsg("toms labels tables, their columns, and functions")));
 	if (!superuser())
 	{
 		TomsRefusal refusal = {.reason = TOMS_OFFICER_REQUIRED,.relid = object->objectId,

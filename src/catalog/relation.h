@@ -88,6 +88,7 @@ typedef struct TomsRelation
 	bool		subject_not_null;
 	bool		shares_null_tenant; /* every tenant reads rows without one */
 	bool		shares_rows;	/* the same, or children of such rows */
+	bool		through_functions;	/* access functions alone reach it */
 	char		category[NAMEDATALEN];
 	TomsAlias	alias;
 	int			nparents;

@@ -39,8 +39,7 @@ static struct
 	char		tenant[256];
 }			transaction;
 
-/* The answer for now. */
-static struct
+typedef struct Answer
 {
 	uint64		changes;		/* what toms_change_count was; 0: not known */
 	LocalTransactionId lxid;
@@ -49,7 +48,33 @@ static struct
 	TomsReason	verdict;
 	Oid			role;
 	const char *purpose;
-}			answer;
+	bool		aggregate;		/* the purpose answers statistics alone */
+} Answer;
+
+static Answer answer;			/* for now */
+
+/*
+ * What runs inside of an access function has the function's purpose.  Frames are entered and
+ * left in order, also by errors.
+ */
+struct TomsFrame
+{
+	TomsFrame  *enclosing;
+	char		purpose[NAMEDATALEN];
+	bool		statistic;		/* reads rows for an aggregate purpose, whose groups alone come out */
+	int			place;			/* what the place was around it */
+	uint64		changes;		/* what toms_change_count was around it */
+	uint64		changes_inside; /* and became when it was entered */
+	Answer		answer;			/* the one around it */
+};
+
+static TomsFrame *frame = NULL;
+
+/*
+ * The purpose of the innermost frame by its place in the token, from 1 on; 0: there is no
+ * frame.  A setting, since that is how parallel workers learn of it.
+ */
+static int	frame_place = 0;
 
 /* the setting --------------------------------------------------------------------- */
 
@@ -243,6 +268,16 @@ show_hook(void)
 	return assigned ? "(set)" : "";
 }
 
+/* Access functions set the variable itself. */
+static bool
+check_frame_place(int *newval, void **extra, GucSource source)
+{
+	if (*newval == 0 || InitializingParallelWorker)
+		return true;
+	GUC_check_errmsg("a frame is entered by calling an access function");
+	return false;
+}
+
 void
 toms_token_init(void)
 {
@@ -252,6 +287,13 @@ toms_token_init(void)
 							   &token, "", PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
 							   check_hook, assign_hook, show_hook);
+	DefineCustomIntVariable("toms.frame_place",
+							"Internal: tells parallel workers of the purpose of an access function.",
+							NULL, &frame_place, 0, 0, TOMS_MAX_PURPOSES, PGC_SUSET,
+							GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | GUC_NO_RESET_ALL,
+							check_frame_place, NULL, NULL);
+	/* what has its default only is not handed to workers */
+	SetConfigOption("toms.frame_place", "0", PGC_POSTMASTER, PGC_S_DYNAMIC_DEFAULT);
 }
 
 /* whether it is in force ------------------------------------------------------------ */
@@ -268,20 +310,47 @@ toms_context_forget_transaction(void)
 	transaction.lxid = InvalidLocalTransactionId;
 }
 
-/* The purpose in force: the chosen one, else the only one; NULL if there is none. */
-static const char *
-find_purpose(void)
+/* The place of a purpose in the token, from 1 on; 0: it is not there. */
+static int
+place_of(const char *purpose)
 {
-	const char *chosen = toms_settings_purpose();
-
-	if (chosen == NULL)
-		return assigned->npurposes == 1 ? assigned->purposes[0] : NULL;
 	for (int i = 0; i < assigned->npurposes; i++)
 	{
-		if (strcmp(assigned->purposes[i], chosen) == 0)
-			return assigned->purposes[i];
+		if (strcmp(assigned->purposes[i], purpose) == 0)
+			return i + 1;
 	}
-	return NULL;
+	return 0;
+}
+
+/* What was chosen, by a frame first; NULL: nothing was. */
+const char *
+toms_context_chosen_purpose(void)
+{
+	if (frame)
+		return frame->purpose;
+	if (IsParallelWorker() && frame_place > 0 && frame_place <= assigned->npurposes)
+		return assigned->purposes[frame_place - 1];
+	return toms_settings_purpose();
+}
+
+/* The purpose in force: the chosen one, else the only one; NULL if there is none. */
+static TomsReason
+find_purpose(const char **purpose)
+{
+	const char *chosen = toms_context_chosen_purpose();
+	TomsPurpose known;
+	int			place = chosen ? place_of(chosen) : assigned->npurposes == 1 ? 1 : 0;
+
+	if (frame)
+		frame_place = place;	/* in another token the purpose may stand elsewhere */
+	*purpose = place > 0 ? assigned->purposes[place - 1] : NULL;
+	if (*purpose == NULL && chosen == NULL)
+		return TOMS_OK;
+	known = toms_catalog_purpose(*purpose ? *purpose : chosen);
+	answer.aggregate = known.is_aggregate && !(frame && frame->statistic);
+	if (known.is_excluded)
+		return TOMS_PURPOSE_EXCLUDED;
+	return *purpose ? TOMS_OK : TOMS_PURPOSE_NOT_IN_TOKEN;
 }
 
 /* A parallel worker asks like its leader, and by the same statement's start. */
@@ -317,6 +386,7 @@ find_verdict(void)
 
 	answer.role = InvalidOid;
 	answer.purpose = NULL;
+	answer.aggregate = false;
 	answer.holds_until = DT_NOEND;
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
@@ -330,9 +400,9 @@ find_verdict(void)
 	reason = check_standing(answer.role);
 	if (reason != TOMS_OK)
 		return reason;
-	answer.purpose = find_purpose();
-	if (answer.purpose == NULL && toms_settings_purpose())
-		return TOMS_PURPOSE_NOT_IN_TOKEN;
+	reason = find_purpose(&answer.purpose);
+	if (reason != TOMS_OK)
+		return reason;
 	if (!IsParallelWorker())
 		note_transaction(assigned);
 	return TOMS_OK;
@@ -378,6 +448,12 @@ toms_context_check(void)
 }
 
 const TomsContext *
+toms_context_assigned(void)
+{
+	return assigned;
+}
+
+const TomsContext *
 toms_context_get(void)
 {
 	return toms_context_check() == TOMS_OK ? assigned : NULL;
@@ -391,6 +467,7 @@ toms_context_ask(TomsAsker *asker)
 	asker->context = reason == TOMS_OK ? assigned : NULL;
 	asker->role = answer.role;
 	asker->purpose = answer.purpose;
+	asker->aggregate = answer.aggregate;
 	return reason;
 }
 
@@ -398,6 +475,57 @@ const char *
 toms_context_purpose(void)
 {
 	return toms_context_check() == TOMS_OK ? answer.purpose : NULL;
+}
+
+/* frames ------------------------------------------------------------------------------- */
+
+bool
+toms_context_holds_purpose(const char *purpose)
+{
+	/* none may be in force yet, or another one be refused */
+	(void) toms_context_check();
+	return assigned && toms_settings_is_current(assigned->lxid) && place_of(purpose) > 0;
+}
+
+TomsFrame *
+toms_context_enter_frame(const char *purpose, bool statistic)
+{
+	TomsFrame  *entered = MemoryContextAlloc(TopMemoryContext, sizeof(TomsFrame));
+
+	entered->enclosing = frame;
+	strlcpy(entered->purpose, purpose, NAMEDATALEN);
+	entered->statistic = statistic;
+	entered->place = frame_place;
+	entered->changes = toms_change_count;
+	entered->answer = answer;
+	frame = entered;
+	frame_place = place_of(purpose);
+	toms_note_change();
+	entered->changes_inside = toms_change_count;
+	return entered;
+}
+
+/* Outside all is as it was before, unless something has changed meanwhile. */
+void
+toms_context_leave_frame(TomsFrame *left)
+{
+	Assert(left == frame);
+	frame = left->enclosing;
+	frame_place = left->place;
+	if (toms_change_count == left->changes_inside)
+	{
+		answer = left->answer;
+		toms_change_count = left->changes;
+	}
+	else
+		toms_note_change();
+	pfree(left);
+}
+
+bool
+toms_context_in_frame(void)
+{
+	return frame != NULL || (IsParallelWorker() && frame_place > 0);
 }
 
 TimestampTz
@@ -411,80 +539,4 @@ toms_context_expired_now(void)
 {
 	/* tokens expire at full seconds, and these are cheaper to ask for */
 	return toms_context_expires_at() <= time_t_to_timestamptz(time(NULL));
-}
-
-/* words ------------------------------------------------------------------------------ */
-
-const char *
-toms_context_who(void)
-{
-	const char *purpose;
-
-	if (assigned == NULL)
-		return "no context";
-	purpose = toms_context_check() == TOMS_OK ? answer.purpose : toms_settings_purpose();
-	return psprintf("tenant=%s role=%s purpose=%s", assigned->tenant, assigned->role,
-					purpose ? purpose : "-");
-}
-
-static char *
-purpose_list(void)
-{
-	char	   *list = pstrdup(assigned->purposes[0]);
-
-	for (int i = 1; i < assigned->npurposes; i++)
-		list = psprintf("%s, %s", list, assigned->purposes[i]);
-	return list;
-}
-
-const char *
-toms_context_detail(TomsReason reason)
-{
-	switch (reason)
-	{
-		case TOMS_CONTEXT_MISSING:
-			return "This session has not set toms.token.";
-		case TOMS_CONTEXT_ENDED:
-			return toms_context_outlives_transaction() ? "The last context of this session has ended." :
-				"A context lives for one transaction; the last one of this session has ended.";
-		case TOMS_TENANT_UNKNOWN:
-			return psprintf("Tenant \"%s\" is not in toms.tenants.", assigned->tenant);
-		case TOMS_TENANT_ENDED:
-			return psprintf("Tenant \"%s\" has ended.", assigned->tenant);
-		case TOMS_ROLE_UNKNOWN:
-			return psprintf("Role \"%s\" does not exist.", assigned->role);
-		case TOMS_ROLE_NOT_MEMBER:
-			return psprintf("User \"%s\" is not a member of role \"%s\".",
-							GetUserNameFromId(GetSessionUserId(), false), assigned->role);
-		case TOMS_PURPOSE_NOT_IN_TOKEN:
-			return psprintf("toms.purpose is \"%s\"; the token holds: %s.", toms_settings_purpose(), purpose_list());
-		default:
-			return NULL;
-	}
-}
-
-const char *
-toms_context_hint(TomsReason reason)
-{
-	switch (reason)
-	{
-		case TOMS_CONTEXT_MISSING:
-			return "BEGIN; SELECT set_config('toms.token', $1, true); … COMMIT;";
-		case TOMS_CONTEXT_ENDED:
-			return toms_context_outlives_transaction() ? "SELECT set_config('toms.token', $1, false);" :
-				"Set the token in the transaction that needs it: a context set with SET LOCAL ended with its transaction; was there one?";
-		case TOMS_CONTEXT_EXPIRED:
-			return "Mint a new token and set it.";
-		case TOMS_TENANT_UNKNOWN:
-			return psprintf("SELECT toms.add_tenant(%s, name => '…');", quote_literal_cstr(assigned->tenant));
-		case TOMS_ROLE_UNKNOWN:
-			return psprintf("CREATE ROLE %s;", quote_identifier(assigned->role));
-		case TOMS_ROLE_NOT_MEMBER:
-			return psprintf("GRANT %s TO %s;", quote_identifier(assigned->role),
-							quote_identifier(GetUserNameFromId(GetSessionUserId(), false)));
-		case TOMS_PURPOSE_NOT_IN_TOKEN:
-			return psprintf("SET LOCAL toms.purpose = %s;", quote_literal_cstr(assigned->purposes[0]));
-		default:
-			return NULL;
-	}
 }

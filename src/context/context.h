@@ -59,12 +59,26 @@ typedef struct TomsAsker
 	const TomsContext *context; /* NULL unless the result is TOMS_OK */
 	Oid			role;
 	const char *purpose;		/* in force; NULL if none is chosen */
+	bool		aggregate;		/* the purpose answers statistics alone, never a row */
 } TomsAsker;
 
 extern TomsReason toms_context_ask(TomsAsker *asker);
 
 /* The purpose in force, or NULL. */
 extern const char *toms_context_purpose(void);
+
+/*
+ * While an access function runs, its purpose is in force: enter if the token holds it, leave in
+ * order, on error too.  A statistic enters one for its aggregate purpose: rows can be read
+ * in it, but not by parallel workers.
+ */
+typedef struct TomsFrame TomsFrame;
+extern bool toms_context_holds_purpose(const char *purpose);
+extern TomsFrame *toms_context_enter_frame(const char *purpose, bool statistic);
+extern void toms_context_leave_frame(TomsFrame *frame);
+
+/* Whether an access function is running. */
+extern bool toms_context_in_frame(void);
 
 /* When it expires by the clock, leeway included. */
 extern TimestampTz toms_context_expires_at(void);

@@ -71,6 +71,7 @@ BEGIN
         PERFORM toms.refuse('toms_enter_not_allowed', format('Log-in "%s" may not enter tenant "%s" as "%s".', session_user, tenant, role),
                             format('SELECT toms.allow_enter(login => %L, tenants => %L, roles => %L);', session_user, ARRAY[tenant], ARRAY[role]));
     END IF;
+    PERFORM toms.check_not_excluded(purpose);
     PERFORM toms.mint_context(tenant, subject, role, purpose, actor, ceil(extract(epoch FROM valid_for))::bigint, is_local);
 END
 $$;

@@ -110,10 +110,12 @@ extern bool toms_replay_claim(const char *jti, int64 forget_after);
 extern Size toms_verified_shmem_size(void);
 extern void toms_verified_shmem_init(bool found, void *area);
 
-/* context.c: the setting toms.token */
+/* context.c: the setting toms.token; what it says and the purpose that was chosen, in force or not */
 extern void toms_token_init(void);
+extern const TomsContext *toms_context_assigned(void);
+extern const char *toms_context_chosen_purpose(void);
 
-/* context.c: whether this transaction had a context already; let one of another tenant follow */
+/* Whether this transaction had a context already; let one of another tenant follow */
 extern bool toms_context_in_transaction(void);
 extern void toms_context_forget_transaction(void);
 

@@ -244,6 +244,10 @@ toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
 	uint64		changes;
 
 	decision.reason = toms_context_ask(&decision.asker);
+	if (decision.reason == TOMS_OK && decision.asker.aggregate)
+		decision.reason = TOMS_PURPOSE_AGGREGATE;
+	if (decision.reason == TOMS_OK && relation->through_functions && !toms_context_in_frame())
+		decision.reason = TOMS_ACCESS_FUNCTION;
 	if (decision.reason != TOMS_OK)
 		return decision;
 	changes = toms_change_count;
@@ -320,6 +324,10 @@ toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision)
 		case TOMS_PURPOSE_NOT_PERMITTED:
 			return psprintf("Role \"%s\" is not permitted to %s for purpose \"%s\".", asker->context->role,
 							toms_verb_text(decision->missing), asker->purpose);
+		case TOMS_PURPOSE_AGGREGATE:
+			return psprintf("Purpose \"%s\" answers for groups of persons, by toms.statistic().", asker->purpose);
+		case TOMS_ACCESS_FUNCTION:
+			return psprintf("No access function is running; \"%s\" is the purpose of this statement itself.", asker->purpose ? asker->purpose : "none");
 		case TOMS_PURPOSE_MISSING:
 			return "The token holds several purposes; exactly one must be in force.";
 		case TOMS_MFA_REQUIRED:
@@ -345,6 +353,10 @@ toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
 			return permit_call(relation, decision);
 		case TOMS_PURPOSE_MISSING:
 			return "SET LOCAL toms.purpose = '…'; SELECT purposes FROM toms.context() shows the choice.";
+		case TOMS_PURPOSE_AGGREGATE:
+			return "SELECT * FROM toms.statistic('…');";
+		case TOMS_ACCESS_FUNCTION:
+			return "SELECT * FROM toms.access_functions; an officer binds one with toms.bind_purpose().";
 		case TOMS_PROTECTION_INCOMPLETE:
 			return "SELECT toms.add_subject_alias(…); then toms.protect(…, subject_alias => '…') again.";
 		case TOMS_MFA_REQUIRED:

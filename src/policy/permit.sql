@@ -72,6 +72,7 @@ BEGIN
         RAISE EXCEPTION 'the permission would have ended already' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM toms.check_permit(relation, verbs, purposes, scope);
+    PERFORM toms.check_not_excluded(u) FROM unnest(purposes) u;
     LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
     lacking := toms.grant_verbs(role, relation, verbs);
     SELECT p.id INTO permission FROM toms.permission p

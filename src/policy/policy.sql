@@ -80,7 +80,7 @@ COMMENT ON FUNCTION toms.check_category(regclass, text, text) IS 'internal: refu
 
 CREATE FUNCTION toms.describe(relation regclass, OUT root regclass, OUT mode text, OUT tenant name,
                               OUT subject name, OUT category text, OUT intact boolean, OUT parent_key name,
-                              OUT type_column name, OUT null_tenant text)
+                              OUT type_column name, OUT null_tenant text, OUT access text)
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_describe';
 REVOKE ALL ON FUNCTION toms.describe(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.describe(regclass) TO toms_admin, toms_auditor, toms_operator;
@@ -167,13 +167,13 @@ $$;
 REVOKE ALL ON FUNCTION toms.former_row_security(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.former_row_security(regclass) IS 'internal: row security before toms, for labels';
 
-CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, mode text) RETURNS text
+CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, access text, mode text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('category=%s,mode=%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
-                  toms.former_row_security(relation));
+    SELECT format('category=%s,mode=%s%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
+                  CASE access WHEN 'functions' THEN ',access=functions' ELSE '' END, toms.former_row_security(relation));
 $$;
-REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.table_label(regclass, text, text, text) IS 'internal: the label of a protected relation';
+REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.table_label(regclass, text, text, text, text) IS 'internal: the label of a protected relation';
 
 CREATE FUNCTION toms.restore_row_security(relation regclass)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -194,7 +194,7 @@ BEGIN
         PERFORM toms.forget_namesake(rel);      -- its root's declarations count from now on
         PERFORM toms.drop_row_label(rel, substr(p.polname, 11)) FROM pg_policy p
         WHERE p.polrelid = rel AND p.polname LIKE 'toms\_rows\_%';
-        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.mode));
+        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
     PERFORM toms.bind_sealed_columns(root);

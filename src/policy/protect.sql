@@ -20,7 +20,7 @@ COMMENT ON TABLE toms.protection_history IS 'when which table was protected and 
 GRANT SELECT ON toms.protection_history TO toms_admin, toms_auditor;
 
 -- Labels and policies of a table and all below it.  What has them already is left alone.
-CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, mode text)
+CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, access text, mode text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now_is record;
@@ -28,12 +28,12 @@ DECLARE
 BEGIN
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         SELECT * INTO now_is FROM toms.describe(rel);
-        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.mode) IS NOT DISTINCT FROM (category, null_tenant, mode)
+        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.access, now_is.mode) IS NOT DISTINCT FROM (category, null_tenant, access, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);
         END IF;
-        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, mode));
+        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, mode));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
         END IF;
@@ -41,12 +41,12 @@ BEGIN
     PERFORM toms.bind_sealed_columns(relation);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text) IS 'internal: label a table with all below it and make its policies';
+REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text) IS 'internal: label a table with all below it and make its policies';
 
 -- Whether the arguments of protect() fit together.
 CREATE FUNCTION toms.check_protect(relation regclass, tenant name, subject name, category text, parent regclass, parent_key name,
-                                   null_tenant text, mode text)
+                                   null_tenant text, access text, mode text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nobody constant text := 'such rows belong to nobody and are seen by nobody';
@@ -57,6 +57,10 @@ BEGIN
     IF null_tenant IS NULL OR null_tenant NOT IN ('nobody', 'shared') THEN
         RAISE EXCEPTION 'rows without a tenant cannot be of "%"', null_tenant USING ERRCODE = 'invalid_parameter_value',
             HINT = 'They are of nobody, or shared by all tenants for reading.';
+    END IF;
+    IF access IS NULL OR access NOT IN ('statements', 'functions') THEN
+        RAISE EXCEPTION 'there is no access by "%"', access USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'A table is reached by statements, or by functions that toms.bind_purpose() has bound only.';
     END IF;
     IF NOT EXISTS (SELECT FROM toms.category c WHERE c.category = check_protect.category) THEN
         RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
@@ -80,8 +84,8 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text) IS 'internal: whether the arguments of protect() fit together';
+REVOKE ALL ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text, text) IS 'internal: whether the arguments of protect() fit together';
 
 -- {column: words of its label}; a column may have several parts to play.
 CREATE FUNCTION toms.protect_columns(tenant name, subject name, alias bigint, parent_key name, type_column name)
@@ -136,7 +140,8 @@ COMMENT ON FUNCTION toms.tell_of_lost_labels(regclass) IS 'internal: tell of row
 CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subject name DEFAULT NULL, category text DEFAULT 'personal',
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
-                             null_tenant text DEFAULT 'nobody', mode text DEFAULT 'enforce', reason text DEFAULT NULL)
+                             null_tenant text DEFAULT 'nobody', access text DEFAULT 'statements', mode text DEFAULT 'enforce',
+                             reason text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today record;
@@ -149,7 +154,7 @@ BEGIN
     PERFORM toms.check_protectable(relation);
     PERFORM toms.lock_relation(relation);
     PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
-    PERFORM toms.check_protect(relation, tenant, subject, category, parent, parent_key, null_tenant, mode);
+    PERFORM toms.check_protect(relation, tenant, subject, category, parent, parent_key, null_tenant, access, mode);
     SELECT * INTO today FROM toms.describe(relation);
     IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
@@ -165,7 +170,7 @@ BEGIN
         PERFORM toms.take_down(relation);
     END IF;
     PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
-    PERFORM toms.apply_protection(relation, columns, category, null_tenant, mode);
+    PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, mode);
     IF has_children THEN
         PERFORM toms.put_up(relation);
     END IF;
@@ -175,12 +180,13 @@ BEGIN
     END IF;
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
-            nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias), ''), protect.reason, session_user);
+            nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END), ''),
+            protect.reason, session_user);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
+REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) TO toms_admin;
+COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
 
 CREATE FUNCTION toms.unprotect(relation regclass, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -231,7 +237,7 @@ COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a t
 CREATE VIEW toms.protected_tables AS
     SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root,
            (SELECT pg_catalog.array_agg(DISTINCT p.parent::text) FROM toms.parent p WHERE p.child OPERATOR(pg_catalog.=) d.root) AS parents,
-           d.parent_key, d.null_tenant
+           d.parent_key, d.null_tenant, d.access
     FROM pg_catalog.pg_seclabel l
     JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
     WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
@@ -250,7 +256,7 @@ BEGIN
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
     END IF;
     PERFORM toms.make_lookup(p.parent, p.parent_column) FROM toms.parent p WHERE p.child = relation;
-    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, 'enforce');
+    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, today.access, 'enforce');
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, by)
     VALUES (relation::text, 'protect', 'enforce', today.tenant, today.subject, today.category, session_user);
 END

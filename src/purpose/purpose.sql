@@ -1,0 +1,89 @@
+-- Access functions: bound to a purpose by their label.
+
+CREATE FUNCTION toms.function_definition(function regprocedure) RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_function_definition';
+REVOKE ALL ON FUNCTION toms.function_definition(regprocedure) FROM PUBLIC;
+COMMENT ON FUNCTION toms.function_definition(regprocedure) IS 'internal: digest of body, language, settings and owner of a function';
+
+CREATE VIEW toms.access_functions AS
+    SELECT l.objoid::pg_catalog.regprocedure AS function, parts.purpose,
+           parts.definition IS NOT DISTINCT FROM toms.function_definition(l.objoid::pg_catalog.regprocedure) AS intact,
+           f.prosecdef AS security_definer, pg_catalog.pg_get_userbyid(f.proowner) AS owner
+    FROM pg_catalog.pg_seclabel l JOIN pg_catalog.pg_proc f ON f.oid = l.objoid,
+         LATERAL (SELECT pg_catalog.split_part(pg_catalog.split_part(l.label, ',definition=', 1), 'purpose=', 2) AS purpose,
+                         pg_catalog.split_part(l.label, ',definition=', 2) AS definition) parts
+    WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass;
+COMMENT ON VIEW toms.access_functions IS 'functions that are bound to a purpose, and whether they are as they were then';
+GRANT SELECT ON toms.access_functions TO toms_admin, toms_auditor;
+
+CREATE FUNCTION toms.check_bindable(function regprocedure)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p pg_proc;
+BEGIN
+    SELECT * INTO p FROM pg_proc WHERE oid = function;
+    IF p.oid < 16384 THEN
+        RAISE EXCEPTION '% is PostgreSQL''s own', function USING ERRCODE = 'wrong_object_type',
+            HINT = 'Write an access function around it.';
+    END IF;
+    IF p.prosqlbody IS NOT NULL THEN
+        RAISE EXCEPTION '% has a body of the SQL standard''s form', function USING ERRCODE = 'feature_not_supported',
+            HINT = 'Write the body as a string constant: only that can be compared after a dump and restore.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%') THEN
+        RAISE EXCEPTION '% has no search_path of its own', function USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'Its caller would choose the tables and functions that it uses for its purpose.',
+            HINT = format('ALTER ROUTINE %s SET search_path = pg_catalog, pg_temp; and write names with their schemas.', function);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_bindable(regprocedure) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_bindable(regprocedure) IS 'internal: whether a function can be an access function';
+
+CREATE FUNCTION toms.bind_purpose(function regprocedure, purpose text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    registered toms.purpose;
+BEGIN
+    IF function IS NULL OR purpose IS NULL THEN
+        RAISE EXCEPTION 'function and purpose must be named' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM toms.check_not_excluded(purpose);
+    SELECT * INTO registered FROM toms.purpose p WHERE p.purpose = bind_purpose.purpose;
+    IF registered.purpose IS NULL THEN
+        RAISE EXCEPTION 'purpose "%" is not registered', purpose USING ERRCODE = 'undefined_object',
+            HINT = format('SELECT toms.add_purpose(%L, description => ''…'', legal_basis => ''…'');', purpose);
+    END IF;
+    IF registered.aggregate THEN
+        RAISE EXCEPTION 'purpose "%" answers statistics only', purpose USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'SELECT toms.add_statistic(…);';
+    END IF;
+    IF purpose ~ '[,"]' THEN
+        RAISE EXCEPTION 'purpose "%" cannot stand in a label', purpose USING ERRCODE = 'invalid_name', HINT = 'Use a purpose without comma and quotation mark.';
+    END IF;
+    PERFORM toms.check_bindable(function);
+    EXECUTE format('SECURITY LABEL FOR toms ON ROUTINE %s IS %L', function,
+                   format('purpose=%s,definition=%s', purpose, toms.function_definition(function)));
+    INSERT INTO toms.purpose_history (purpose, action, description) VALUES (bind_purpose.purpose, 'bind', function::text);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.bind_purpose(regprocedure, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.bind_purpose(regprocedure, text) TO toms_admin;
+COMMENT ON FUNCTION toms.bind_purpose(regprocedure, text) IS 'make a function, as it is now, an access function: while it runs the purpose is in force, if the token holds it';
+
+CREATE FUNCTION toms.unbind_purpose(function regprocedure)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bound text;
+BEGIN
+    SELECT a.purpose INTO bound FROM toms.access_functions a WHERE a.function = unbind_purpose.function;
+    IF bound IS NULL THEN
+        RAISE EXCEPTION '% is not bound to a purpose', function USING ERRCODE = 'undefined_object';
+    END IF;
+    EXECUTE format('SECURITY LABEL FOR toms ON ROUTINE %s IS NULL', function);
+    INSERT INTO toms.purpose_history (purpose, action, description) VALUES (bound, 'unbind', function::text);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.unbind_purpose(regprocedure) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.unbind_purpose(regprocedure) TO toms_admin;
+COMMENT ON FUNCTION toms.unbind_purpose(regprocedure) IS 'make a function an ordinary one again';
