@@ -125,7 +125,7 @@ BEGIN
     SELECT count(*) INTO permitted FROM toms.permission p
     WHERE exclude_purpose.purpose = ANY (p.purposes) AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
     IF permitted > 0 THEN
-        RAISE NOTICE '% permissions name purpose "%" and are of no use for it any more', permitted, purpose
+        RAISE NOTICE 'permissions that name purpose "%": %; they are of no use for it any more', purpose, permitted
             USING HINT = 'SELECT * FROM toms.permissions; toms.forbid() ends them.';
     END IF;
     RETURN purpose;

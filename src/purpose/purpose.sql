@@ -3,6 +3,7 @@
 CREATE FUNCTION toms.function_definition(function regprocedure) RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_function_definition';
 REVOKE ALL ON FUNCTION toms.function_definition(regprocedure) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.function_definition(regprocedure) TO toms_admin, toms_auditor;
 COMMENT ON FUNCTION toms.function_definition(regprocedure) IS 'internal: digest of body, language, settings and owner of a function';
 
 CREATE VIEW toms.access_functions AS
@@ -25,6 +26,9 @@ BEGIN
     IF p.oid < 16384 THEN
         RAISE EXCEPTION '% is PostgreSQL''s own', function USING ERRCODE = 'wrong_object_type',
             HINT = 'Write an access function around it.';
+    END IF;
+    IF p.prokind NOT IN ('f', 'p') THEN
+        RAISE EXCEPTION '% is an aggregate or window function', function USING ERRCODE = 'wrong_object_type';
     END IF;
     IF p.prosqlbody IS NOT NULL THEN
         RAISE EXCEPTION '% has a body of the SQL standard''s form', function USING ERRCODE = 'feature_not_supported',
