@@ -15,43 +15,42 @@ BEGIN
     PERFORM pg_sleep(60);
 END
 $$;
-CREATE SCHEMA hr AUTHORIZATION regress_owner;
-GRANT USAGE ON SCHEMA hr TO PUBLIC;
+CREATE SCHEMA leave AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA leave TO PUBLIC;
 SET SESSION AUTHORIZATION regress_owner;
-CREATE TABLE hr.absence (id integer PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, days integer);
-INSERT INTO hr.absence VALUES (1, 'acme', 17, 3), (2, 'acme', 18, 5), (3, 'acme', 18, 40), (4, 'globex', 17, 9);
-CREATE TABLE hr.note (t text);
-GRANT ALL ON hr.note TO PUBLIC;
+CREATE TABLE leave.absence (id integer PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, days integer);
+INSERT INTO leave.absence VALUES (1, 'acme', 17, 3), (2, 'acme', 18, 5), (3, 'acme', 18, 40), (4, 'globex', 17, 9);
+CREATE TABLE leave.note (tenant text NOT NULL DEFAULT toms.current_tenant(), t text);
 -- an access function in each form; the caller has no other way to the table
-CREATE FUNCTION hr.absences(employee integer DEFAULT NULL) RETURNS TABLE (id integer, days integer)
+CREATE FUNCTION leave.absences(employee integer DEFAULT NULL) RETURNS TABLE (id integer, days integer)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.id, a.days FROM hr.absence a WHERE a.employee = coalesce($1, a.employee) ORDER BY a.id;
+    SELECT a.id, a.days FROM leave.absence a WHERE a.employee = coalesce($1, a.employee) ORDER BY a.id;
 $$;
-CREATE FUNCTION hr.weeks_paid(who integer) RETURNS integer       -- § 3 EFZG: six weeks
+CREATE FUNCTION leave.weeks_paid(who integer) RETURNS integer       -- § 3 EFZG: six weeks
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT least(sum(a.days) / 7, 6) FROM hr.absence a WHERE a.employee = who);
+    RETURN (SELECT least(sum(a.days) / 7, 6) FROM leave.absence a WHERE a.employee = who);
 END
 $$;
-CREATE FUNCTION hr.purpose_now() RETURNS text
+CREATE FUNCTION leave.purpose_now() RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN toms.current_purpose(); END $$;
-CREATE FUNCTION hr.nested(depth integer) RETURNS text
+CREATE FUNCTION leave.nested(depth integer) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN toms.current_purpose() || CASE WHEN depth > 0 THEN ' > ' || hr.nested(depth - 1) ELSE ' > ' || hr.purpose_now() END || ' > ' || toms.current_purpose();
+    RETURN toms.current_purpose() || CASE WHEN depth > 0 THEN ' > ' || leave.nested(depth - 1) ELSE ' > ' || leave.purpose_now() END || ' > ' || toms.current_purpose();
 END
 $$;
-CREATE FUNCTION hr.failing(how text) RETURNS text
+CREATE FUNCTION leave.failing(how text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM count(*) FROM hr.absence;
+    PERFORM count(*) FROM leave.absence;
     IF how = 'division' THEN PERFORM 1 / 0; END IF;
     IF how = 'sleep' THEN PERFORM pg_sleep(60); END IF;
     IF how = 'cancel' THEN PERFORM regress.cancel(); END IF;
-    IF how = 'nested' THEN RETURN hr.failing('division'); END IF;
+    IF how = 'nested' THEN RETURN leave.failing('division'); END IF;
     IF how = 'caught' THEN
         BEGIN
-            PERFORM hr.failing('nested');
+            PERFORM leave.failing('nested');
         EXCEPTION WHEN division_by_zero THEN
             RETURN toms.current_purpose();
         END;
@@ -59,55 +58,57 @@ BEGIN
     RETURN 'none';
 END
 $$;
-CREATE FUNCTION hr.cursor() RETURNS refcursor
+CREATE FUNCTION leave.cursor() RETURNS refcursor
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE c refcursor := 'left_open'; first record;
 BEGIN
-    OPEN c FOR SELECT id FROM hr.absence ORDER BY id;
+    OPEN c FOR SELECT id FROM leave.absence ORDER BY id;
     FETCH c INTO first;
     RETURN c;
 END
 $$;
-CREATE FUNCTION hr.on_note() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ BEGIN NEW.t := NEW.t || ': ' || (SELECT count(*) FROM hr.absence); RETURN NEW; END $$;
-CREATE TRIGGER on_note BEFORE INSERT ON hr.note FOR EACH ROW EXECUTE FUNCTION hr.on_note();
-CREATE VIEW hr.overview WITH (security_invoker = true) AS SELECT * FROM hr.absences();
-GRANT SELECT ON hr.overview TO PUBLIC;
+CREATE FUNCTION leave.on_note() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ BEGIN NEW.t := NEW.t || ': ' || (SELECT count(*) FROM leave.absence); RETURN NEW; END $$;
+CREATE TRIGGER on_note BEFORE INSERT ON leave.note FOR EACH ROW EXECUTE FUNCTION leave.on_note();
+CREATE VIEW leave.overview WITH (security_invoker = true) AS SELECT * FROM leave.absences();
+GRANT SELECT ON leave.overview TO PUBLIC;
 -- a procedure would have to give up its own search_path to commit
-CREATE PROCEDURE hr.commits() LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE PROCEDURE leave.commits() LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM count(*) FROM hr.absence;
+    PERFORM count(*) FROM leave.absence;
     COMMIT;
 END
 $$;
-CREATE FUNCTION hr.total(bigint, integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
-CREATE AGGREGATE hr.sum_of(integer) (SFUNC = hr.total, STYPE = bigint, INITCOND = '0');
+CREATE FUNCTION leave.total(bigint, integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
+CREATE AGGREGATE leave.sum_of(integer) (SFUNC = leave.total, STYPE = bigint, INITCOND = '0');
 SET client_min_messages = notice;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.load_purposes('absence');
 SELECT toms.add_purpose('care', 'care of employees', 'Art. 6(1)(b) GDPR');
-SELECT toms.protect('hr.absence', tenant => 'tenant', subject => 'employee', category => 'health', access => 'functions');
-SELECT access, intact FROM toms.protected_tables WHERE relation = 'hr.absence'::regclass;
-SELECT toms.permit('regress_hr', 'hr.absence', '{select}', '{absence_management,continued_pay}', scope => 'tenant') > 0;
-SELECT toms.permit('regress_employee', 'hr.absence', '{select}', '{absence_management}', scope => 'own') > 0;
+SELECT toms.protect('leave.absence', tenant => 'tenant', subject => 'employee', category => 'health', access => 'functions');
+SELECT toms.protect('leave.note', tenant => 'tenant');
+SELECT access, intact FROM toms.protected_tables WHERE relation = 'leave.absence'::regclass;
+SELECT toms.permit('regress_hr', 'leave.absence', '{select}', '{absence_management,continued_pay}', scope => 'tenant') > 0;
+SELECT toms.permit('regress_employee', 'leave.absence', '{select}', '{absence_management}', scope => 'own') > 0;
+SELECT toms.permit('regress_hr', 'leave.note', '{select,insert}', '{care}', scope => 'tenant') > 0;
 
 --
 -- Binding: an officer, a registered purpose, a function whose names nobody can turn
 --
-SELECT regress.verdict($$SELECT toms.bind_purpose('hr.absences(integer)', 'anything')$$);          -- refused: not registered
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.absences(integer)', 'anything')$$);          -- refused: not registered
 SELECT regress.verdict($$SELECT toms.bind_purpose('pg_catalog.abs(integer)', 'care')$$);          -- refused: PostgreSQL's own
 SET SESSION AUTHORIZATION regress_owner;
-CREATE FUNCTION hr.loose() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM hr.absence';
-CREATE FUNCTION hr.standard() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp RETURN (SELECT count(*) FROM hr.note);
-SELECT regress.verdict($$SELECT toms.bind_purpose('hr.loose()', 'absence_management')$$);          -- refused: not an officer
-SELECT regress.verdict($$SECURITY LABEL FOR toms ON FUNCTION hr.loose() IS 'purpose=absence_management'$$);     -- refused: not an officer
+CREATE FUNCTION leave.loose() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM leave.absence';
+CREATE FUNCTION leave.standard() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp RETURN (SELECT count(*) FROM leave.note);
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.loose()', 'absence_management')$$);          -- refused: not an officer
+SELECT regress.verdict($$SECURITY LABEL FOR toms ON FUNCTION leave.loose() IS 'purpose=absence_management'$$);     -- refused: not an officer
 SET SESSION AUTHORIZATION regress_officer;
-SELECT regress.verdict($$SELECT toms.bind_purpose('hr.loose()', 'absence_management')$$);          -- refused: no search_path
-SELECT regress.verdict($$SELECT toms.bind_purpose('hr.standard()', 'absence_management')$$);       -- refused: cannot be compared
-SELECT regress.verdict($$SELECT toms.bind_purpose('hr.sum_of(integer)', 'absence_management')$$);   -- refused: an aggregate
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.loose()', 'absence_management')$$);          -- refused: no search_path
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.standard()', 'absence_management')$$);       -- refused: cannot be compared
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.sum_of(integer)', 'absence_management')$$);   -- refused: an aggregate
 SELECT toms.bind_purpose(f, 'absence_management')
-FROM unnest('{hr.absences(integer),hr.nested(integer),hr.failing(text),hr.cursor(),hr.on_note(),hr.commits()}'::regprocedure[]) f \g /dev/null
-SELECT toms.bind_purpose(f, 'continued_pay') FROM unnest('{hr.weeks_paid(integer),hr.purpose_now()}'::regprocedure[]) f \g /dev/null
+FROM unnest('{leave.absences(integer),leave.nested(integer),leave.failing(text),leave.cursor(),leave.on_note(),leave.commits()}'::regprocedure[]) f \g /dev/null
+SELECT toms.bind_purpose(f, 'continued_pay') FROM unnest('{leave.weeks_paid(integer),leave.purpose_now()}'::regprocedure[]) f \g /dev/null
 SELECT function, purpose, intact FROM toms.access_functions ORDER BY function::text;
 
 \set hr `test/mint.sh '{"tenant":"acme","sub":"1","role":"regress_hr","purpose":["absence_management","continued_pay","care"],"exp":NOW+900}'`
@@ -130,11 +131,11 @@ SET SESSION AUTHORIZATION regress_app;
 BEGIN;
 SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'absence_management';
-SELECT regress.verdict('SELECT * FROM hr.absence');                                     -- refused, though the purpose is right
-SELECT regress.verdict('SELECT count(*) FROM hr.absence');
-SELECT regress.verdict('COPY hr.absence TO STDOUT');
-SELECT * FROM hr.absences();
-SELECT toms.explain_access('hr.absence', 'select');
+SELECT regress.verdict('SELECT * FROM leave.absence');                                     -- refused, though the purpose is right
+SELECT regress.verdict('SELECT count(*) FROM leave.absence');
+SELECT regress.verdict('COPY leave.absence TO STDOUT');
+SELECT * FROM leave.absences();
+SELECT toms.explain_access('leave.absence', 'select');
 COMMIT;
 
 --
@@ -143,26 +144,26 @@ COMMIT;
 BEGIN;
 SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'care';
-SELECT * FROM hr.absences(18);                                                          -- absence_management
-SELECT hr.weeks_paid(18);                                                               -- continued_pay
+SELECT * FROM leave.absences(18);                                                          -- absence_management
+SELECT leave.weeks_paid(18);                                                               -- continued_pay
 SELECT toms.current_purpose();                                                          -- care
 -- nested and recursive
-SELECT hr.nested(2);
+SELECT leave.nested(2);
 -- in the target list, value by value; its arguments belong to the statement
-SELECT hr.absences(hr.weeks_paid(18) + 12), toms.current_purpose();
-SELECT (hr.absences(18)).id, hr.purpose_now(), toms.current_purpose();
+SELECT leave.absences(leave.weeks_paid(18) + 12), toms.current_purpose();
+SELECT (leave.absences(18)).id, leave.purpose_now(), toms.current_purpose();
 -- through a view, a CTE, a sub-select, and only as far as somebody reads
-SELECT id FROM hr.overview LIMIT 1;
-WITH a AS (SELECT * FROM hr.absences()) SELECT count(*), toms.current_purpose() FROM a;
-SELECT EXISTS (SELECT FROM hr.absences()), toms.current_purpose();
+SELECT id FROM leave.overview LIMIT 1;
+WITH a AS (SELECT * FROM leave.absences()) SELECT count(*), toms.current_purpose() FROM a;
+SELECT EXISTS (SELECT FROM leave.absences()), toms.current_purpose();
 -- in a trigger
-INSERT INTO hr.note VALUES ('rows seen') RETURNING t, toms.current_purpose();
+INSERT INTO leave.note (t) VALUES ('rows seen') RETURNING t, toms.current_purpose();
 -- in a prepared statement, whose plan is kept
-PREPARE kept AS SELECT hr.weeks_paid($1), toms.current_purpose();
+PREPARE kept AS SELECT leave.weeks_paid($1), toms.current_purpose();
 EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17);
 -- before the token has a purpose in force
 RESET toms.purpose;
-SELECT hr.weeks_paid(18), toms.current_purpose() IS NULL;
+SELECT leave.weeks_paid(18), toms.current_purpose() IS NULL;
 COMMIT;
 
 --
@@ -170,27 +171,27 @@ COMMIT;
 --
 BEGIN;
 SELECT set_config('toms.token', :'only_pay', true) \g /dev/null
-SELECT regress.after('SELECT * FROM hr.absences()');
-SELECT hr.weeks_paid(18);
+SELECT regress.after('SELECT * FROM leave.absences()');
+SELECT leave.weeks_paid(18);
 COMMIT;
-SELECT regress.verdict('SELECT * FROM hr.absences()');
+SELECT regress.verdict('SELECT * FROM leave.absences()');
 BEGIN; SELECT set_config('toms.token', :'employee', true) \g /dev/null
-SELECT * FROM hr.absences(); COMMIT;                                                    -- one's own
+SELECT * FROM leave.absences(); COMMIT;                                                    -- one's own
 BEGIN; SELECT set_config('toms.token', :'globex', true) \g /dev/null
-SELECT * FROM hr.absences(); COMMIT;                                                    -- another tenant's
+SELECT * FROM leave.absences(); COMMIT;                                                    -- another tenant's
 -- a token that is swapped while the function runs
 SELECT set_config('test.only_pay', :'only_pay', false) \g /dev/null
 RESET SESSION AUTHORIZATION;
-CREATE FUNCTION hr.swaps() RETURNS text LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION leave.swaps() RETURNS text LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM set_config('toms.token', current_setting('test.only_pay'), true);
-    RETURN regress.verdict('SELECT * FROM hr.absence');
+    RETURN regress.verdict('SELECT * FROM leave.absence');
 END
 $$;
-SELECT toms.bind_purpose('hr.swaps()', 'absence_management');
+SELECT toms.bind_purpose('leave.swaps()', 'absence_management');
 SET SESSION AUTHORIZATION regress_app;
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
-SELECT hr.swaps(); SELECT toms.current_purpose(); COMMIT;
+SELECT leave.swaps(); SELECT toms.current_purpose(); COMMIT;
 
 --
 -- However the function ends, the purpose is the one before
@@ -198,27 +199,27 @@ SELECT hr.swaps(); SELECT toms.current_purpose(); COMMIT;
 BEGIN;
 SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'care';
-SELECT regress.after($$SELECT hr.failing('division')$$);
-SELECT regress.after($$SELECT hr.failing('nested')$$);
-SELECT hr.failing('caught'), toms.current_purpose();
+SELECT regress.after($$SELECT leave.failing('division')$$);
+SELECT regress.after($$SELECT leave.failing('nested')$$);
+SELECT leave.failing('caught'), toms.current_purpose();
 SAVEPOINT s;
-SELECT hr.failing('division');
+SELECT leave.failing('division');
 ROLLBACK TO s;
 SELECT toms.current_purpose();
 SET LOCAL statement_timeout = '100ms';
-SELECT hr.failing('sleep');
+SELECT leave.failing('sleep');
 ROLLBACK TO s;
 SELECT toms.current_purpose();
 SET LOCAL statement_timeout = 0;
-SELECT hr.failing('cancel');
+SELECT leave.failing('cancel');
 ROLLBACK TO s;
 SELECT toms.current_purpose();
-CALL hr.commits();
+CALL leave.commits();
 ROLLBACK TO s;
 SELECT toms.current_purpose();
-SELECT regress.verdict('SELECT * FROM hr.absence');                                     -- refused: in no function
+SELECT regress.verdict('SELECT * FROM leave.absence');                                     -- refused: in no function
 -- a cursor that is left half-read belongs to the function
-SELECT hr.cursor();
+SELECT leave.cursor();
 SELECT toms.current_purpose();
 SELECT regress.verdict('FETCH ALL FROM left_open');
 COMMIT;
@@ -226,16 +227,16 @@ COMMIT;
 BEGIN;
 SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'care';
-DECLARE c CURSOR FOR SELECT hr.absences(18), toms.current_purpose();
+DECLARE c CURSOR FOR SELECT leave.absences(18), toms.current_purpose();
 FETCH c;
 SELECT toms.current_purpose();
 FETCH c;
 CLOSE c;
-SELECT regress.verdict('SELECT * FROM hr.absence');
+SELECT regress.verdict('SELECT * FROM leave.absence');
 COMMIT;
 -- a statement that is begun after an error is the first of its transaction again
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
-SELECT hr.failing('division');
+SELECT leave.failing('division');
 ROLLBACK;
 SELECT toms.current_purpose() IS NULL;
 
@@ -243,26 +244,26 @@ SELECT toms.current_purpose() IS NULL;
 -- Parallel workers have the purpose of the function that they work for
 --
 RESET SESSION AUTHORIZATION;
-CREATE FUNCTION hr.day_sum() RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION leave.day_sum() RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 SET min_parallel_table_scan_size = 0 SET parallel_leader_participation = off AS $$
 DECLARE
     plan text;
     line text;
 BEGIN
-    FOR line IN EXPLAIN (COSTS OFF) SELECT sum(days) FROM hr.absence LOOP
+    FOR line IN EXPLAIN (COSTS OFF) SELECT sum(days) FROM leave.absence LOOP
         plan := concat(plan, line);
     END LOOP;
     IF plan !~ 'Gather' THEN
         RAISE EXCEPTION 'the plan is not a parallel one: %', plan;
     END IF;
-    RETURN (SELECT sum(days) FROM hr.absence);
+    RETURN (SELECT sum(days) FROM leave.absence);
 END
 $$;
-SELECT toms.bind_purpose('hr.day_sum()', 'absence_management');
+SELECT toms.bind_purpose('leave.day_sum()', 'absence_management');
 SET SESSION AUTHORIZATION regress_app;
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'care';
-SELECT hr.day_sum(), toms.current_purpose();
+SELECT leave.day_sum(), toms.current_purpose();
 COMMIT;
 -- nobody makes a frame by hand
 SELECT regress.verdict($$SET toms.frame_place = 1$$);
@@ -274,55 +275,55 @@ SELECT regress.verdict($$ALTER ROLE regress_app SET toms.frame_place = 1$$);
 -- A function that is changed loses its purpose until an officer has looked at it
 --
 SET SESSION AUTHORIZATION regress_owner;
-CREATE OR REPLACE FUNCTION hr.weeks_paid(who integer) RETURNS integer
+CREATE OR REPLACE FUNCTION leave.weeks_paid(who integer) RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT max(a.days) FROM hr.absence a);
+    RETURN (SELECT max(a.days) FROM leave.absence a);
 END
 $$;
 SET client_min_messages = warning;
 SET SESSION AUTHORIZATION regress_app;
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
-SELECT regress.verdict('SELECT hr.weeks_paid(18)');
+SELECT regress.verdict('SELECT leave.weeks_paid(18)');
 SET client_min_messages = error;
 SELECT regress.verdict('EXECUTE kept(18)');                                             -- also by the plan that was kept
 COMMIT;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT function, intact FROM toms.access_functions WHERE NOT intact;
-SELECT toms.bind_purpose('hr.weeks_paid(integer)', 'continued_pay');
+SELECT toms.bind_purpose('leave.weeks_paid(integer)', 'continued_pay');
 SET SESSION AUTHORIZATION regress_app;
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
-SELECT hr.weeks_paid(18); COMMIT;
+SELECT leave.weeks_paid(18); COMMIT;
 -- whom it runs as and what it looks at belong to the definition
 RESET SESSION AUTHORIZATION;
-ALTER FUNCTION hr.weeks_paid(integer) SECURITY DEFINER;
-SELECT intact FROM toms.access_functions WHERE function = 'hr.weeks_paid(integer)'::regprocedure;
-ALTER FUNCTION hr.weeks_paid(integer) SECURITY INVOKER;
-SELECT intact FROM toms.access_functions WHERE function = 'hr.weeks_paid(integer)'::regprocedure;
-ALTER FUNCTION hr.weeks_paid(integer) SET search_path = hr;
-SELECT intact FROM toms.access_functions WHERE function = 'hr.weeks_paid(integer)'::regprocedure;
-ALTER FUNCTION hr.weeks_paid(integer) SET search_path = pg_catalog, pg_temp;
-ALTER FUNCTION hr.weeks_paid(integer) OWNER TO regress_hr;
-SELECT intact FROM toms.access_functions WHERE function = 'hr.weeks_paid(integer)'::regprocedure;
-ALTER FUNCTION hr.weeks_paid(integer) OWNER TO regress_owner;
-ALTER FUNCTION hr.weeks_paid(integer) RENAME TO weeks;
-SELECT function, intact FROM toms.access_functions WHERE function = 'hr.weeks(integer)'::regprocedure;    -- a name is only a name
+ALTER FUNCTION leave.weeks_paid(integer) SECURITY DEFINER;
+SELECT intact FROM toms.access_functions WHERE function = 'leave.weeks_paid(integer)'::regprocedure;
+ALTER FUNCTION leave.weeks_paid(integer) SECURITY INVOKER;
+SELECT intact FROM toms.access_functions WHERE function = 'leave.weeks_paid(integer)'::regprocedure;
+ALTER FUNCTION leave.weeks_paid(integer) SET search_path = leave;
+SELECT intact FROM toms.access_functions WHERE function = 'leave.weeks_paid(integer)'::regprocedure;
+ALTER FUNCTION leave.weeks_paid(integer) SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION leave.weeks_paid(integer) OWNER TO regress_hr;
+SELECT intact FROM toms.access_functions WHERE function = 'leave.weeks_paid(integer)'::regprocedure;
+ALTER FUNCTION leave.weeks_paid(integer) OWNER TO regress_owner;
+ALTER FUNCTION leave.weeks_paid(integer) RENAME TO weeks;
+SELECT function, intact FROM toms.access_functions WHERE function = 'leave.weeks(integer)'::regprocedure;    -- a name is only a name
 
 --
 -- Unbound it is a function like any other, also in plans that were made before
 --
 SET SESSION AUTHORIZATION regress_officer;
-SELECT toms.unbind_purpose('hr.absences(integer)');
-SELECT regress.verdict($$SELECT toms.unbind_purpose('hr.absences(integer)')$$);
+SELECT toms.unbind_purpose('leave.absences(integer)');
+SELECT regress.verdict($$SELECT toms.unbind_purpose('leave.absences(integer)')$$);
 SELECT purpose, action, description FROM toms.purpose_history WHERE action = 'unbind';
 SET SESSION AUTHORIZATION regress_app;
 BEGIN; SELECT set_config('toms.token', :'hr', true) \g /dev/null
 SET LOCAL toms.purpose = 'absence_management';
-SELECT regress.verdict('SELECT * FROM hr.absences()');
+SELECT regress.verdict('SELECT * FROM leave.absences()');
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
-SELECT toms.unprotect('hr.absence', reason => 'end of test');
-DROP SCHEMA hr CASCADE;
+SELECT toms.unprotect(t, reason => 'end of test') FROM unnest('{leave.absence,leave.note}'::regclass[]) t \g /dev/null
+DROP SCHEMA leave CASCADE;
 DROP FUNCTION regress.after(text), regress.cancel();
 TRUNCATE toms.purpose, toms.purpose_history;

@@ -101,7 +101,7 @@ call_executor_start(QueryDesc *query, int eflags)
 static void
 executor_start(QueryDesc *query, int eflags)
 {
-	bool		to_pin = toms_guard_before_start(query);
+	TomsPinning pinning = toms_guard_before_start(query);
 
 	if (!toms_guard_needs_level())
 		call_executor_start(query, eflags);
@@ -119,7 +119,7 @@ executor_start(QueryDesc *query, int eflags)
 		}
 		PG_END_TRY();
 	}
-	toms_guard_after_start(query, to_pin);
+	toms_guard_after_start(query, pinning);
 }
 
 static void
@@ -134,24 +134,24 @@ call_executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 static void
 executor_run(TOMS_EXECUTOR_RUN_PARAMS)
 {
-	TomsLevel	level;
-
 	toms_guard_before_run(query);
 	if (!toms_guard_needs_run_level(query))
-	{
 		call_executor_run(TOMS_EXECUTOR_RUN_ARGS);
-		return;
-	}
-	level = toms_guard_push_run(query);
-	PG_TRY();
+	else
 	{
-		call_executor_run(TOMS_EXECUTOR_RUN_ARGS);
+		TomsLevel	level = toms_guard_push_run(query);
+
+		PG_TRY();
+		{
+			call_executor_run(TOMS_EXECUTOR_RUN_ARGS);
+		}
+		PG_FINALLY();
+		{
+			toms_guard_pop_level(level);
+		}
+		PG_END_TRY();
 	}
-	PG_FINALLY();
-	{
-		toms_guard_pop_level(level);
-	}
-	PG_END_TRY();
+	toms_guard_after_run(query);
 }
 
 static void

@@ -52,6 +52,10 @@ TOMS_REASON(IDENTIFIER_TYPE, "toms_identifier_type", ERRCODE_INSUFFICIENT_PRIVIL
 TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another tenant")
 TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
 
+/* what must not meet in one statement */
+TOMS_REASON(SEPARATED, "toms_separated", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement brings together what is kept separate")
+TOMS_REASON(UNPROTECTED_COPY, "toms_unprotected_copy", ERRCODE_INSUFFICIENT_PRIVILEGE, "data of a special category would be written to a table that is not protected")
+
 /* sealed values */
 TOMS_REASON(SEALED_UNREADABLE, "toms_sealed_unreadable", ERRCODE_INSUFFICIENT_PRIVILEGE, "the sealed value cannot be opened here")
 TOMS_REASON(SEALED_ELSEWHERE, "toms_sealed_elsewhere", ERRCODE_INSUFFICIENT_PRIVILEGE, "the sealed value does not belong here")

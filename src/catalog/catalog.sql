@@ -53,7 +53,7 @@ GRANT SELECT ON toms.tenants TO toms_admin, toms_auditor, toms_operator;
 
 -- categories ----------------------------------------------------------------------
 
-CREATE TABLE toms.category (
+CREATE TABLE toms.category (    -- the first two columns are read by position in catalog/config.c
     category    text COLLATE "C" PRIMARY KEY CHECK (category ~ '^[a-z][a-z0-9_]{0,62}$'),
     article9    boolean NOT NULL,
     description text NOT NULL,
@@ -69,6 +69,9 @@ INSERT INTO toms.category (category, article9, description, shipped) VALUES
     ('billing',    false, 'contract and billing data', true),
     ('location',   false, 'location data', true),
     ('biometric',  true,  'biometric data for identification (Art. 9 GDPR)', true);
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.category
+    FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
+ALTER TABLE toms.category ENABLE ALWAYS TRIGGER invalidate;
 GRANT SELECT ON toms.category TO toms_admin, toms_auditor, toms_operator;
 
 CREATE FUNCTION toms.add_category(category text, description text, article9 boolean DEFAULT false)

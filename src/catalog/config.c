@@ -37,6 +37,8 @@ static const struct
 	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
+	[TOMS_CONFIG_SEPARATION] = {"separation", "separation_relation_other_key", 2, F_OIDEQ},
+	[TOMS_CONFIG_CATEGORY] = {"category", "category_pkey", 1, F_TEXTEQ},
 	[TOMS_CONFIG_PURPOSE] = {"purpose", "purpose_pkey", 1, F_TEXTEQ},
 	[TOMS_CONFIG_KEY_EPOCH] = {"key_epoch", "key_epoch_pkey", 1, F_UUID_EQ},
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
@@ -67,6 +69,15 @@ enum
 	ALIAS_RELATION = 2,
 	ALIAS_CANONICAL,
 	ALIAS_ALIAS
+};
+enum
+{
+	SEPARATION_OTHER = 3,
+	SEPARATION_UNLESS
+};
+enum
+{
+	CATEGORY_ARTICLE9 = 2
 };
 static Oid	oids[TOMS_CONFIG_TABLES];
 static bool read_without_extension = false; /* an answer depends on its absence */
@@ -214,6 +225,30 @@ add_alias(const Datum *values, const bool *nulls, void *answer)
 	alias->alias = get_attnum(alias->relid, NameStr(*DatumGetName(values[ALIAS_ALIAS - 1])));
 }
 
+static void
+add_separation(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsSeparation *separation;
+
+	relation->separations = grow(relation->separations, relation->nseparations, sizeof(TomsSeparation));
+	separation = &relation->separations[relation->nseparations++];
+	separation->other = DatumGetObjectId(values[SEPARATION_OTHER - 1]);
+	separation->purposes = text_array(values[SEPARATION_UNLESS - 1], &separation->npurposes);
+}
+
+static void
+add_category(const Datum *values, const bool *nulls, void *answer)
+{
+	*(bool *) answer |= DatumGetBool(values[CATEGORY_ARTICLE9 - 1]);
+}
+
+static void
+read_category(const char *category, bool *is_special)
+{
+	toms_config_scan(TOMS_CONFIG_CATEGORY, CStringGetTextDatum(category), add_category, is_special);
+}
+
 /*
  * A row label is a policy toms_rows_<category> for a role that bypasses row security: it
  * never applies, but keeps the condition as PostgreSQL keeps expressions, so that renaming,
@@ -282,7 +317,11 @@ toms_config_read(TomsRelation *relation)
 		toms_config_scan(TOMS_CONFIG_PARENT, root, add_parent, relation);
 	if (relation->alias.id)
 		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
+	toms_config_scan(TOMS_CONFIG_SEPARATION, root, add_separation, relation);
 	read_row_labels(relation);
+	read_category(relation->category, &relation->is_special);
+	for (int i = 0; i < relation->nrow_labels; i++)
+		read_category(relation->row_labels[i].category, &relation->is_special);
 	if (relation->nparents > 1)
 		qsort(relation->parents, relation->nparents, sizeof(TomsParent), compare_parents);
 	if (relation->nrow_labels > 1)

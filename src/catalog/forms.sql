@@ -35,3 +35,20 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.s
     FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
 ALTER TABLE toms.subject_alias ENABLE ALWAYS TRIGGER invalidate;
 GRANT SELECT ON toms.subject_alias TO toms_admin, toms_auditor;
+
+-- Tables that no statement may bring together; each pair in both directions.
+CREATE TABLE toms.separation (  -- the first four columns are read by position in catalog/config.c
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relation regclass NOT NULL,
+    other    regclass NOT NULL,
+    unless   text[] NOT NULL CHECK (array_position(unless, NULL) IS NULL),
+    UNIQUE (relation, other)
+);
+SELECT pg_catalog.pg_extension_config_dump('toms.separation',
+    'WHERE (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid = ANY (ARRAY[relation, other]::pg_catalog.oid[])) = 2');
+SELECT pg_catalog.pg_extension_config_dump('toms.separation_id_seq', '');
+COMMENT ON TABLE toms.separation IS 'tables that are kept separate, and the purposes that may bring them together';
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.separation
+    FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
+ALTER TABLE toms.separation ENABLE ALWAYS TRIGGER invalidate;
+GRANT SELECT ON toms.separation TO toms_admin, toms_auditor;

@@ -66,6 +66,14 @@ typedef struct TomsRowLabel
 	char	   *category;
 } TomsRowLabel;
 
+/* A table that no statement may reach beside this one, unless for one of the purposes. */
+typedef struct TomsSeparation
+{
+	Oid			other;
+	int			npurposes;
+	char	  **purposes;
+} TomsSeparation;
+
 /* Whether the row security of a table is what toms made it; kept by slice policy. */
 typedef enum TomsIntact
 {
@@ -95,6 +103,9 @@ typedef struct TomsRelation
 	TomsParent *parents;
 	int			nrow_labels;
 	TomsRowLabel *row_labels;
+	bool		is_special;		/* some of its rows are of a special category (Art. 9 GDPR) */
+	int			nseparations;
+	TomsSeparation *separations;
 	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */
 	int			nsealed;
 	TomsSealedColumn *sealed;

@@ -35,6 +35,8 @@ typedef struct Pin
 	MemoryContextCallback callback;
 	QueryDesc  *query;
 	bool		is_new;			/* has not run yet: it has just been checked */
+	bool		is_running;
+	bool		has_identity;	/* its rows depend on the one below */
 	uint64		changes;		/* what toms_change_count was when the identity was the one below */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
 	char		purpose[NAMEDATALEN];
@@ -220,8 +222,8 @@ refused_temporary(void)
  * security; the view shows the keys of the tenant in force and no more.  It is read by the
  * policies of tables that have such parents, so only a statement that reads one may.
  */
-static bool
-is_lookup(Oid check_as_user, List *rtable)
+bool
+toms_guard_is_lookup(Oid check_as_user, List *rtable)
 {
 	ListCell   *cell;
 
@@ -321,8 +323,53 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 	return true;
 }
 
+/* The statements that called for the one that is being started. */
+static List *
+running_statements(void)
+{
+	List	   *running = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &pins)
+	{
+		const Pin  *pin = dlist_container(Pin, node, iter.cur);
+		TomsRunning *statement;
+
+		if (!pin->is_running)
+			continue;
+		statement = palloc(sizeof(TomsRunning));
+		statement->query = pin->query;
+		statement->purpose = pin->has_identity && pin->purpose[0] ? pin->purpose : NULL;
+		running = lappend(running, statement);
+	}
+	return running;
+}
+
+/* What a statement's accesses are looked at together for; most are not. */
+typedef struct Concern
+{
+	bool		separated;
+	bool		special;		/* reads what must not be copied */
+	bool		open;			/* writes what is not protected */
+	bool		makes_table;
+} Concern;
+
+static void
+note_concern(Concern *concern, const TomsAccess *access)
+{
+	concern->separated |= access->relation->nseparations > 0;
+	concern->special |= access->relation->is_special;
+}
+
 static bool
-check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, bool *pin)
+has_company(const Concern *concern)
+{
+	return concern->separated || (concern->special && (concern->open || concern->makes_table)) ||
+		((concern->special || concern->open || concern->makes_table) && !dlist_is_empty(&pins));
+}
+
+static bool
+check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Concern *concern, bool *pin)
 {
 	bool		fresh = false;
 	ListCell   *cell;
@@ -341,11 +388,14 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, boo
 		if (!fresh)
 			AcceptInvalidationMessages();	/* a permission that has ended, ends now */
 		fresh = true;
-		if (is_lookup(perms.check_as_user, rtable))
+		if (toms_guard_is_lookup(perms.check_as_user, rtable))
 			continue;
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
+		{
+			concern->open |= toms_guard_is_written_open(rte, perms.required);
 			continue;
+		}
 		if (is_referential_integrity())
 			return true;
 		access.verbs = perms.required & TOMS_VERBS;
@@ -356,33 +406,38 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, boo
 			*pin = true;
 		else if (!check_access(&access, refuse, pin))
 			return false;
+		note_concern(concern, &access);
 	}
+	if (has_company(concern))
+		toms_guard_check_company(rtable, perminfos, concern->makes_table, running_statements());
 	return true;
 }
 
 bool
 toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
+	Concern		concern = {false};
 	bool		pin;
 
 	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
 		return true;
-	return check_rtable(rtable, perminfos, false, refuse, &pin);
+	return check_rtable(rtable, perminfos, false, refuse, &concern, &pin);
 }
 
-bool
+TomsPinning
 toms_guard_before_start(QueryDesc *query)
 {
 	PlannedStmt *stmt = query->plannedstmt;
+	Concern		concern = {.makes_table = toms_guard_makes_table(query)};
 	bool		pin = false;
 
 	if (!toms_observe_has_query_ids)
 		toms_observe_enable_query_ids(false);
 	/* a parallel worker's own statement is its leader's, which has been checked */
 	if (!IsParallelWorker() || current.depth > 0)
-		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
+		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
 	checked_rtable = stmt->rtable;
-	return pin;
+	return pin ? TOMS_PIN_IDENTITY : concern.open || concern.makes_table || concern.special || concern.separated ? TOMS_PIN_RUN : TOMS_PIN_NONE;
 }
 
 /*
@@ -433,17 +488,20 @@ take_identity(uint8 principal[TOMS_PRINCIPAL_BYTES], char purpose[NAMEDATALEN])
 }
 
 void
-toms_guard_after_start(QueryDesc *query, bool to_pin)
+toms_guard_after_start(QueryDesc *query, TomsPinning pinning)
 {
 	Pin		   *pin;
 
 	forget_checked();
-	if (!to_pin)
+	if (pinning == TOMS_PIN_NONE)
 		return;
 	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
 	pin->query = query;
 	pin->is_new = true;
-	take_identity(pin->principal, pin->purpose);
+	pin->is_running = false;
+	pin->has_identity = pinning == TOMS_PIN_IDENTITY;
+	if (pin->has_identity)
+		take_identity(pin->principal, pin->purpose);
 	pin->changes = toms_change_count;
 	dlist_push_head(&pins, &pin->node);
 	pin->callback.func = unpin;
@@ -481,30 +539,52 @@ check_identity(Pin *pin)
 static void
 check_again(PlannedStmt *stmt)
 {
+	Concern		concern = {false};
 	bool		pin;
 
-	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &pin);
+	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
 }
 
-void
-toms_guard_before_run(QueryDesc *query)
+static Pin *
+find_pin(const QueryDesc *query)
 {
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &pins)
 	{
-		Pin		   *pin = dlist_container(Pin, node, iter.cur);
+		if (dlist_container(Pin, node, iter.cur)->query == query)
+			return dlist_container(Pin, node, iter.cur);
+	}
+	return NULL;
+}
 
-		if (pin->query != query)
-			continue;
+void
+toms_guard_before_run(QueryDesc *query)
+{
+	Pin		   *pin = find_pin(query);
+
+	if (pin == NULL)
+		return;
+	if (pin->has_identity)
+	{
 		check_identity(pin);
 		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
 		if (!pin->is_new)
 			check_again(query->plannedstmt);
-		pin->is_new = false;
-		return;
 	}
+	pin->is_new = false;
+	pin->is_running = true;
+}
+
+/* After an error the pin is gone, or goes with its statement before another one is started. */
+void
+toms_guard_after_run(QueryDesc *query)
+{
+	Pin		   *pin = find_pin(query);
+
+	if (pin)
+		pin->is_running = false;
 }
 
 /* truncate --------------------------------------------------------------------------- */

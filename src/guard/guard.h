@@ -39,14 +39,23 @@ extern void toms_guard_pop_level(TomsLevel level);
 extern void toms_guard_before_plan(Query *query);
 
 /*
- * Before and after a statement is started.  "before" refuses, or returns whether the
- * statement depends on the context; "after" then pins it to that context.
+ * Before and after a statement is started.  "before" refuses, or returns what is to be
+ * remembered of it while it lives: that its rows depend on the context, to which "after" then
+ * pins it, or just that it may be running when others are started.
  */
-extern bool toms_guard_before_start(QueryDesc *query);
-extern void toms_guard_after_start(QueryDesc *query, bool to_pin);
+typedef enum TomsPinning
+{
+	TOMS_PIN_NONE,
+	TOMS_PIN_RUN,
+	TOMS_PIN_IDENTITY
+} TomsPinning;
 
-/* Before rows are fetched: the context must still be the one the statement is pinned to. */
+extern TomsPinning toms_guard_before_start(QueryDesc *query);
+extern void toms_guard_after_start(QueryDesc *query, TomsPinning pinning);
+
+/* Around each fetch of rows; before: the context must still be the one the statement is pinned to. */
 extern void toms_guard_before_run(QueryDesc *query);
+extern void toms_guard_after_run(QueryDesc *query);
 
 /*
  * For what checks a range table without the executor, COPY for instance.  Returns false

@@ -46,6 +46,21 @@ extern bool toms_guard_is_administrator(void);
 /* Whether an EXPLAIN ANALYZE is running. */
 extern bool toms_guard_is_counting(void);
 
+/* check.c: whether a relation is looked up by a policy, for the rows of its children. */
+extern bool toms_guard_is_lookup(Oid check_as_user, List *rtable);
+
+/* A statement that calls others. */
+typedef struct TomsRunning
+{
+	const QueryDesc *query;
+	const char *purpose;		/* NULL: none was in force, or it does not matter */
+} TomsRunning;
+
+/* combine.c: refuse a statement whose accesses pass one by one and must not meet; "running" call it. */
+extern void toms_guard_check_company(List *rtable, List *perminfos, bool makes_table, List *running);
+extern bool toms_guard_makes_table(const QueryDesc *query);
+extern bool toms_guard_is_written_open(const RangeTblEntry *rte, AclMode required);
+
 /* "what" was done, for the record: verbs, or "truncate", or "ddl". */
 extern void toms_guard_record_administrator(Oid relid, const char *what);
 

@@ -389,9 +389,9 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                   CASE WHEN d.tenant IS NOT NULL THEN format('tenant column %s', d.tenant)
                        ELSE format('tenant of the parent row in %s by column %s', string_agg(p.parent::text, ', ' ORDER BY p.id), d.parent_key) END
                   || CASE WHEN d.null_tenant = 'shared' THEN ' (rows without one are shared)' ELSE '' END,
-                  coalesce(d.subject, '(none)'), d.category)
+                  coalesce(d.subject, '(none)'), d.category) || CASE d.access WHEN 'functions' THEN ', reached through access functions only' ELSE '' END
     FROM toms.describe(explain_form.relation) d LEFT JOIN toms.parent p ON p.child = d.root
-    GROUP BY d.mode, d.tenant, d.parent_key, d.null_tenant, d.subject, d.category;
+    GROUP BY d.mode, d.tenant, d.parent_key, d.null_tenant, d.subject, d.category, d.access;
 $$;
 REVOKE ALL ON FUNCTION toms.explain_form(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.explain_form(regclass) IS 'internal: how a table is protected, as a sentence';
@@ -422,6 +422,10 @@ BEGIN
                    ', categories ' || array_to_string(p.categories, ', '), CASE WHEN p.require_mfa THEN ', with a second factor' END),
             format('SELECT toms.forbid(role => %L, relation => %L);', p.role, root)
      FROM toms.permission p WHERE p.relation = root AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp()) ORDER BY p.id)
+    UNION ALL
+    (SELECT 'separation', s.other::text, 'no statement reaches both' || coalesce(', unless for ' || nullif(array_to_string(s.unless, ', '), ''), ''),
+            format('SELECT toms.unseparate(%L, %L, reason => ''…'');', root, s.other)
+     FROM toms.separation s WHERE s.relation = root ORDER BY s.id)
     UNION ALL
     (SELECT 'sealed', s.* FROM toms.explain_sealed(relation) s ORDER BY s.object COLLATE "C")
     UNION ALL

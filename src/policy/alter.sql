@@ -176,6 +176,7 @@ RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog,
     UPDATE toms.permission p SET valid_until = clock_timestamp(), ended_by = session_user
     WHERE p.relation = forget_namesake.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
     DELETE FROM toms.parent p WHERE p.child = forget_namesake.relation;
+    DELETE FROM toms.separation s WHERE forget_namesake.relation IN (s.relation, s.other);
 $$;
 REVOKE ALL ON FUNCTION toms.forget_namesake(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.forget_namesake(regclass) IS 'internal: end what is declared for a table that is not protected';

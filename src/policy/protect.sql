@@ -4,7 +4,7 @@ CREATE TABLE toms.protection_history (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     relation_name text NOT NULL,
     action        text NOT NULL CHECK (action IN ('protect', 'unprotect', 'add_parent', 'remove_parent', 'add_subject_alias',
-                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows', 'seal_column', 'unseal_column')),
+                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows', 'separate', 'unseparate', 'seal_column', 'unseal_column')),
     mode          text,
     tenant        name,
     subject       name,
@@ -212,6 +212,11 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'the subjects of % are found in %', child, relation USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('SELECT toms.unprotect(%L, reason => ''…''); first, or protect it without subject_alias.', child);
+    END IF;
+    SELECT s.other INTO child FROM toms.separation s WHERE s.relation = unprotect.relation ORDER BY s.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% is kept separate from %', relation, child USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unseparate(%L, %L, reason => ''…'');', relation, child);
     END IF;
     PERFORM toms.check_no_sealed_column(relation);
     PERFORM toms.forbid(p.role, relation) FROM (
