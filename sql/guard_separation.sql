@@ -174,7 +174,7 @@ SELECT count(*) > 0 FROM care.sick_note JOIN work.booking USING (employee);
 INSERT INTO work.open SELECT id FROM care.sick_note;
 COMMIT;
 RESET SESSION AUTHORIZATION;
-SELECT relation, reason, detail FROM toms.would_refuse ORDER BY reason;
+SELECT relation, reason, detail FROM toms.would_refuse ORDER BY reason, relation::text;
 SELECT toms.enforce('care.sick_note');
 
 --

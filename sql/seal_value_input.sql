@@ -19,7 +19,7 @@ CREATE TABLE regress_input.note (id integer PRIMARY KEY, tenant text NOT NULL, p
 CREATE TABLE regress_input.column_type AS
     SELECT attnum - 4 AS number, attname AS name, format_type(atttypid, -1) AS type FROM pg_attribute WHERE attrelid = 'regress_input.note'::regclass AND attnum >= 4;
 GRANT ALL ON regress_input.note, regress_input.column_type TO regress_hr;
-SELECT toms.protect('regress_input.note', tenant => 'tenant', subject => 'person', category => 'health');
+SELECT toms.protect('regress_input.note', tenant => 'tenant', subject => 'person');
 SELECT toms.permit('regress_hr', 'regress_input.note', '{select,insert,update}', '{absence_management}', 'tenant') > 0;
 
 SET SESSION AUTHORIZATION regress_app;
