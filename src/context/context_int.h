@@ -74,7 +74,6 @@ extern const char *toms_settings_purpose(void);
 
 /* Whether toms.environment is "test": an application's tests change tenants in one transaction. */
 extern bool toms_settings_is_test(void);
-
 /* Whether what was set in a transaction still holds: in it, or in a session context. */
 extern bool toms_settings_is_current(LocalTransactionId lxid);
 
@@ -118,5 +117,4 @@ extern const char *toms_context_chosen_purpose(void);
 /* Whether this transaction had a context already; let one of another tenant follow */
 extern bool toms_context_in_transaction(void);
 extern void toms_context_forget_transaction(void);
-
 #endif							/* TOMS_CONTEXT_INT_H */

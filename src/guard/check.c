@@ -1,13 +1,9 @@
 /*
  * check.c - asks the rule for every relation a statement touches, before it starts.
  *
- * Called by hooks.c around the planner and the executor.  Three things live here: the
+ * Called by hooks.c around the planner and the executor.  Two things live here: the
  * levels of execution, which tell PostgreSQL's own referential-integrity queries from
- * what a trigger inside one of them runs; the check of a range table; and the pins, which
- * refuse to fetch from a statement whose context has changed since it was started.
- *
- * A pin lives in its statement's memory context and is taken off the list by a reset
- * callback, so errors and half-read cursors leave nothing behind.
+ * what a trigger inside one of them runs; and the check of a range table.
  */
 #include "guard/guard_int.h"
 
@@ -29,19 +25,6 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 
-typedef struct Pin
-{
-	dlist_node	node;
-	MemoryContextCallback callback;
-	QueryDesc  *query;
-	bool		is_new;			/* has not run yet: it has just been checked */
-	bool		is_running;
-	bool		has_identity;	/* its rows depend on the one below */
-	uint64		changes;		/* what toms_change_count was when the identity was the one below */
-	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
-	char		purpose[NAMEDATALEN];
-} Pin;
-
 /* The last user whom the policies let pass, with privileges for these verbs; kept with the relation. */
 typedef struct TomsPassages
 {
@@ -50,7 +33,6 @@ typedef struct TomsPassages
 	AclMode		verbs;
 } TomsPassages;
 
-static dlist_head pins = DLIST_STATIC_INIT(pins);
 static TomsLevel current;
 
 /* The range table of the statement that is being started: it has been checked. */
@@ -116,8 +98,8 @@ toms_guard_pop_level(TomsLevel level)
 }
 
 /* What has been checked is no more being started, whatever became of it. */
-static void
-forget_checked(void)
+void
+toms_guard_forget_checked(void)
 {
 	checked_rtable = NIL;
 }
@@ -125,14 +107,14 @@ forget_checked(void)
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	forget_checked();
+	toms_guard_forget_checked();
 }
 
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId sub, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		forget_checked();
+		toms_guard_forget_checked();
 }
 
 void
@@ -323,28 +305,6 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 	return true;
 }
 
-/* The statements that called for the one that is being started. */
-static List *
-running_statements(void)
-{
-	List	   *running = NIL;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &pins)
-	{
-		const Pin  *pin = dlist_container(Pin, node, iter.cur);
-		TomsRunning *statement;
-
-		if (!pin->is_running)
-			continue;
-		statement = palloc(sizeof(TomsRunning));
-		statement->query = pin->query;
-		statement->purpose = pin->has_identity && pin->purpose[0] ? pin->purpose : NULL;
-		running = lappend(running, statement);
-	}
-	return running;
-}
-
 /* What a statement's accesses are looked at together for; most are not. */
 typedef struct Concern
 {
@@ -365,7 +325,7 @@ static bool
 has_company(const Concern *concern)
 {
 	return concern->separated || (concern->special && (concern->open || concern->makes_table)) ||
-		((concern->special || concern->open || concern->makes_table) && !dlist_is_empty(&pins));
+		((concern->special || concern->open || concern->makes_table) && toms_guard_has_pins());
 }
 
 static bool
@@ -409,7 +369,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Con
 		note_concern(concern, &access);
 	}
 	if (has_company(concern))
-		toms_guard_check_company(rtable, perminfos, concern->makes_table, running_statements());
+		toms_guard_check_company(rtable, perminfos, concern->makes_table, toms_guard_running());
 	return true;
 }
 
@@ -440,6 +400,16 @@ toms_guard_before_start(QueryDesc *query)
 	return pin ? TOMS_PIN_IDENTITY : concern.open || concern.makes_table || concern.special || concern.separated ? TOMS_PIN_RUN : TOMS_PIN_NONE;
 }
 
+/* A permission may have ended since the last rows were fetched. */
+void
+toms_guard_check_again(PlannedStmt *stmt)
+{
+	Concern		concern = {false};
+	bool		pin;
+
+	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
+}
+
 /*
  * A trigger INSTEAD OF cannot tell a conflict: PostgreSQL would find no key, or raise the error of a
  * duplicate.  ON CONFLICT stands in the statement itself or in its WITH.
@@ -464,127 +434,6 @@ toms_guard_before_plan(Query *query)
 	check_conflict(query);
 	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)
 		check_conflict(castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery));
-}
-
-/* pins ------------------------------------------------------------------------------- */
-
-static void
-unpin(void *pin)
-{
-	dlist_delete(&((Pin *) pin)->node);
-}
-
-static void
-take_identity(uint8 principal[TOMS_PRINCIPAL_BYTES], char purpose[NAMEDATALEN])
-{
-	TomsAsker	asker;
-
-	(void) toms_context_ask(&asker);
-	if (asker.context)
-		memcpy(principal, asker.context->principal, TOMS_PRINCIPAL_BYTES);
-	else
-		memset(principal, 0, TOMS_PRINCIPAL_BYTES);
-	strlcpy(purpose, asker.context && asker.purpose ? asker.purpose : "", NAMEDATALEN);
-}
-
-void
-toms_guard_after_start(QueryDesc *query, TomsPinning pinning)
-{
-	Pin		   *pin;
-
-	forget_checked();
-	if (pinning == TOMS_PIN_NONE)
-		return;
-	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
-	pin->query = query;
-	pin->is_new = true;
-	pin->is_running = false;
-	pin->has_identity = pinning == TOMS_PIN_IDENTITY;
-	if (pin->has_identity)
-		take_identity(pin->principal, pin->purpose);
-	pin->changes = toms_change_count;
-	dlist_push_head(&pins, &pin->node);
-	pin->callback.func = unpin;
-	pin->callback.arg = pin;
-	MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &pin->callback);
-}
-
-static void
-refuse_fetch(TomsReason reason)
-{
-	TomsRefusal refusal = {.reason = reason,.who = toms_context_who(),
-		.detail = "Rows are fetched only in the context that the statement was started in.",
-	.hint = "Set the same context again, or start the statement anew."};
-
-	toms_refuse(&refusal);
-}
-
-/* The count tells of every change; asking first settles it. */
-static void
-check_identity(Pin *pin)
-{
-	TomsReason	reason = toms_context_check();
-	uint8		principal[TOMS_PRINCIPAL_BYTES];
-	char		purpose[NAMEDATALEN];
-
-	if (pin->changes == toms_change_count)
-		return;
-	take_identity(principal, purpose);
-	if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
-		refuse_fetch(reason == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
-	pin->changes = toms_change_count;
-}
-
-/* A permission may have ended since the last rows were fetched. */
-static void
-check_again(PlannedStmt *stmt)
-{
-	Concern		concern = {false};
-	bool		pin;
-
-	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
-}
-
-static Pin *
-find_pin(const QueryDesc *query)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &pins)
-	{
-		if (dlist_container(Pin, node, iter.cur)->query == query)
-			return dlist_container(Pin, node, iter.cur);
-	}
-	return NULL;
-}
-
-void
-toms_guard_before_run(QueryDesc *query)
-{
-	Pin		   *pin = find_pin(query);
-
-	if (pin == NULL)
-		return;
-	if (pin->has_identity)
-	{
-		check_identity(pin);
-		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
-			refuse_fetch(TOMS_CONTEXT_EXPIRED);
-		if (!pin->is_new)
-			check_again(query->plannedstmt);
-	}
-	pin->is_new = false;
-	pin->is_running = true;
-}
-
-/* After an error the pin is gone, or goes with its statement before another one is started. */
-void
-toms_guard_after_run(QueryDesc *query)
-{
-	Pin		   *pin = find_pin(query);
-
-	if (pin)
-		pin->is_running = false;
 }
 
 /* truncate --------------------------------------------------------------------------- */

@@ -56,6 +56,16 @@ typedef struct TomsRunning
 	const char *purpose;		/* NULL: none was in force, or it does not matter */
 } TomsRunning;
 
+/* pin.c: the statements that called for the one that is being started; whether any is remembered */
+extern List *toms_guard_running(void);
+extern bool toms_guard_has_pins(void);
+
+/* check.c: a permission may have ended since the last rows were fetched. */
+extern void toms_guard_check_again(PlannedStmt *stmt);
+
+/* check.c: what has been checked is no more being started, whatever became of it. */
+extern void toms_guard_forget_checked(void);
+
 /* combine.c: refuse a statement whose accesses pass one by one and must not meet; "running" call it. */
 extern void toms_guard_check_company(List *rtable, List *perminfos, bool makes_table, List *running);
 extern bool toms_guard_makes_table(const QueryDesc *query);
