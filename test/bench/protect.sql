@@ -19,3 +19,6 @@ SELECT count(toms.permit('bench_hr', relation, '{select}', '{absence_management}
 FROM toms.protected_tables \g /dev/null
 SELECT toms.permit('bench_employee', relation, '{select}', '{absence_management}', scope => 'own')
 FROM unnest('{toms_subject.absence,toms_subject.booking}'::regclass[]) relation \g /dev/null
+
+SELECT toms.add_purpose('absence_management', description => 'absences', legal_basis => 'Art. 6(1)(b) GDPR') \g /dev/null
+SELECT toms.bind_purpose('toms_tenant.access(bigint)', 'absence_management') \g /dev/null

@@ -134,6 +134,7 @@ start_with() {
 	fi
 	pg_ctl -D "$box/with" -m fast stop >/dev/null
 	start with 5441 toms
+	as_dba 5441 -f "$here/functions.sql"
 	as_dba 5441 -f "$here/protect.sql"
 }
 
@@ -149,6 +150,8 @@ start_others() {
 	cp -a "$box/without" "$box/loaded"
 	start loaded 5442 toms
 	start without 5443
+	as_dba 5442 -f "$here/functions.sql"
+	as_dba 5443 -f "$here/functions.sql"
 	as_dba 5442 -o /dev/null -c 'CREATE EXTENSION toms' -c "SELECT toms.protect('plain.team', tenant => 'tenant_id')"
 }
 

@@ -58,6 +58,10 @@ static const Variant not_loaded = {"server without toms", "bench_hand", "plain",
 #define NOTE_POINT "SELECT n.* " NOTES " WHERE n.id = $1 {AND a.tenant_id = :tenant}"
 #define NOTES_OF_ONE "SELECT n.* " NOTES " WHERE n.absence_id = $1 {AND a.tenant_id = :tenant}"
 #define ALL_NOTES "SELECT count(*), sum(length(n.body)) " NOTES " {WHERE a.tenant_id = :tenant}"
+#define CALLS(name) \
+	"SELECT " name "(1) + " name "(2) + " name "(3) + " name "(4) + " name "(5) + " name "(6) + " name "(7)" \
+	" + " name "(8) + " name "(9) + " name "(10) + " name "(11) + " name "(12) + " name "(13) + " name "(14)" \
+	" + " name "(15) + " name "(16) + " name "(17) + " name "(18) + " name "(19) + " name "(20) AS total"
 #define PAGE "SELECT id, subject_id, day, kind FROM absence {WHERE tenant_id = :tenant} ORDER BY id LIMIT 500"
 
 /* values of $1 */
@@ -130,6 +134,12 @@ const Shape shapes[] = {
 	.transactions = true,.operations = 50,.patience = 4,.measures = LIBRARY_ALONE(0.99)},
 	{.name = "unprotected: aggregate",.sql = BY_KIND,
 	.operations = 1,.patience = 2,.measures = LIBRARY_ALONE(0.99)},
+
+	/* twenty calls of a function that is not bound, and of one that is: at most 2 microseconds more a call */
+	{.name = "unprotected: 20 function calls, prepared",.sql = CALLS("plus_one"),
+	.operations = 200,.patience = 4,.measures = LIBRARY_ALONE(0.98)},
+	{.name = "20 calls of an access function, prepared",.sql = CALLS("access"),.person = &average,
+	.operations = 100,.measures = { {&hand}, {&tenant} }},
 
 	/* a plan that somebody else has left in the session: at most 1.5 times one's own */
 	{.name = "page, small tenant after large",.sql = PAGE,.person = &small,.other = &large,.options = GENERIC,
