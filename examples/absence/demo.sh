@@ -105,6 +105,8 @@ cast_actors() {
 	who booking acme 17 employee 'absence_management employer_duties'
 	who hr acme 3 hr absence_management
 	who planner acme 3 hr staff_planning
+	who clerk acme 3 hr 'absence_management continued_pay'
+	who evaluator acme 3 hr performance_evaluation
 	who rival nordlicht 100 hr absence_management
 	who admin acme 1 administrator employer_duties '"amr":["pwd","mfa"]'
 	who hasty_admin acme 1 administrator employer_duties '"amr":["pwd"]'
@@ -291,7 +293,7 @@ SQL
 try hr "A row is moved into another tenant's data" toms_row_other_tenant <<'SQL'
 UPDATE hr.absence SET tenant_id = 'nordlicht' WHERE absence_id = 379;
 SQL
-try planner 'The same clerk, now planning staff, wants to know who is often ill' toms_purpose_not_permitted <<'SQL'
+try planner 'The same clerk, now planning staff, wants to know who is often ill' toms_purpose_aggregate <<'SQL'
 SELECT employee_id, count(*) FROM hr.absence WHERE toms.reveal(sick)
 GROUP BY employee_id;
 SQL
@@ -332,7 +334,7 @@ SET sick = (SELECT sick FROM hr.absence
             WHERE employee_id = 18 AND NOT toms.reveal(sick) LIMIT 1)
 WHERE absence_id = 379;
 SQL
-try planner 'The clerk, planning staff, has kept a value of employee 18 from an export' toms_purpose_not_permitted <<SQL
+try planner 'The clerk, planning staff, has kept a value of employee 18 from an export' toms_purpose_aggregate <<SQL
 SELECT toms.reveal('$stolen'::toms.health_flag);
 SQL
 try employee 'Employee 17 has found it on the printer; she may open her own' toms_row_other_subject <<SQL
@@ -472,6 +474,46 @@ SQL
 try nobody "The application's log-in, which carries injected SQL, tries the same" 42501 <<'SQL'
 SELECT toms.enter(tenant => 'acme', subject => 'payroll', role => 'hr',
                   purpose => 'continued_pay');
+SQL
+
+chapter 'What for: purposes'
+
+try hr 'HR joins who was ill with who worked when' toms_separated <<'SQL'
+SELECT b.employee_id, b.booked_on, toms.reveal(a.sick) FROM work.time_booking b
+JOIN hr.absence a ON a.employee_id = b.employee_id
+                 AND b.booked_on BETWEEN a.first_day AND a.last_day;
+SQL
+try hr 'It asks with a sub-select' toms_separated <<'SQL'
+SELECT count(*) FROM work.time_booking WHERE employee_id IN (SELECT employee_id FROM hr.absence);
+SQL
+try clerk 'For continued pay it needs both' '1 row' <<'SQL'
+SET LOCAL toms.purpose = 'continued_pay';
+SELECT count(*) AS worked_while_ill, count(DISTINCT b.employee_id) AS employees FROM work.time_booking b
+JOIN hr.absence a USING (tenant_id, employee_id)
+WHERE b.booked_on BETWEEN a.first_day AND a.last_day AND toms.reveal(a.sick);
+SQL
+try hr 'It sets the list of the ill aside, in a table of its own' toms_unprotected_copy <<'SQL'
+CREATE TEMP TABLE ill AS SELECT employee_id, first_day FROM hr.absence WHERE toms.reveal(sick);
+SQL
+try dba 'Somebody wants a report on performance: sick days count' toms_purpose_excluded <<'SQL'
+SELECT toms.permit('hr', 'hr.absence', '{select}', '{performance_evaluation}', scope => 'tenant');
+SQL
+try evaluator 'The application signs a token for it nevertheless' toms_purpose_excluded <<'SQL'
+SELECT employee_id, count(*) FROM hr.absence WHERE toms.reveal(sick) GROUP BY employee_id;
+SQL
+try clerk 'Absences are at hand; days of continued pay come from the function that is there for it' '1 row' <<'SQL'
+SET LOCAL toms.purpose = 'absence_management';
+SELECT count(*) AS absences, hr.sick_days(17, 2025), toms.current_purpose()
+FROM hr.absence WHERE employee_id = 17;
+SQL
+try deploy 'A developer makes the function answer more' 'CREATE FUNCTION' <<'SQL'
+CREATE OR REPLACE FUNCTION hr.sick_days(employee integer, year integer) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(sum(last_day - first_day + 1), 0) FROM hr.absence WHERE toms.reveal(sick)
+$$;
+SQL
+try dba 'It has lost its purpose until an officer has looked at it' '= f' <<'SQL'
+SELECT intact FROM toms.access_functions;
 SQL
 
 chapter 'A new table: observe, then enforce'

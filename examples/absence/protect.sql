@@ -27,7 +27,11 @@ SELECT toms.add_tenant(tenant, name => name, country => country) FROM (VALUES
     ('vogelwiese', 'Apotheke an der Vogelwiese e. K.', 'DE'),
     ('zeitraum', 'Zeitraum Architekten PartG mbB', 'DE')) c (tenant, name, country) \g /dev/null
 
--- 2. The tables. Partitions, present and future, are protected with their parent. What an
+-- 2. The purposes: what the agreement allows, each with its legal basis, and what it rules
+--    out. Nothing can permit the latter.
+SELECT toms.load_purposes('absence');
+
+-- 3. The tables. Partitions, present and future, are protected with their parent. What an
 --    absence was for may be an illness: its table holds health data, and its sealed columns
 --    are bound to tenant and person of their row.
 SELECT toms.protect('hr.company', tenant => 'tenant_id', category => 'billing');
@@ -36,26 +40,31 @@ SELECT toms.protect('hr.employee', tenant => 'tenant_id', subject => 'employee_i
 SELECT toms.protect('hr.absence', tenant => 'tenant_id', subject => 'employee_id', category => 'health');
 SELECT toms.protect('work.time_booking', tenant => 'tenant_id', subject => 'employee_id');
 
--- 3. Employees: rows of their own. They ask for leave and report that they are ill
+-- 4. Employees: rows of their own. They ask for leave and report that they are ill
 --    (absence_management) and book their working time (employer_duties).
 SELECT toms.permit('employee', 'hr.employee', '{select}', '{absence_management,employer_duties}', scope => 'own');
 SELECT toms.permit('employee', 'hr.absence', '{select,insert}', '{absence_management}', scope => 'own');
 SELECT toms.permit('employee', 'work.time_booking', '{select,insert}', '{employer_duties}', scope => 'own');
 
--- 4. HR: rows of its tenant. Who was ill is seen to manage absences and to keep paying
---    (§ 3 EFZG), not to plan staff; working time is seen for the employer's duties alone.
+-- 5. HR: rows of its tenant. Who was ill is seen to manage absences and to keep paying
+--    (§ 3 EFZG), not to plan staff; working time to see that nobody is away and at work.
 --    Who may select a row for a purpose may also reveal what is sealed in it.
-SELECT toms.permit('hr', 'hr.employee', '{select}', '{absence_management,continued_pay,staff_planning,employer_duties}', scope => 'tenant');
-SELECT toms.permit('hr', 'hr.department', '{select}', '{absence_management,continued_pay,staff_planning,employer_duties}', scope => 'tenant');
+SELECT toms.permit('hr', 'hr.employee', '{select}', '{absence_management,continued_pay,employer_duties}', scope => 'tenant');
+SELECT toms.permit('hr', 'hr.department', '{select}', '{absence_management,continued_pay,employer_duties}', scope => 'tenant');
 SELECT toms.permit('hr', 'hr.absence', '{select,insert,update}', '{absence_management}', scope => 'tenant');
 SELECT toms.permit('hr', 'hr.absence', '{select}', '{continued_pay}', scope => 'tenant');
-SELECT toms.permit('hr', 'work.time_booking', '{select}', '{employer_duties}', scope => 'tenant');
+SELECT toms.permit('hr', 'work.time_booking', '{select}', '{absence_management,continued_pay,employer_duties}', scope => 'tenant');
 
--- 5. Administrators: the staff list, with a second factor. No absence.
+-- 6. Administrators: the staff list, with a second factor. No absence.
 SELECT toms.permit('administrator', 'hr.company', '{select}', '{employer_duties}', scope => 'tenant');
 SELECT toms.permit('administrator', 'hr.department', '{select,insert,update,delete}', '{employer_duties}', scope => 'tenant', require_mfa => true);
 SELECT toms.permit('administrator', 'hr.employee', '{select,insert,update}', '{employer_duties}', scope => 'tenant', require_mfa => true);
 
--- 6. The payroll job has no user whose token it could pass on: it may enter, as HR, for
+-- 7. Who was ill and who worked when do not meet, but to keep paying. How long somebody was
+--    ill in a year is for that purpose too: a function answers it, whatever HR does besides.
+SELECT toms.separate('hr.absence', 'work.time_booking', unless => '{continued_pay}');
+SELECT toms.bind_purpose('hr.sick_days(integer,integer)', 'continued_pay');
+
+-- 8. The payroll job has no user whose token it could pass on: it may enter, as HR, for
 --    the tenants that ordered it.
 SELECT toms.allow_enter('absence_job', tenants => '{acme,bergblick}', roles => '{hr}');

@@ -104,6 +104,14 @@ CREATE POLICY not_ones_own ON hr.absence AS RESTRICTIVE FOR UPDATE
     USING (true)
     WITH CHECK (employee_id::text IS DISTINCT FROM toms.current_subject());
 
+-- Calendar days of illness in a year, for continued pay (§ 3 EFZG: six weeks). It fixes its
+-- search_path and takes no text to run, so that it can be bound to that purpose.
+CREATE FUNCTION hr.sick_days(employee integer, year integer) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(sum(last_day - first_day + 1), 0) FROM hr.absence
+    WHERE employee_id = employee AND extract(year FROM first_day) = year AND toms.reveal(sick)
+$$;
+
 -- working time -------------------------------------------------------------------------
 
 CREATE TABLE work.time_booking (

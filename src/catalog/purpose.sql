@@ -146,7 +146,7 @@ BEGIN
         legal_basis => 'Art. 6(1)(b),(c), 9(2)(b) GDPR; §§ 26(3), 22(2) BDSG');
     PERFORM toms.add_purpose('continued_pay', description => 'continued pay during sickness',
         legal_basis => 'Art. 6(1)(c), 9(2)(b) GDPR; § 26(3) BDSG; §§ 3, 5 EFZG');
-    PERFORM toms.add_purpose('labour_law_duties', description => 'duties of the employer under labour and social law',
+    PERFORM toms.add_purpose('employer_duties', description => 'duties of the employer under labour and social law',
         legal_basis => 'Art. 6(1)(c), 9(2)(b) GDPR; § 26(3) BDSG; § 167(2) SGB IX');
     PERFORM toms.add_purpose('staff_planning', description => 'planning of staff by groups of five and more',
         legal_basis => 'Art. 6(1)(f), 89(1) GDPR', granularity => 'aggregate', min_group => 5);
