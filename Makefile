@@ -91,6 +91,10 @@ bench-seal:
 mutants:
 	test/sandbox.sh make -s check-mutants
 
+# Regression tests under valgrind; takes an hour or two, REGRESS='base keyring' some minutes.
+memcheck:
+	test/sandbox.sh make -s check-memcheck REGRESS='$(REGRESS)'
+
 # The targets below are run in the copy: they install into the PostgreSQL of PG_CONFIG and
 # start servers of their own.
 check-build:
@@ -117,6 +121,9 @@ check-fuzz:
 		test/fuzz/envelope.c src/seal/envelope.c src/base/crypto.c -lsodium -o test-output/fuzz/envelope
 	cd test-output/fuzz && mkdir -p corpus && \
 		./envelope -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -use_value_profile=1 -dict='$(CURDIR)/test/fuzz/envelope.dict' -print_final_stats=1 corpus
+
+check-memcheck: check-build
+	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
 check-mutants: check-build
 	test/mutants.sh
@@ -152,7 +159,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants \
+.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-all \
 	check-build check-lint check-regress check-isolation check-tap check-demo
 
