@@ -8,9 +8,8 @@
 #     memcheck.sh COMMAND...                  with a PostgreSQL whose programs may be replaced
 #
 # A finding counts if a function of toms was at work and it is not one that PostgreSQL has by itself
-# (test/valgrind.supp). Debian
-# builds PostgreSQL without marks for valgrind, so a read of freed palloc() memory inside a block
-# that malloc() still holds is not seen.
+# (test/valgrind.supp). Debian builds PostgreSQL without marks for valgrind, so a read of freed
+# palloc() memory inside a block that malloc() still holds is not seen.
 set -euo pipefail
 
 bin=$("${PG_CONFIG:-pg_config}" --bindir)
