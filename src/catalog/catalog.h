@@ -36,6 +36,9 @@ extern bool toms_catalog_is_installed(void);
 /* ends_at: when an active tenant ends; DT_NOEND: that is not known. */
 extern TomsTenantState toms_catalog_tenant(const char *tenant, TimestampTz *ends_at);
 
+/* Whether a tenant has enabled an optional category. */
+extern bool toms_catalog_enabled(const char *tenant, const char *category);
+
 /* The tables of schema toms that are read from C, by their indexes. */
 typedef enum TomsConfigTable
 {
@@ -43,6 +46,7 @@ typedef enum TomsConfigTable
 	TOMS_CONFIG_PERMISSION,
 	TOMS_CONFIG_PARENT,
 	TOMS_CONFIG_SUBJECT_ALIAS,
+	TOMS_CONFIG_ENABLED_CATEGORY,
 	TOMS_CONFIG_KEY_EPOCH,
 	TOMS_CONFIG_KEY_EPOCHS_OF_TENANT,
 	TOMS_CONFIG_TABLES
@@ -72,6 +76,10 @@ extern void toms_catalog_forget(void);
 
 /* Label grammar: "key" or "key=value", separated by commas; value is palloc'd. */
 extern bool toms_label_get(const char *label, const char *key, char **value);
+
+/* The words of TomsFreeText; parse returns -1 for any other. */
+extern int	toms_free_text_parse(const char *word);
+extern const char *toms_free_text_word(TomsFreeText free_text);
 
 /* Checks that a SECURITY LABEL FOR toms may be set, before it is written. */
 extern void toms_label_check(const ObjectAddress *object, const char *label);

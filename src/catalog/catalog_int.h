@@ -18,6 +18,9 @@ extern void toms_config_read(TomsRelation *relation);
 /* Columns of sealed types, with or without a label, into the current memory context. */
 extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
 
+/* Forget which categories are enabled. */
+extern void toms_enabled_forget(void);
+
 /* Forget the types' OIDs. */
 extern void toms_sealed_forget(void);
 

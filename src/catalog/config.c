@@ -37,6 +37,7 @@ static const struct
 	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
+	[TOMS_CONFIG_ENABLED_CATEGORY] = {"enabled_category", "enabled_category_tenant_idx", 2, F_TEXTEQ},
 	[TOMS_CONFIG_KEY_EPOCH] = {"key_epoch", "key_epoch_pkey", 1, F_UUID_EQ},
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
 };

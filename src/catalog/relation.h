@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "catalog/column.h"
 #include "catalog/sealed.h"
 #include "datatype/timestamp.h"
 #include "nodes/parsenodes.h"
@@ -89,6 +90,7 @@ typedef struct TomsRelation
 	bool		shares_null_tenant; /* every tenant reads rows without one */
 	bool		shares_rows;	/* the same, or children of such rows */
 	char		category[NAMEDATALEN];
+	TomsFreeText free_text;
 	TomsAlias	alias;
 	int			nparents;
 	TomsParent *parents;
@@ -97,6 +99,8 @@ typedef struct TomsRelation
 	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */
 	int			nsealed;
 	TomsSealedColumn *sealed;
+	int			noptional;
+	TomsOptionalColumn *optional;	/* in the order of the columns */
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;
