@@ -21,6 +21,7 @@
 #include "context/context.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "parser/parse_type.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
@@ -227,12 +228,23 @@ check_retype(Oid relid, const AlterTableCmd *command)
 		check_column_of(relid, command->name, type, false);
 }
 
+/* The column that a command makes NOT NULL, in either way that PostgreSQL has to write it; or NULL. */
+static const char *
+made_not_null(const AlterTableCmd *command)
+{
+	Constraint *constraint = command->subtype == AT_AddConstraint ? castNode(Constraint, command->def) : NULL;
+
+	if (constraint && constraint->contype == CONSTR_NOTNULL && constraint->keys)
+		return strVal(linitial(constraint->keys));
+	return command->subtype == AT_SetNotNull ? command->name : NULL;
+}
+
 /* A column for a file was there before; that nobody can leave it out would be new. */
 static void
 check_not_null(Oid relid, const char *column)
 {
 	const TomsRelation *relation = choosy_relation(relid);
-	AttrNumber	number = relation ? get_attnum(relid, column) : InvalidAttrNumber;
+	AttrNumber	number = relation && column ? get_attnum(relid, column) : InvalidAttrNumber;
 
 	if (number != InvalidAttrNumber && holds_file(get_atttype(relid, number)))
 		check_column(relation, column, get_atttype(relid, number), true);
@@ -251,8 +263,7 @@ toms_minimise_before_alter(Oid relid, const AlterTableStmt *alter)
 
 		if (command->subtype == AT_AlterColumnType)
 			check_retype(relid, command);
-		else if (command->subtype == AT_SetNotNull)
-			check_not_null(relid, command->name);
+		check_not_null(relid, made_not_null(command));
 	}
 }
 

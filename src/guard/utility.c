@@ -156,12 +156,12 @@ stops_sealing(const AlterTableCmd *command)
 static void
 check_rule(RuleStmt *rule)
 {
-	Oid			relid = relation_named(rule->relation);
+	Oid			relid = relation_locked(rule->relation, AccessExclusiveLock);
 	TomsRefusal refusal = {.reason = TOMS_RULE,.relid = relid,.who = toms_context_who(),
 		.detail = "It would run with every statement on the table.",
 	.hint = "Use a trigger; or an administrator with toms.reason set makes the rule."};
 
-	if (!is_enforced(relid) || !toms_owns_relation(relid, GetUserId()))
+	if (!is_enforced(relid))
 		return;
 	if (!toms_guard_administrator_at_work())
 		toms_refuse(&refusal);

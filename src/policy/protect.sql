@@ -254,7 +254,7 @@ COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a t
 CREATE VIEW toms.protected_tables AS
     SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root,
            (SELECT pg_catalog.array_agg(DISTINCT p.parent::text) FROM toms.parent p WHERE p.child OPERATOR(pg_catalog.=) d.root) AS parents,
-           d.parent_key, d.null_tenant
+           d.parent_key, d.null_tenant, d.free_text
     FROM pg_catalog.pg_seclabel l
     JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
     WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
