@@ -18,7 +18,8 @@ SCRIPT    = sql/extension/toms--$(EXTVERSION).sql
 DATA       = $(wildcard sql/extension/toms--*--*.sql)
 DATA_built = $(SCRIPT)
 
-REGRESS   = $(foreach s,$(SLICES),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))
+# of all slices in turn; what they have in common is taken down last
+REGRESS   = $(filter-out guard_teardown,$(foreach s,$(SLICES),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))) guard_teardown
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extension=toms
 ifndef NO_TAP

@@ -68,7 +68,7 @@ BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
 SELECT * FROM guard.absence ORDER BY id;                       -- ok: rows 1, 2 and 3
 INSERT INTO guard.absence VALUES (6, 'acme', 19, 8) RETURNING id;  -- ok
-UPDATE guard.absence SET hours = hours + 1 RETURNING id;       -- ok: rows 1, 2, 3 and 6
+UPDATE guard.absence SET hours = hours + 1 WHERE true RETURNING id;       -- ok: rows 1, 2, 3 and 6
 ROLLBACK;
 
 --
@@ -232,12 +232,12 @@ ROLLBACK;
 --
 BEGIN;
 SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management');
-SELECT guard.fields('UPDATE guard.absence SET hours = 0');
-UPDATE guard.absence SET hours = 0;                            -- refused: toms_verb_not_permitted
+SELECT guard.fields('UPDATE guard.absence SET hours = 0 WHERE true');
+UPDATE guard.absence SET hours = 0 WHERE true;                 -- refused: toms_verb_not_permitted
 ROLLBACK;
 BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
-DELETE FROM guard.absence;                                     -- refused: toms_verb_not_permitted
+DELETE FROM guard.absence WHERE true;                          -- refused: toms_verb_not_permitted
 ROLLBACK;
 
 --
@@ -364,8 +364,8 @@ SELECT * FROM guard.absence;                                   -- ok: no rows
 SELECT count(*) FROM guard.absence WHERE id = 1 OR 1 = 1;      -- ok: 0
 SELECT toms.explain_access('guard.absence', 'select');
 SELECT guard.fields($$INSERT INTO guard.absence VALUES (9, 'acme', 17, 8)$$);  -- refused: writing needs a context
-SELECT guard.fields('UPDATE guard.absence SET hours = 0');                     -- refused
-SELECT guard.fields('DELETE FROM guard.absence');                              -- refused
+SELECT guard.fields('UPDATE guard.absence SET hours = 0 WHERE true');          -- refused
+SELECT guard.fields('DELETE FROM guard.absence WHERE true');                   -- refused
 SELECT guard.fields('SELECT * FROM guard.absence FOR UPDATE');                 -- refused
 BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'performance_evaluation');

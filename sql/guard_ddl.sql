@@ -83,10 +83,13 @@ SELECT kind, object FROM toms.explain_protection('ddl.older') WHERE kind LIKE 'l
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict('CREATE OR REPLACE FUNCTION ddl.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS ''SELECT $1''');  -- refused
 
--- a rule of the owner's sees what the statement sees
+-- a rule is an administrator's, and sees what the statement sees
 CREATE TABLE ddl.seen (tenant text, id integer);
-CREATE RULE watch AS ON UPDATE TO ddl.note DO ALSO INSERT INTO ddl.seen SELECT n.tenant, n.id FROM ddl.note n;
+CREATE RULE watch AS ON UPDATE TO ddl.note DO ALSO INSERT INTO ddl.seen SELECT n.tenant, n.id FROM ddl.note n;      -- refused
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'test';
+CREATE RULE watch AS ON UPDATE TO ddl.note DO ALSO INSERT INTO ddl.seen SELECT n.tenant, n.id FROM ddl.note n;
+RESET toms.reason;
 SELECT toms.permit('regress_hr', 'ddl.note', '{update}', '{audit}', scope => 'tenant') > 0 AS permitted;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN;

@@ -173,12 +173,12 @@ INSERT INTO guard.form (form, statement) VALUES
     ('insert returning',         'INSERT INTO guard.absence (id, tenant, employee) VALUES (5, toms.current_tenant(), 99) RETURNING whose'),
     ('insert select returning',  'INSERT INTO guard.absence (id, tenant, employee) SELECT id + 10, tenant, employee FROM guard.absence RETURNING whose'),
     ('on conflict returning',    'INSERT INTO guard.absence (id, tenant, employee) SELECT id, tenant, 99 FROM guard.absence ON CONFLICT (id) DO UPDATE SET hours = 1 RETURNING whose'),
-    ('update returning',         'UPDATE guard.absence SET hours = 1 RETURNING whose'),
+    ('update returning',         'UPDATE guard.absence SET hours = 1 WHERE true RETURNING whose'),
     ('update from returning',    'UPDATE guard.absence a SET hours = 1 FROM guard.absence b WHERE a.id = b.id RETURNING b.whose'),
-    ('delete returning',         'DELETE FROM guard.absence RETURNING whose'),
+    ('delete returning',         'DELETE FROM guard.absence WHERE true RETURNING whose'),
     ('delete using returning',   'DELETE FROM guard.plain p USING guard.absence a WHERE a.employee = p.employee RETURNING a.whose'),
-    ('cte that updates',         'WITH u AS (UPDATE guard.absence SET hours = 1 RETURNING whose) SELECT whose FROM u'),
-    ('cte that deletes',         'WITH d AS (DELETE FROM guard.absence RETURNING whose) SELECT whose FROM d'),
+    ('cte that updates',         'WITH u AS (UPDATE guard.absence SET hours = 1 WHERE true RETURNING whose) SELECT whose FROM u'),
+    ('cte that deletes',         'WITH d AS (DELETE FROM guard.absence WHERE true RETURNING whose) SELECT whose FROM d'),
     ('other table written',      'INSERT INTO guard.plain SELECT employee, whose FROM guard.absence RETURNING said AS whose'),
     ('table_to_xml',             'SELECT unnest(xpath(''//whose/text()'', table_to_xml(''guard.absence'', true, false, '''')))::text AS whose'),
     ('query_to_xml',             'SELECT unnest(xpath(''//whose/text()'', query_to_xml(''SELECT whose FROM guard.absence'', true, false, '''')))::text AS whose'),
@@ -332,7 +332,7 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN;
 SELECT toms.enter('globex', '90', 'regress_hr', 'absence_management');
 INSERT INTO guard.plain VALUES (99, 'y');                      -- ok
-UPDATE guard.absence SET hours = 8;                            -- ok
+UPDATE guard.absence SET hours = 8 WHERE true;                 -- ok
 ROLLBACK;
 INSERT INTO guard.plain VALUES (99, 'y');                      -- refused: its trigger reads guard.absence
 RESET SESSION AUTHORIZATION;
@@ -348,7 +348,7 @@ SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
 COPY (SELECT whose FROM guard.absence ORDER BY id) TO STDOUT;  -- ok
 COPY guard.absence (id, tenant, employee) TO STDOUT;           -- ok
 COPY guard.booking_1 (id, tenant, employee) TO STDOUT;         -- ok
-COPY (UPDATE guard.absence SET hours = 8 RETURNING whose) TO STDOUT;  -- ok
+COPY (UPDATE guard.absence SET hours = 8 WHERE true RETURNING whose) TO STDOUT;  -- ok
 \copy guard.absence (id, tenant, employee) from /dev/null      -- refused by PostgreSQL under row security
 ROLLBACK;
 COPY (SELECT whose FROM guard.absence) TO STDOUT;              -- refused
@@ -388,7 +388,7 @@ EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT whose FROM guard.ab
 COMMIT;
 EXPLAIN (COSTS OFF) SELECT whose FROM guard.absence;           -- refused
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT whose FROM guard.absence;  -- refused
-EXPLAIN (COSTS OFF) DELETE FROM guard.absence;                 -- refused
+EXPLAIN (COSTS OFF) DELETE FROM guard.absence WHERE true;      -- refused
 
 --
 -- Copies: CREATE TABLE AS, SELECT INTO, materialized views
@@ -445,7 +445,7 @@ INSERT INTO guard.absence (id, tenant, employee) SELECT id + 20, tenant, employe
 INSERT INTO guard.ruled_view VALUES (30, 'acme', 31);                                                  -- ok: by its rule
 INSERT INTO guard.absence (id, tenant, employee) VALUES (10, 'acme', 99) ON CONFLICT DO NOTHING;       -- ok: nothing
 INSERT INTO guard.absence (id, tenant, employee) VALUES (10, 'acme', 99) ON CONFLICT (id) DO UPDATE SET hours = 10;  -- ok
-UPDATE guard.absence SET hours = hours + 1;                                                            -- ok: acme's
+UPDATE guard.absence SET hours = hours + 1 WHERE true;                                                 -- ok: acme's
 UPDATE guard.absence a SET hours = 3 FROM guard.booking b WHERE a.employee = b.employee;               -- ok: acme's 17 and 18
 DELETE FROM guard.absence a USING guard.plain p WHERE a.employee = p.employee AND a.id > 20;           -- ok: 21 and 22
 MERGE INTO guard.absence a USING guard.plain p ON a.employee = p.employee
@@ -454,7 +454,7 @@ MERGE INTO guard.absence a USING guard.plain p ON a.employee = p.employee
     WHEN NOT MATCHED THEN INSERT (id, tenant, employee) VALUES (p.employee + 100, toms.current_tenant(), p.employee);  -- ok
 INSERT INTO guard.booking (id, tenant, employee, month) VALUES (5, 'acme', 20, 2);                     -- ok
 UPDATE guard.booking SET month = 2 WHERE id = 1;                                                       -- ok: into another partition
-UPDATE guard.parent SET employee = employee + 100;                                                     -- ok: acme's, its heirs too
+UPDATE guard.parent SET employee = employee + 100 WHERE true;                                          -- ok: acme's, its heirs too
 COMMIT;
 -- what they would have done to others, had they been let
 BEGIN;
@@ -469,7 +469,7 @@ SELECT form, regress.verdict(statement) FROM (VALUES
     (7, 'on conflict do nothing with a hidden row', $$INSERT INTO guard.absence (id, tenant, employee) VALUES (3, 'acme', 17) ON CONFLICT DO NOTHING$$),
     (8, 'on conflict do update of a hidden row',    $$INSERT INTO guard.absence (id, tenant, employee) VALUES (3, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = 0$$),
     (9, 'on conflict do update to another', $$INSERT INTO guard.absence (id, tenant, employee) VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET tenant = 'globex'$$),
-    (10, 'update to another',             $$UPDATE guard.absence SET tenant = 'globex'$$),
+    (10, 'update to another',             $$UPDATE guard.absence SET tenant = 'globex' WHERE true$$),
     (11, 'update of another',             $$UPDATE guard.absence SET hours = 0 WHERE tenant = 'globex'$$),
     (12, 'update of partition',           $$UPDATE guard.booking_2 SET id = 0 WHERE tenant = 'globex'$$),
     (13, 'update from',                   $$UPDATE guard.absence SET hours = 0 FROM guard.plain WHERE tenant = 'globex'$$),
@@ -487,9 +487,9 @@ SELECT form, regress.verdict(statement) FROM (VALUES
     (4, 'insert select', $$INSERT INTO guard.plain (said) SELECT whose FROM guard.absence$$),
     (5, 'on conflict do nothing', $$INSERT INTO guard.absence (id, tenant, employee) VALUES (1, 'acme', 17) ON CONFLICT DO NOTHING$$),
     (6, 'on conflict do update',  $$INSERT INTO guard.absence (id, tenant, employee) VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = 0$$),
-    (7, 'update',        $$UPDATE guard.absence SET hours = 0$$),
+    (7, 'update',        $$UPDATE guard.absence SET hours = 0 WHERE true$$),
     (8, 'update from',   $$UPDATE guard.plain p SET said = a.whose FROM guard.absence a WHERE a.employee = p.employee$$),
-    (9, 'delete',        $$DELETE FROM guard.absence$$),
+    (9, 'delete',        $$DELETE FROM guard.absence WHERE true$$),
     (10, 'delete using', $$DELETE FROM guard.plain p USING guard.absence a WHERE a.employee = p.employee$$),
     (11, 'merge into',   $$MERGE INTO guard.absence a USING guard.plain p ON a.employee = p.employee WHEN MATCHED THEN DELETE$$),
     (12, 'merge using',  $$MERGE INTO guard.plain p USING guard.absence a ON a.employee = p.employee WHEN MATCHED THEN UPDATE SET said = a.whose$$)

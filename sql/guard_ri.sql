@@ -79,7 +79,7 @@ INSERT INTO guard.locker VALUES (5, 99);                       -- refused by Pos
 ROLLBACK TO s;
 DELETE FROM guard.country WHERE code = 'de';                   -- refused by PostgreSQL: departments are there
 ROLLBACK TO s;
-SELECT regress.verdict('DELETE FROM guard.absence');           -- refused: toms_verb_not_permitted, unless the foreign key does it
+SELECT regress.verdict('DELETE FROM guard.absence WHERE true');           -- refused: toms_verb_not_permitted, unless the foreign key does it
 DELETE FROM guard.department WHERE id = 1;                     -- ok: takes employees, absences, approvals, lockers with it, over three levels
 UPDATE guard.department SET id = 22 WHERE id = 2;              -- ok: employee 18 follows
 UPDATE guard.employee SET id = 28 WHERE id = 18;               -- ok: absences follow, as employee and as deputy
@@ -98,11 +98,11 @@ COMMIT;                                                        -- refused by Pos
 -- in a context of globex
 BEGIN;
 SELECT toms.enter('globex', '90', 'regress_hr', 'absence_management');
-DELETE FROM guard.department;                                  -- ok: its own, all the way down
+DELETE FROM guard.department WHERE true;                       -- ok: its own, all the way down
 ROLLBACK;
 -- without a context the statement is refused before any foreign key is asked
 INSERT INTO guard.employee VALUES (21, 'acme', 99);            -- refused: toms_context_ended
-DELETE FROM guard.department;                                  -- refused
+DELETE FROM guard.department WHERE true;                       -- refused
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'test guard_ri';
 SELECT * FROM guard.everything();
@@ -160,7 +160,7 @@ BEGIN
     RAISE WARNING '% as %: select %; insert %; update %; delete %; truncate %', place, current_user,
         guard.attempt('SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM guard.salary'),
         guard.attempt('WITH i AS (INSERT INTO guard.salary VALUES (''globex'', 0, 0) RETURNING tenant) SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM i'),
-        guard.attempt('WITH u AS (UPDATE guard.salary SET amount = amount RETURNING tenant) SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM u'),
+        guard.attempt('WITH u AS (UPDATE guard.salary SET amount = amount WHERE true RETURNING tenant) SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM u'),
         guard.attempt('WITH d AS (DELETE FROM guard.salary WHERE tenant <> ''acme'' RETURNING tenant) SELECT coalesce(string_agg(tenant, '', '' ORDER BY tenant), ''nothing'') FROM d'),
         guard.attempt('TRUNCATE guard.salary');
     RETURN place;
@@ -325,12 +325,12 @@ UPDATE guard.parent SET id = 2 WHERE id = 1;
 COMMIT;
 BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
-DELETE FROM guard.by_check;
-DELETE FROM guard.by_domain;
-DELETE FROM guard.by_folded_domain;
-DELETE FROM guard.by_generated;
-DELETE FROM guard.by_folded;
-DELETE FROM guard.by_index;
+DELETE FROM guard.by_check WHERE true;
+DELETE FROM guard.by_domain WHERE true;
+DELETE FROM guard.by_folded_domain WHERE true;
+DELETE FROM guard.by_generated WHERE true;
+DELETE FROM guard.by_folded WHERE true;
+DELETE FROM guard.by_index WHERE true;
 DELETE FROM guard.parent WHERE id = 2;                         -- ok: by_default gets its default
 COMMIT;
 BEGIN;

@@ -38,8 +38,8 @@ BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'absence_management') \gset
 SELECT verb, regress.verdict(statement) FROM (VALUES                                        -- refused, each: closed until permitted
     ('select', 'SELECT FROM hr.absence'),
     ('insert', $$INSERT INTO hr.absence VALUES (6, 'acme', 17)$$),
-    ('update', 'UPDATE hr.absence SET note = NULL'),
-    ('delete', 'DELETE FROM hr.absence')) v (verb, statement);
+    ('update', 'UPDATE hr.absence SET note = NULL WHERE true'),
+    ('delete', 'DELETE FROM hr.absence WHERE true')) v (verb, statement);
 COMMIT;
 RESET SESSION AUTHORIZATION;
 
@@ -87,7 +87,7 @@ COMMIT;
 
 -- update
 BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management') \gset
-UPDATE hr.absence SET note = 'flu, again' RETURNING id;                                                 -- rows 1 and 6, though no WHERE was given
+UPDATE hr.absence SET note = 'flu, again' WHERE true RETURNING id;                                      -- rows 1 and 6, though WHERE says all
 SELECT regress.verdict($$UPDATE hr.absence SET note = 'x' WHERE id IN (2, 3, 4, 5)$$);                  -- 0 rows
 SELECT regress.verdict('UPDATE hr.absence SET employee_id = 18 WHERE id = 1');                          -- refused: his own to another
 SELECT regress.verdict('UPDATE hr.absence SET employee_id = NULL WHERE id = 1');                        -- refused: to nobody
@@ -103,10 +103,10 @@ COMMIT;
 
 -- delete
 BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management') \gset
-DELETE FROM hr.absence RETURNING id;                                                                    -- row 1
+DELETE FROM hr.absence WHERE true RETURNING id;                                                         -- row 1
 ROLLBACK;
 BEGIN; SELECT toms.enter('globex', '17', 'regress_hr', 'absence_management') \gset
-DELETE FROM hr.absence RETURNING id;                                                                    -- row 3
+DELETE FROM hr.absence WHERE true RETURNING id;                                                         -- row 3
 ROLLBACK;
 
 -- merge and insert on conflict meet the same rules

@@ -84,11 +84,11 @@ SELECT t, v, regress.verdict(format('INSERT INTO %s VALUES (%s)', t, v)) FROM (V
     ('hr.worked', $$52, 'acme', 2$$), ('hr.worked', $$52, 'acme', NULL$$), ('hr.worked', $$52, 'acme', 3$$),  -- refused: another's, nobody's, another tenant's
     ('hr.worked', $$52, 'globex', 1$$),                                                                   -- refused: other tenant
     ('hr.small', $$53, 'acme', 1$$), ('hr.letters', $$54, 'acme', '1'$$), ('hr.letters', $$55, 'acme', '01'$$)) v (t, v);   -- ok, ok, refused
-SELECT regress.verdict('UPDATE hr.worked SET user_id = user_id'), regress.verdict('UPDATE hr.worked SET user_id = 2');          -- 2 rows, refused
-SELECT regress.verdict('DELETE FROM hr.worked');                                                        -- 2 rows
+SELECT regress.verdict('UPDATE hr.worked SET user_id = user_id WHERE true'), regress.verdict('UPDATE hr.worked SET user_id = 2 WHERE true');          -- 2 rows, refused
+SELECT regress.verdict('DELETE FROM hr.worked WHERE true');                                             -- 2 rows
 ROLLBACK;
 BEGIN; SELECT toms.enter('acme', :'new', 'regress_employee', 'absence_management') \gset
-SELECT regress.verdict($$INSERT INTO hr.worked VALUES (51, 'acme', 1)$$), regress.verdict('UPDATE hr.worked SET id = id');      -- refused, 0 rows
+SELECT regress.verdict($$INSERT INTO hr.worked VALUES (51, 'acme', 1)$$), regress.verdict('UPDATE hr.worked SET id = id WHERE true');      -- refused, 0 rows
 ROLLBACK;
 -- a person who comes in the same transaction is known in the next statement
 BEGIN;

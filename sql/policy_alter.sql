@@ -297,8 +297,8 @@ BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'planning') \gset
 SELECT string_agg(key::text, ',' ORDER BY key) FROM hr.letter;                                          -- 51, 53
 SELECT regress.verdict($$INSERT INTO hr.letter VALUES (55, 'acme:c')$$);                                -- ok
 SELECT regress.verdict($$INSERT INTO hr.letter VALUES (56, 'globex:c')$$);                              -- refused: other tenant
-SELECT regress.verdict($$UPDATE hr.letter SET code = 'globex:d'$$);                                     -- refused: other tenant
-SELECT regress.verdict($$UPDATE hr.letter SET code = NULL$$);                                           -- refused: other tenant, before NOT NULL is looked at
+SELECT regress.verdict($$UPDATE hr.letter SET code = 'globex:d' WHERE true$$);                          -- refused: other tenant
+SELECT regress.verdict($$UPDATE hr.letter SET code = NULL WHERE true$$);                                -- refused: other tenant, before NOT NULL is looked at
 ROLLBACK;
 :migrate
 ALTER TABLE hr.letter ALTER tenant_id TYPE text, ALTER code SET DEFAULT '';

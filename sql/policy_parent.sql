@@ -94,23 +94,23 @@ SELECT v, regress.verdict(format('INSERT INTO hr.item VALUES %s RETURNING id', v
 SELECT regress.verdict('UPDATE hr.item SET order_id = 2 WHERE id = 11');                                -- ok: within the tenant
 SELECT regress.verdict('UPDATE hr.item SET order_id = 3 WHERE id = 11');                                -- refused: to another tenant's order
 SELECT regress.verdict('UPDATE hr.item SET order_id = NULL WHERE id = 11');                             -- refused: to nobody
-SELECT regress.ids($$UPDATE hr.item SET note = 'mine' WHERE id > 0$$), regress.verdict($$UPDATE hr.item SET note = 'mine'$$);   -- 3 rows, though no WHERE says so
+SELECT regress.ids($$UPDATE hr.item SET note = 'mine' WHERE id > 0$$), regress.verdict($$UPDATE hr.item SET note = 'mine' WHERE true$$);   -- 3 rows, though WHERE says all so
 SELECT regress.verdict($$UPDATE hr.item SET note = 'x' WHERE id IN (13, 14, 15)$$);                     -- 0 rows
 SELECT regress.verdict('DELETE FROM hr.item WHERE id IN (13, 14, 15)');                                 -- 0 rows
-DELETE FROM hr.item RETURNING id;                                                                       -- 11, 12, 21
+DELETE FROM hr.item WHERE true RETURNING id;                                                            -- 11, 12, 21
 ROLLBACK;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management') \gset
 SELECT v, regress.verdict(format('INSERT INTO hr.item VALUES %s', v)) FROM unnest(ARRAY[
     '(21, 2, 17)',                                                                                      -- ok: own row of an order of the tenant
     '(22, 2, 18)',                                                                                      -- refused: other subject
     '(22, 3, 17)']) v;                                                                                  -- refused: other tenant
-SELECT regress.verdict('UPDATE hr.item SET person = 18');                                               -- refused: other subject
-SELECT regress.verdict('DELETE FROM hr.item');                                                          -- 2 rows: his own
+SELECT regress.verdict('UPDATE hr.item SET person = 18 WHERE true');                                    -- refused: other subject
+SELECT regress.verdict('DELETE FROM hr.item WHERE true');                                               -- 2 rows: his own
 ROLLBACK;
 BEGIN; SELECT toms.enter('globex', '17', 'regress_hr', 'planning') \gset
 SELECT regress.verdict('INSERT INTO hr.remark VALUES (121, 13)');                                       -- ok
 SELECT regress.verdict('INSERT INTO hr.remark VALUES (122, 11)');                                       -- refused: item of an order of another tenant
-SELECT regress.verdict('UPDATE hr.remark SET item_id = 11');                                            -- refused
+SELECT regress.verdict('UPDATE hr.remark SET item_id = 11 WHERE true');                                 -- refused
 ROLLBACK;
 
 -- RETURNING, ON CONFLICT, MERGE and UPDATE FROM meet the same rules
@@ -141,7 +141,7 @@ ROLLBACK;
 
 -- foreign keys do their work from parent to child, whoever may see the child
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'absence_management') \gset
-SELECT regress.verdict('UPDATE hr.orders SET id = id + 100');                                           -- 2 rows, and the items follow
+SELECT regress.verdict('UPDATE hr.orders SET id = id + 100 WHERE true');                                -- 2 rows, and the items follow
 SELECT id, order_id FROM hr.item ORDER BY id;
 SELECT regress.verdict('DELETE FROM hr.orders WHERE id = 101');                                         -- takes item 11 along
 SELECT id, order_id FROM hr.item ORDER BY id;

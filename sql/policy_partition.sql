@@ -57,12 +57,12 @@ BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management')
 SELECT regress.verdict($$INSERT INTO hr.booking_acme_2024 VALUES (5, 'acme', 17, '2024-06-01')$$);      -- ok
 SELECT regress.verdict($$INSERT INTO hr.booking_acme_2024 VALUES (5, 'acme', 18, '2024-06-01')$$);      -- refused: other subject
 SELECT regress.verdict($$INSERT INTO hr.booking_rest VALUES (5, 'globex', 17, '2024-06-01')$$);         -- refused: other tenant
-SELECT regress.verdict('UPDATE hr.booking_acme_2024 SET employee_id = 18');                             -- refused: other subject
-SELECT regress.verdict('UPDATE hr.booking_acme_2024 SET id = id + 100');                                -- 2 rows: his own
-SELECT regress.verdict('DELETE FROM hr.booking_acme');                                                  -- 3 rows: his own
+SELECT regress.verdict('UPDATE hr.booking_acme_2024 SET employee_id = 18 WHERE true');                  -- refused: other subject
+SELECT regress.verdict('UPDATE hr.booking_acme_2024 SET id = id + 100 WHERE true');                     -- 2 rows: his own
+SELECT regress.verdict('DELETE FROM hr.booking_acme WHERE true');                                       -- 3 rows: his own
 ROLLBACK;
 BEGIN; SELECT toms.enter('globex', '17', 'regress_hr', 'absence_management') \gset
-SELECT regress.verdict('DELETE FROM hr.booking_acme');                                                  -- 0 rows
+SELECT regress.verdict('DELETE FROM hr.booking_acme WHERE true');                                       -- 0 rows
 SELECT regress.verdict('TRUNCATE hr.booking_acme_2024');                                                -- refused
 ROLLBACK;
 -- a row that an UPDATE moves to another partition stays with its tenant and subject

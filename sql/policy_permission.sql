@@ -30,7 +30,7 @@ BEGIN
     PERFORM toms.enter('acme', '17', role, purpose);
     SELECT string_agg(verb || ' ' || regress.verdict(statement), '; ') INTO verdicts
     FROM (VALUES ('select', 'SELECT FROM hr.sick_note'), ('insert', 'INSERT INTO hr.sick_note VALUES (4, ''acme'', 17)'),
-                 ('update', 'UPDATE hr.sick_note SET t = ''x'''), ('delete', 'DELETE FROM hr.sick_note')) v (verb, statement);
+                 ('update', 'UPDATE hr.sick_note SET t = ''x'' WHERE true'), ('delete', 'DELETE FROM hr.sick_note WHERE true')) v (verb, statement);
     RAISE NOTICE '%, %: %', role, purpose, replace(verdicts, ' (42501)', '');
     ROLLBACK;
 END
@@ -88,8 +88,8 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management') \gset
 SELECT id FROM hr.sick_note ORDER BY id;                                                                        -- 1, 2
 SELECT id FROM hr.sick_note ORDER BY id FOR UPDATE;                                                             -- 1
-UPDATE hr.sick_note SET t = 'x' RETURNING id;                                                                   -- 1
-DELETE FROM hr.sick_note RETURNING id;                                                                          -- 1
+UPDATE hr.sick_note SET t = 'x' WHERE true RETURNING id;                                                        -- 1
+DELETE FROM hr.sick_note WHERE true RETURNING id;                                                               -- 1
 ROLLBACK;
 -- writing for the tenant, while seeing one's own
 SET SESSION AUTHORIZATION regress_officer;
@@ -100,8 +100,8 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_employee', 'absence_management') \gset
 SELECT regress.verdict($$INSERT INTO hr.sick_note VALUES (5, 'acme', 18)$$);                                    -- ok
 SELECT id FROM hr.sick_note ORDER BY id;                                                                        -- 1: not what he wrote for another
-DELETE FROM hr.sick_note RETURNING id;                                                                          -- 1: RETURNING reads
-SELECT regress.verdict('DELETE FROM hr.sick_note');                                                             -- 2 rows: those of 18
+DELETE FROM hr.sick_note WHERE true RETURNING id;                                                               -- 1: RETURNING reads
+SELECT regress.verdict('DELETE FROM hr.sick_note WHERE true');                                                  -- 2 rows: those of 18
 ROLLBACK;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.forbid('regress_employee', 'hr.sick_note');

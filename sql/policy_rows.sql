@@ -79,9 +79,9 @@ CALL pg_temp.write('planning',
     $$UPDATE hr.shift SET kind = 'SICK' WHERE id = 4$$,                                                 -- refused: work becomes sick leave
     $$UPDATE hr.shift SET kind = NULL WHERE id = 4$$,                                                   -- refused: becomes unknown
     $$UPDATE hr.shift SET kind = 'WORK' WHERE id = 5$$,                                                 -- 0 rows: sick leave is not seen
-    $$UPDATE hr.shift SET note = 'x'$$,                                                                 -- 3 rows
+    $$UPDATE hr.shift SET note = 'x' WHERE true$$,                                                      -- 3 rows
     $$DELETE FROM hr.shift WHERE id IN (2, 3, 5, 6)$$,                                                  -- 0 rows
-    $$DELETE FROM hr.shift$$,                                                                           -- 3 rows
+    $$DELETE FROM hr.shift WHERE true$$,                                                                -- 3 rows
     $$INSERT INTO hr.shift VALUES (5, 'acme', 18, 'WORK') ON CONFLICT (id) DO UPDATE SET kind = 'WORK'$$,           -- refused by PostgreSQL
     $$MERGE INTO hr.shift s USING (VALUES (4)) v (id) ON v.id = s.id WHEN MATCHED THEN UPDATE SET kind = 'CURE'$$); -- refused
 -- the client is told what is missing
@@ -107,16 +107,16 @@ SELECT regress.ids('SELECT id FROM hr.shift');                                  
 COMMIT;
 CALL pg_temp.write('care',
     $$INSERT INTO hr.shift VALUES (21, 'acme', 18, 'SICK')$$,                                           -- refused: not for this purpose
-    $$UPDATE hr.shift SET note = 'x'$$,                                                                 -- 4 rows
+    $$UPDATE hr.shift SET note = 'x' WHERE true$$,                                                      -- 4 rows
     $$UPDATE hr.shift SET kind = 'CURE' WHERE id = 5$$,                                                 -- ok: stays sick leave
     $$UPDATE hr.shift SET kind = 'WORK' WHERE id = 5$$,                                                 -- refused alike: sick leave becomes work
-    $$DELETE FROM hr.shift$$);                                                                          -- refused: not for this purpose
+    $$DELETE FROM hr.shift WHERE true$$);                                                               -- refused: not for this purpose
 CALL pg_temp.write('employee',
     $$INSERT INTO hr.shift VALUES (21, 'acme', 17, 'SICK')$$,                                           -- ok: his own
     $$INSERT INTO hr.shift VALUES (21, 'acme', 18, 'SICK')$$,                                           -- refused: another's
     $$INSERT INTO hr.shift VALUES (21, 'acme', 18, 'WORK')$$,                                           -- ok
     $$UPDATE hr.shift SET kind = 'SICK' WHERE id = 1$$,                                                 -- refused: verb
-    $$DELETE FROM hr.shift$$);                                                                          -- 3 rows: sick leave is not his to delete
+    $$DELETE FROM hr.shift WHERE true$$);                                                               -- 3 rows: sick leave is not his to delete
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'test';
 SELECT id, tenant_id, person, kind, note FROM hr.shift ORDER BY id;                                     -- as it was
@@ -185,7 +185,7 @@ CALL pg_temp.write('planning',
     $$INSERT INTO hr.document VALUES (9, 'acme', true, 0, '2025-05-01')$$,                              -- refused: category
     $$INSERT INTO hr.document VALUES (9, 'acme', false, NULL, '2025-05-01')$$,                          -- refused: category, unknown
     $$INSERT INTO hr.document VALUES (9, 'globex', false, 0, '2025-05-01')$$,                           -- refused: tenant
-    $$UPDATE hr.document SET day = '2025-06-01', level = 9$$);                                          -- refused: category
+    $$UPDATE hr.document SET day = '2025-06-01', level = 9 WHERE true$$);                               -- refused: category
 -- what is taken out has no labels of its own: it stays closed
 SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE hr.document DETACH PARTITION hr.document_2024;

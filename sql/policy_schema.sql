@@ -316,8 +316,8 @@ BEGIN
     IF verb <> 'insert' THEN
         CALL fs_test.act(b, number, role, shape.purpose, shape.rel, CASE verb
             WHEN 'select' THEN format('SELECT array_agg(concat_ws('','', t.%s)) FROM %s t', shape.key, target)
-            WHEN 'update' THEN format('UPDATE %s SET %s', target, shape.change)
-            ELSE 'DELETE FROM ' || target END, refusal, keys, foreign_rows);
+            WHEN 'update' THEN format('UPDATE %s SET %s WHERE true', target, shape.change)
+            ELSE format('DELETE FROM %s WHERE true', target) END, refusal, keys, foreign_rows);
         letter := CASE WHEN refusal IS NULL THEN fs_test.letter(b, number, shape.rel, keys) ELSE '-' END;
     ELSE
         -- for herself, for another person of the tenant, for one of another tenant
@@ -476,7 +476,7 @@ INSERT INTO fs_test.form (who, purpose, what, statement) VALUES
     ('cleo', 'service', 'view of the owner', $$SELECT FROM fs.open_order$$),
     ('cleo', 'service', 'function of the owner', $$SELECT FROM generate_series(2, fs.next_order_no('102'))$$),
     ('cleo', 'service', 'view: another tenant''s rows', $$UPDATE fs.my_customer SET name = 'x' WHERE tenant_id <> '101'$$),
-    ('cleo', 'service', 'view: to another tenant', $$UPDATE fs.my_customer SET tenant_id = '102'$$),
+    ('cleo', 'service', 'view: to another tenant', $$UPDATE fs.my_customer SET tenant_id = '102' WHERE true$$),
     ('cleo', 'service', 'view: insert for another tenant', $$INSERT INTO fs.my_customer (id, tenant_id, number, name) VALUES (9, '102', 9, 'x')$$),
     ('cleo', 'working_time', 'view of the caller', $$SELECT FROM fs.day_total$$),
     -- partitions and children directly
@@ -485,13 +485,13 @@ INSERT INTO fs_test.form (who, purpose, what, statement) VALUES
     ('cleo', 'working_time', 'insert into the middle for another tenant', $$INSERT INTO fs.booking_2026_02 (tenant_id, user_id, day, minutes) VALUES ('102', 2001, '2026-02-20', 1)$$),
     ('cleo', 'working_time', 'insert into a leaf for another tenant', $$INSERT INTO fs.booking_rest (tenant_id, user_id, day, minutes) VALUES ('102', 2001, '2026-09-20', 1)$$),
     ('cleo', 'working_time', 'insert into a leaf', $$INSERT INTO fs.booking_rest (tenant_id, user_id, day, minutes) VALUES ('101', 1001, '2026-09-20', 1)$$),
-    ('cleo', 'working_time', 'update of a leaf for another tenant', $$UPDATE fs.booking_rest SET tenant_id = '102'$$),
+    ('cleo', 'working_time', 'update of a leaf for another tenant', $$UPDATE fs.booking_rest SET tenant_id = '102' WHERE true$$),
     ('cleo', 'working_time', 'delete from leaves', $$DELETE FROM fs.booking_rest WHERE tenant_id <> '101' OR minutes = 100$$),
     ('cleo', 'working_time', 'into another month, and tenant', $$UPDATE fs.booking SET day = '2026-02-20', tenant_id = '103' WHERE id = 1901$$),
     ('dora', 'account', 'the parent alone', $$SELECT FROM ONLY fs.document$$),
-    ('dora', 'account', 'children through the parent, to another tenant', $$UPDATE fs.document SET tenant_id = '102'$$),
+    ('dora', 'account', 'children through the parent, to another tenant', $$UPDATE fs.document SET tenant_id = '102' WHERE true$$),
     ('dora', 'account', 'insert into a child for another tenant', $$INSERT INTO fs.contract (tenant_id, title) VALUES ('103', 'x')$$),
-    ('dora', 'account', 'the child, not through the parent', $$UPDATE fs.contract SET salary = 0$$),
+    ('dora', 'account', 'the child, not through the parent', $$UPDATE fs.contract SET salary = 0 WHERE true$$),
     -- what keys of the application tell, and its grants leave open: explain_protection() names the keys
     ('cleo', 'service', 'a person of another tenant, by foreign key', $$SET CONSTRAINTS ALL IMMEDIATE; UPDATE fs."order" SET assigned_to = 2001 WHERE id = 1103$$),
     ('cleo', 'service', 'a person who is not there', $$SET CONSTRAINTS ALL IMMEDIATE; UPDATE fs."order" SET assigned_to = 999999 WHERE id = 1103$$),

@@ -72,7 +72,7 @@ SELECT s, regress.verdict(s) FROM unnest(ARRAY[
     $$INSERT INTO hr.holiday VALUES (1, 'acme', 'x') ON CONFLICT (id) DO UPDATE SET name = 'x'$$,       -- refused by PostgreSQL
     $$MERGE INTO hr.holiday h USING (VALUES (1)) v (id) ON v.id = h.id WHEN MATCHED THEN UPDATE SET name = 'x'$$,           -- refused by PostgreSQL
     $$MERGE INTO hr.holiday h USING (VALUES (1)) v (id) ON v.id = h.id WHEN MATCHED THEN DELETE$$]) s;                      -- refused by PostgreSQL
-DELETE FROM hr.holiday RETURNING id;                                                                    -- 2 and 11
+DELETE FROM hr.holiday WHERE true RETURNING id;                                                         -- 2 and 11
 ROLLBACK;
 -- an administrator keeps them, with a reason
 SET SESSION AUTHORIZATION regress_migration;
@@ -175,7 +175,7 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('7', '17', 'regress_hr', 'planning') \gset
 SELECT regress.ids('SELECT id FROM hr.section'), regress.ids('SELECT id FROM hr.paragraph');            -- 1, 4 and 11, 14: holidays without a tenant are nobody's
 SELECT s, regress.verdict(s) FROM unnest(ARRAY['INSERT INTO hr.section VALUES (5, 1)', 'INSERT INTO hr.section VALUES (6, 5)', 'UPDATE hr.section SET template = 5 WHERE id = 1',
-    'UPDATE hr.section SET id = id', 'DELETE FROM hr.paragraph', $$INSERT INTO hr.paragraph VALUES (17, 'section', 4, 17)$$]) s;        -- ok, refused, refused; 2 rows, 1 row, refused
+    'UPDATE hr.section SET id = id WHERE true', 'DELETE FROM hr.paragraph WHERE true', $$INSERT INTO hr.paragraph VALUES (17, 'section', 4, 17)$$]) s;        -- ok, refused, refused; 2 rows, 1 row, refused
 ROLLBACK;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('hr.holiday', tenant => 'tenant_id', null_tenant => 'shared');
@@ -185,7 +185,7 @@ SELECT regress.ids('SELECT id FROM hr.paragraph');                              
 COMMIT;
 BEGIN; SELECT toms.enter('7', '17', 'regress_employee', 'planning') \gset
 SELECT regress.ids('SELECT id FROM hr.paragraph');                                                      -- 11, 14, 15: his own, and what is shared
-SELECT regress.verdict('UPDATE hr.paragraph SET id = id');                                              -- 1 row
+SELECT regress.verdict('UPDATE hr.paragraph SET id = id WHERE true');                                   -- 1 row
 COMMIT;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('hr.template', tenant => 'tenant_id', subject => 'author', null_tenant => 'nobody');

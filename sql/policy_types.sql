@@ -78,8 +78,8 @@ $$;
 CREATE FUNCTION regress.write(t regclass, other_tenant text, other_subject text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     RETURN t || ', insert: ' || regress.verdict(format('INSERT INTO %s SELECT * FROM %s WHERE id < 100 LIMIT 1', t, t))
-        || ', to another tenant: ' || regress.verdict(format('UPDATE %s SET tenant_id = %L', t, other_tenant))
-        || ', to another subject: ' || regress.verdict(format('UPDATE %s SET subject_id = %L', t, other_subject));
+        || ', to another tenant: ' || regress.verdict(format('UPDATE %s SET tenant_id = %L WHERE true', t, other_tenant))
+        || ', to another subject: ' || regress.verdict(format('UPDATE %s SET subject_id = %L WHERE true', t, other_subject));
 END
 $$;
 SET SESSION AUTHORIZATION regress_job;
@@ -189,9 +189,9 @@ SELECT toms.permit('regress_employee', '"My Schema"."Sick ""Notes"""', '{select,
 SELECT relation, tenant, subject, intact FROM toms.protected_tables WHERE relation::text LIKE '"My%';
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('7', '3', 'regress_employee', 'absence_management') \gset
-UPDATE "My Schema"."Sick ""Notes""" SET note = 'mine' RETURNING *;                                      -- the one row of 3 in 7
-SELECT regress.verdict($$UPDATE "My Schema"."Sick ""Notes""" SET "Tenant Id" = '8'$$);                  -- refused: other tenant
-SELECT regress.verdict($$UPDATE "My Schema"."Sick ""Notes""" SET "Person's Id" = 4$$);                  -- refused: other subject
+UPDATE "My Schema"."Sick ""Notes""" SET note = 'mine' WHERE true RETURNING *;                           -- the one row of 3 in 7
+SELECT regress.verdict($$UPDATE "My Schema"."Sick ""Notes""" SET "Tenant Id" = '8' WHERE true$$);       -- refused: other tenant
+SELECT regress.verdict($$UPDATE "My Schema"."Sick ""Notes""" SET "Person's Id" = 4 WHERE true$$);       -- refused: other subject
 COMMIT;
 -- and dropped afterwards
 SET SESSION AUTHORIZATION regress_owner;

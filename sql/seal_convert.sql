@@ -342,6 +342,7 @@ DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation IN (SELECT c.oi
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.enter, regress.repeat;
 -- the numbers of catalogues as they were, for other tests
+SET toms.reason = 'test';
 SET session_replication_role = replica;
 DELETE FROM toms.code WHERE catalogue = (SELECT id FROM toms.code_catalogue WHERE name = 'convert_kind');
 DELETE FROM toms.code_catalogue WHERE name = 'convert_kind';

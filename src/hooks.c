@@ -20,6 +20,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
+#include "parser/analyze.h"
 #include "policy/policy.h"
 #include "purpose/purpose.h"
 #include "shmem.h"
@@ -29,6 +30,7 @@
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
+static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 static planner_hook_type next_planner = NULL;
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ExecutorRun_hook_type next_executor_run = NULL;
@@ -57,6 +59,14 @@ shmem_startup(void)
 	if (next_shmem_startup)
 		next_shmem_startup();
 	toms_shmem_startup();
+}
+
+static void
+post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
+{
+	toms_guard_after_parse(query);
+	if (next_post_parse_analyze)
+		next_post_parse_analyze(state, query, jumble);
 }
 
 static PlannedStmt *
@@ -224,6 +234,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		next_object_access(access, class, object, sub, arg);
 	if (access == OAT_TRUNCATE && class == RelationRelationId)
 		toms_guard_check_truncate(object);
+	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
+		toms_guard_column_added(object, sub);
 }
 
 static void
@@ -305,6 +317,8 @@ toms_hooks_install(void)
 	shmem_request_hook = shmem_request;
 	next_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
+	next_post_parse_analyze = post_parse_analyze_hook;
+	post_parse_analyze_hook = post_parse_analyze;
 	next_planner = planner_hook;
 	planner_hook = plan;
 	next_executor_start = ExecutorStart_hook;

@@ -347,6 +347,14 @@ try dba 'What a row tells by itself; here everybody who is away has one' '= who 
 SELECT finding FROM toms.explain_protection('hr.absence')
 WHERE kind = 'leak: existence';
 SQL
+try deploy 'A migration adds what health data must not be: free text' toms_free_text <<'SQL'
+ALTER TABLE hr.absence ADD COLUMN diagnosis text;
+SQL
+try dba 'An officer lets the table take text, as ciphertext only' '= sealed' <<'SQL'
+SELECT toms.protect('hr.absence', tenant => 'tenant_id', subject => 'employee_id', category => 'health',
+                    free_text => 'sealed', reason => 'remarks, agreed with the works council') \g /dev/null
+SELECT free_text FROM toms.protected_tables WHERE relation = 'hr.absence'::regclass;
+SQL
 try deploy 'A migration adds remarks, in which people will write what they have …' 'ALTER TABLE' <<'SQL'
 ALTER TABLE hr.absence ADD COLUMN remark toms.sealed_text;
 ALTER TABLE hr.absence ALTER COLUMN remark SET DEFAULT ''::text;

@@ -28,10 +28,7 @@
 #include "libpq/libpq-be.h"
 #endif
 
-/*
- * From 16 on guc.c releases what a check hook hands it, a membership can be without the right
- * to act, semantic actions of JSON return a result, and the parser of dates tells what is wrong.
- */
+/* 16: guc.c releases what a check hook hands it, members may not act, JSON and dates report. */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
@@ -83,11 +80,13 @@ typedef void TomsJsonActionResult;
 #define TOMS_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
 #define TOMS_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
 #define toms_stmt_perminfos(stmt) ((stmt)->permInfos)
+#define toms_query_perminfos(query) ((query)->rteperminfos)
 #define TOMS_CHECK_PERMS_INFOS perminfos
 #else
 #define TOMS_CHECK_PERMS_PARAMS List *rtable, bool ereport_on_violation
 #define TOMS_CHECK_PERMS_ARGS rtable, ereport_on_violation
 #define toms_stmt_perminfos(stmt) NIL
+#define toms_query_perminfos(query) NIL
 #define TOMS_CHECK_PERMS_INFOS NIL
 #endif
 

@@ -72,9 +72,15 @@ TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIV
 TOMS_REASON(TEMPORARY_VIEW, "toms_temporary_view", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table is read through a temporary view, which outlives the context")
 TOMS_REASON(EXPLAIN_ANALYZE, "toms_explain_analyze", ERRCODE_INSUFFICIENT_PRIVILEGE, "explain analyze would tell of rows that are not shown")
 TOMS_REASON(DDL, "toms_ddl", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement would run an expression over the rows of every tenant")
+TOMS_REASON(RULE, "toms_rule", ERRCODE_INSUFFICIENT_PRIVILEGE, "a rule could copy rows or send them elsewhere")
 TOMS_REASON(POLICY_MANAGED, "toms_policy_managed", ERRCODE_INSUFFICIENT_PRIVILEGE, "row security of a protected table is kept by toms")
 TOMS_REASON(OFFICER_REQUIRED, "toms_officer_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "only a toms officer may do this")
 TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the log-in may not enter this context")
+
+/* rules on data */
+TOMS_REASON(FREE_TEXT, "toms_free_text", ERRCODE_CHECK_VIOLATION, "the table takes columns of closed types only")
+TOMS_REASON(CATEGORY_NOT_ENABLED, "toms_category_not_enabled", ERRCODE_CHECK_VIOLATION, "the tenant has not enabled the category of the value")
+TOMS_REASON(UNQUALIFIED_WRITE, "toms_unqualified_write", ERRCODE_CHECK_VIOLATION, "the statement would write every row it may, since it has no WHERE")
 
 /* set-up */
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")

@@ -65,6 +65,7 @@ forget_everything(void)
 	generation++;
 	toms_note_configuration();
 	toms_config_forget();
+	toms_enabled_forget();
 	toms_sealed_forget();
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)
@@ -134,6 +135,16 @@ toms_plain_type(Oid type)
 }
 
 static void
+add_optional_column(TomsRelation *relation, AttrNumber column, const char *category)
+{
+	Size		size = (relation->noptional + 1) * sizeof(TomsOptionalColumn);
+
+	relation->optional = relation->optional ? repalloc(relation->optional, size) : palloc(size);
+	relation->optional[relation->noptional].column = column;
+	strlcpy(relation->optional[relation->noptional++].category, category, NAMEDATALEN);
+}
+
+static void
 read_columns(TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
@@ -163,6 +174,8 @@ read_columns(TomsRelation *relation)
 			relation->parent_key = column->attnum;
 		if (toms_label_get(label, "parent_type", NULL))
 			relation->parent_type = column->attnum;
+		if (toms_label_get(label, "optional", NULL))
+			add_optional_column(relation, column->attnum, toms_label_get(label, "category", &value) ? value : "");
 	}
 	relation_close(rel, AccessShareLock);
 }
@@ -245,6 +258,8 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	relation->through_functions = toms_label_get(label, "access", NULL);
 	strlcpy(relation->category, toms_label_get(label, "category", &value) ? value : "personal",
 			NAMEDATALEN);
+	if (toms_label_get(label, "free_text", &value))
+		relation->free_text = (TomsFreeText) toms_free_text_parse(value);
 	read_columns(relation);
 	relation->nsealed = toms_sealed_columns(relid, &relation->sealed);
 	relation->is_undeclared = root == relid && !OidIsValid(find_root(relid)) && !has_labelled_child(relid);

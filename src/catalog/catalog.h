@@ -46,6 +46,9 @@ typedef struct TomsPurpose
 
 extern TomsPurpose toms_catalog_purpose(const char *name);
 
+/* Whether a tenant has enabled an optional category. */
+extern bool toms_catalog_enabled(const char *tenant, const char *category);
+
 /* The tables of schema toms that are read from C, by their indexes. */
 typedef enum TomsConfigTable
 {
@@ -56,6 +59,7 @@ typedef enum TomsConfigTable
 	TOMS_CONFIG_SEPARATION,
 	TOMS_CONFIG_CATEGORY,
 	TOMS_CONFIG_PURPOSE,
+	TOMS_CONFIG_ENABLED_CATEGORY,
 	TOMS_CONFIG_KEY_EPOCH,
 	TOMS_CONFIG_KEY_EPOCHS_OF_TENANT,
 	TOMS_CONFIG_TABLES
@@ -85,6 +89,10 @@ extern void toms_catalog_forget(void);
 
 /* Label grammar: "key" or "key=value", separated by commas; value is palloc'd. */
 extern bool toms_label_get(const char *label, const char *key, char **value);
+
+/* The words of TomsFreeText; parse returns -1 for any other. */
+extern int	toms_free_text_parse(const char *word);
+extern const char *toms_free_text_word(TomsFreeText free_text);
 
 /* Checks that a SECURITY LABEL FOR toms may be set, before it is written. */
 extern void toms_label_check(const ObjectAddress *object, const char *label);

@@ -20,6 +20,9 @@ extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
 
 extern void toms_purposes_init(void);
 
+/* Forget which categories are enabled. */
+extern void toms_enabled_forget(void);
+
 /* Forget the types' OIDs. */
 extern void toms_sealed_forget(void);
 

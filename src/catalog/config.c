@@ -40,6 +40,7 @@ static const struct
 	[TOMS_CONFIG_SEPARATION] = {"separation", "separation_relation_other_key", 2, F_OIDEQ},
 	[TOMS_CONFIG_CATEGORY] = {"category", "category_pkey", 1, F_TEXTEQ},
 	[TOMS_CONFIG_PURPOSE] = {"purpose", "purpose_pkey", 1, F_TEXTEQ},
+	[TOMS_CONFIG_ENABLED_CATEGORY] = {"enabled_category", "enabled_category_tenant_idx", 2, F_TEXTEQ},
 	[TOMS_CONFIG_KEY_EPOCH] = {"key_epoch", "key_epoch_pkey", 1, F_UUID_EQ},
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
 };

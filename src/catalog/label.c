@@ -6,9 +6,10 @@
  * it writes a label; a dump restores labels before any row, so only the grammar is
  * tested here, never whether a category or purpose exists.
  *
- *   table   category=health,mode=enforce[,null_tenant=shared][,access=functions][,had_rls[,had_force]]
- *           (had_…: row security as it was before toms)
- *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type
+ *   table   category=health,mode=enforce[,null_tenant=shared][,access=functions][,free_text=refuse|sealed|accept]
+ *           [,had_rls[,had_force]]   (row security as it was before toms)
+ *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type |
+ *           category=location[,optional]   (optional: takes values of tenants that have enabled it)
  *
  * Columns of sealed types have labels of a provider of their own, toms_seal, which outlive
  * changes of the protection: column=<id>, eight hexadecimal digits that stand in each value.
@@ -61,11 +62,36 @@ is_word(const char *text)
 		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
 }
 
+static const char *const free_text_words[] = {
+	[TOMS_FREE_TEXT_ACCEPT] = "accept",
+	[TOMS_FREE_TEXT_SEALED] = "sealed",
+	[TOMS_FREE_TEXT_REFUSE] = "refuse",
+};
+
+int
+toms_free_text_parse(const char *word)
+{
+	for (int i = 0; i < lengthof(free_text_words); i++)
+	{
+		if (strcmp(word, free_text_words[i]) == 0)
+			return i;
+	}
+	return -1;
+}
+
+const char *
+toms_free_text_word(TomsFreeText free_text)
+{
+	return free_text_words[free_text];
+}
+
 static bool
 table_word_ok(const char *word)
 {
 	if (strncmp(word, "category=", 9) == 0)
 		return is_word(word + 9);
+	if (strncmp(word, "free_text=", 10) == 0)
+		return toms_free_text_parse(word + 10) >= 0;
 	return strcmp(word, "mode=enforce") == 0 || strcmp(word, "mode=observe") == 0 ||
 		strcmp(word, "null_tenant=shared") == 0 || strcmp(word, "access=functions") == 0 || strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
 }
@@ -75,7 +101,9 @@ column_word_ok(const char *word)
 {
 	if (strncmp(word, "alias=", 6) == 0)
 		return word[6] != '\0' && strlen(word + 6) <= 18 && strspn(word + 6, "0123456789") == strlen(word + 6);
-	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0 ||
+	if (strncmp(word, "category=", 9) == 0)
+		return is_word(word + 9);
+	return strcmp(word, "tenant") == 0 || strcmp(word, "subject") == 0 || strcmp(word, "optional") == 0 ||
 		strcmp(word, "parent") == 0 || strcmp(word, "parent_type") == 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "catalog/column.h"
 #include "catalog/declaration.h"
 #include "catalog/sealed.h"
 #include "nodes/parsenodes.h"
@@ -47,6 +48,7 @@ typedef struct TomsRelation
 	bool		shares_rows;	/* the same, or children of such rows */
 	bool		through_functions;	/* access functions alone reach it */
 	char		category[NAMEDATALEN];
+	TomsFreeText free_text;
 	TomsAlias	alias;
 	int			nparents;
 	TomsParent *parents;
@@ -58,6 +60,8 @@ typedef struct TomsRelation
 	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */
 	int			nsealed;
 	TomsSealedColumn *sealed;
+	int			noptional;
+	TomsOptionalColumn *optional;	/* in the order of the columns */
 	int			npermissions;
 	TomsPermission *permissions;
 	TomsIntact	intact;

@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/trigger.h"
 #include "context/context.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -154,8 +155,8 @@ is_referential_integrity(void)
 
 /* range tables ----------------------------------------------------------------------- */
 
-static void
-refuse_finding(const TomsAccess *access, const TomsFinding *finding)
+void
+toms_guard_refuse(const TomsAccess *access, const TomsFinding *finding)
 {
 	TomsRefusal refusal = {.reason = finding->reason,.relid = access->relation->relid,
 		.who = toms_context_who(),.detail = finding->detail,.hint = finding->hint};
@@ -231,7 +232,8 @@ static bool
 is_plain(const TomsAccess *access)
 {
 	return !current.holding && !current.counting && !access->through_temporary &&
-		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation();
+		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation() &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
 }
 
 /* The count is asked last: a decision may take in another session's change. */
@@ -299,7 +301,7 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 	if (!refuse)
 		return false;
 	if (finding.passage == TOMS_PASS_REFUSED)
-		refuse_finding(access, &finding);
+		toms_guard_refuse(access, &finding);
 	if (finding.passage == TOMS_PASS_CONTEXT)
 		remember_passage(access, configuration);
 	return true;
@@ -431,6 +433,7 @@ toms_guard_before_plan(Query *query)
 {
 	ListCell   *cell;
 
+	toms_qualified_before_plan(query);
 	check_conflict(query);
 	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)
 		check_conflict(castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery));
@@ -453,5 +456,5 @@ toms_guard_check_truncate(Oid relid)
 	else if (access.relation->mode == TOMS_MODE_OBSERVE)
 		toms_observe_note(&access, &finding);
 	else
-		refuse_finding(&access, &finding);
+		toms_guard_refuse(&access, &finding);
 }

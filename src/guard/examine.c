@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/parallel.h"
 #include "catalog/pg_class.h"
+#include "commands/trigger.h"
 #include "context/context.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
@@ -32,6 +33,12 @@ toms_guard_is_administrator(void)
 {
 	/* the user outside of SECURITY DEFINER functions, so that these lend nothing */
 	return has_bypassrls_privilege(GetOuterUserId()) && GetOuterUserId() != toms_policy_lookup_role();
+}
+
+bool
+toms_guard_administrator_at_work(void)
+{
+	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
 }
 
 /* Whether PostgreSQL would apply no policy to the access. */
@@ -121,6 +128,9 @@ examine_context(const TomsAccess *access)
 	if (decision.reason == TOMS_OK && toms_guard_is_counting())
 		return refused(TOMS_EXPLAIN_ANALYZE, "It would count the rows of other tenants that it passes over.",
 					   "EXPLAIN without ANALYZE, or as a role with BYPASSRLS and toms.reason set.");
+	if (decision.reason == TOMS_OK && SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA && access->verbs != ACL_SELECT)
+		return refused(TOMS_REASON_MISSING, "As session_replication_role is, foreign keys and triggers would not see what is written.",
+					   "RESET session_replication_role; or write as a role with BYPASSRLS, with toms.reason set.");
 	if (decision.reason == TOMS_OK)
 		return (TomsFinding) {.passage = TOMS_PASS_CONTEXT,.scope_tenant = decision.scope_tenant,
 		.role = decision.asker.context->role};

@@ -35,6 +35,9 @@ extern TomsLevel toms_guard_push_level(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 
+/* After a statement is parsed, and not rewritten yet: refuse what cannot be told later. */
+extern void toms_guard_after_parse(const Query *query);
+
 /* Before a statement is planned: refuse what the planner would misunderstand. */
 extern void toms_guard_before_plan(Query *query);
 
@@ -64,6 +67,9 @@ extern void toms_guard_after_run(QueryDesc *query);
 extern bool toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse);
 
 extern void toms_guard_check_truncate(Oid relid);
+
+/* A column has been written to the catalog: refuse it if the table does not take its type. */
+extern void toms_guard_column_added(Oid relid, AttrNumber number);
 
 /* What is known of a utility statement before it runs and needed afterwards. */
 typedef struct TomsUtility

@@ -43,6 +43,12 @@ extern TomsFinding toms_guard_examine(const TomsAccess *access);
 /* Whether who opened the session, or SET ROLE in it, may bypass row security. */
 extern bool toms_guard_is_administrator(void);
 
+/* The same, and a reason is stated. */
+extern bool toms_guard_administrator_at_work(void);
+
+/* Raise the error of a finding. */
+extern void toms_guard_refuse(const TomsAccess *access, const TomsFinding *finding);
+
 /* Whether an EXPLAIN ANALYZE is running. */
 extern bool toms_guard_is_counting(void);
 
@@ -81,6 +87,13 @@ extern bool toms_ddl_measures_expression(const CreateStatsStmt *statistics);
 
 /* OIDs of the tables with columns of a type, or of types made of it. */
 extern List *toms_ddl_tables_of_type(Oid type);
+
+/* minimise.c: refuse columns that a table does not take. */
+extern void toms_minimise_before_alter(Oid relid, const AlterTableStmt *alter);
+extern void toms_minimise_after_create(Oid relid);
+
+/* qualified.c: refuse UPDATE and DELETE of a table without WHERE. */
+extern void toms_qualified_before_plan(const Query *query);
 
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);

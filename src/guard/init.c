@@ -41,7 +41,7 @@ toms_guard_record_administrator(Oid relid, const char *what)
 	pg_atomic_fetch_add_u64(administrator_passes, 1);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("toms administrative access: table=%s verbs=%s login=%s user=%s reason=%s",
-					toms_relation_name(relid), what,
+					OidIsValid(relid) ? toms_relation_name(relid) : "-", what,
 					GetUserNameFromId(GetSessionUserId(), false),
 					GetUserNameFromId(GetUserId(), false),
 					toms_context_stated_reason() ? toms_context_stated_reason() : "logical replication"),

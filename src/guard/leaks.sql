@@ -344,8 +344,9 @@ CREATE FUNCTION toms.explain_sealed(relation regclass, OUT object text, OUT find
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.name::text, CASE WHEN c.id IS NULL THEN format_type(s.type, s.modifier) ELSE format('toms.health_code(%L)', c.name) END || ': ciphertext'
                    || CASE WHEN a.attnotnull THEN '' ELSE '; where it is NULL, that is in clear text' END,
-           CASE WHEN NOT a.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', explain_sealed.relation, s.name) END
-    FROM toms.sealed_columns(explain_sealed.relation) s
+           CASE WHEN NOT a.attnotnull AND NOT (s.base = 'toms.sealed_bytea'::regtype AND d.free_text = 'refuse')     -- no file is mandatory there
+                THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', explain_sealed.relation, s.name) END
+    FROM toms.describe(explain_sealed.relation) d CROSS JOIN LATERAL toms.sealed_columns(explain_sealed.relation) s
          JOIN pg_attribute a ON a.attrelid = explain_sealed.relation AND a.attname = s.name
          LEFT JOIN toms.code_catalogue c ON s.type = 'toms.health_code'::regtype AND c.id = s.modifier;
 $$;
@@ -428,6 +429,10 @@ BEGIN
      FROM toms.separation s WHERE s.relation = root ORDER BY s.id)
     UNION ALL
     (SELECT 'sealed', s.* FROM toms.explain_sealed(relation) s ORDER BY s.object COLLATE "C")
+    UNION ALL
+    (SELECT 'category', c.* FROM toms.explain_categories(relation) c ORDER BY c.object COLLATE "C")
+    UNION ALL
+    (SELECT 'free_text', f.* FROM toms.explain_free_text(relation) f ORDER BY f.object COLLATE "C")
     UNION ALL
     (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l
      ORDER BY l.kind COLLATE "C", l.object COLLATE "C", l.finding COLLATE "C")

@@ -28,11 +28,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+static const char policies_managed[] = "Policies named toms_… and the switches of row security belong to toms.";
+static const char trigger_managed[] = "Trigger " TOMS_SEAL_TRIGGER " binds sealed values to their rows: without it the table would be closed.";
+
 static void
-refuse_managed(Oid relid)
+refuse_managed(Oid relid, const char *detail)
 {
-	TomsRefusal refusal = {.reason = TOMS_POLICY_MANAGED,.relid = relid,.who = toms_context_who(),
-		.detail = "Policies named toms_… and the switches of row security belong to toms.",
+	TomsRefusal refusal = {.reason = TOMS_POLICY_MANAGED,.relid = relid,.who = toms_context_who(),.detail = detail,
 	.hint = psprintf("SELECT toms.unprotect(%s, reason => '…');", quote_literal_cstr(toms_relation_name(relid)))};
 
 	toms_refuse(&refusal);
@@ -74,13 +76,6 @@ relation_locked(RangeVar *name, LOCKMODE mode)
 	return RangeVarGetRelidExtended(name, mode, RVR_MISSING_OK, RangeVarCallbackOwnsRelation, NULL);
 }
 
-/* Who may bypass row security, and has stated why. */
-static bool
-administrator_at_work(void)
-{
-	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
-}
-
 /* Names that begin like those of toms are not to be given; those it gave not to be touched. */
 static void
 check_new_name(RangeVar *table, const char *policy)
@@ -88,7 +83,7 @@ check_new_name(RangeVar *table, const char *policy)
 	Oid			relid = strncmp(policy, "toms_", 5) == 0 ? relation_named(table) : InvalidOid;
 
 	if (is_protected(relid))
-		refuse_managed(relid);
+		refuse_managed(relid, policies_managed);
 }
 
 static void
@@ -97,33 +92,100 @@ check_policy_name(RangeVar *table, const char *policy)
 	Oid			relid = toms_policy_is_reserved(policy) ? relation_named(table) : InvalidOid;
 
 	if (is_protected(relid))
-		refuse_managed(relid);
+		refuse_managed(relid, policies_managed);
 }
 
 /*
- * An administrator may take policies of toms down, as pg_restore --clean does: the table is
- * closed then, not open, since its row security is not as toms made it.
+ * An administrator may take policies and the trigger of toms down, as pg_restore --clean does:
+ * the table is closed then, not open, since it is not as toms made it.
  */
 static void
-check_taking_down(Oid relid)
+check_taking_down(Oid relid, const char *detail)
 {
-	if (!administrator_at_work())
-		refuse_managed(relid);
+	if (!toms_guard_administrator_at_work())
+		refuse_managed(relid, detail);
 	toms_guard_record_administrator(relid, "ddl");
 }
 
-/* The table of DROP POLICY, and the policy's name; false for other kinds of DROP. */
+/* The table of DROP POLICY or TRIGGER, and the other name; false for other kinds of DROP. */
 static bool
-dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
+dropped_of_table(DropStmt *drop, ObjectType kind, RangeVar **table, const char **dropped)
 {
 	List	   *name;
 
-	if (drop->removeType != OBJECT_POLICY)
+	if (drop->removeType != kind)
 		return false;
 	name = list_copy(linitial_node(List, drop->objects));
-	*policy = strVal(llast(name));
+	*dropped = strVal(llast(name));
 	*table = makeRangeVarFromNameList(list_truncate(name, list_length(name) - 1));
 	return true;
+}
+
+static bool
+dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
+{
+	return dropped_of_table(drop, OBJECT_POLICY, table, policy);
+}
+
+static void
+check_sealing(Oid relid)
+{
+	if (is_enforced(relid) && toms_catalog_relation(relid)->nsealed > 0)
+		check_taking_down(relid, trigger_managed);
+}
+
+/* ENABLE makes an ordinary trigger of one that fires always. */
+static bool
+stops_sealing(const AlterTableCmd *command)
+{
+	switch (command->subtype)
+	{
+		case AT_EnableTrig:
+		case AT_EnableReplicaTrig:
+		case AT_DisableTrig:
+			return strcmp(command->name, TOMS_SEAL_TRIGGER) == 0;
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* What a rule adds to statements, or puts in their place, is not the application's to see. */
+static void
+check_rule(RuleStmt *rule)
+{
+	Oid			relid = relation_locked(rule->relation, AccessExclusiveLock);
+	TomsRefusal refusal = {.reason = TOMS_RULE,.relid = relid,.who = toms_context_who(),
+		.detail = "It would run with every statement on the table.",
+	.hint = "Use a trigger; or an administrator with toms.reason set makes the rule."};
+
+	if (!is_enforced(relid))
+		return;
+	if (!toms_guard_administrator_at_work())
+		toms_refuse(&refusal);
+	toms_guard_record_administrator(relid, "ddl");
+}
+
+/*
+ * Foreign keys and the application's triggers would be off.  Those who may not set it are
+ * PostgreSQL's to refuse.  Policies and sealing do not depend on it.
+ */
+static void
+check_replication_role(VariableSetStmt *set)
+{
+	TomsRefusal refusal = {.reason = TOMS_REASON_MISSING,
+		.detail = "Foreign keys and triggers would not see what is written.",
+	.hint = "As a role with BYPASSRLS: SET toms.reason = '…'; it is recorded."};
+
+	/* nothing is asked of the context: it may be what the statement sets */
+	if (set->kind != VAR_SET_VALUE || set->name == NULL || pg_strcasecmp(set->name, "session_replication_role") != 0 ||
+		pg_parameter_aclcheck(set->name, GetUserId(), ACL_SET) != ACLCHECK_OK || !toms_catalog_is_installed())
+		return;
+	if (!toms_guard_administrator_at_work())
+		toms_refuse(&refusal);
+	toms_guard_record_administrator(InvalidOid, "set session_replication_role");
 }
 
 /*
@@ -139,7 +201,7 @@ check_new_parent(Oid child, Oid parent)
 
 	if (is_enforced(child) && !is_enforced(parent))
 		toms_refuse(&refusal);
-	if (is_protected(child) && is_protected(parent) && !administrator_at_work() && !toms_policy_same_form(child, parent))
+	if (is_protected(child) && is_protected(parent) && !toms_guard_administrator_at_work() && !toms_policy_same_form(child, parent))
 	{
 		refusal.reason = TOMS_POLICY_MANAGED;
 		refusal.detail = "It is protected in another way than its parent, whose declarations and permissions would count.";
@@ -158,7 +220,7 @@ require_administrator(Oid relid)
 		.detail = "No policy applies to the rows that an index, a constraint, a generated column or a new type is computed from.",
 	.hint = "Run the migration as a role with BYPASSRLS and toms.reason set."};
 
-	if (!administrator_at_work())
+	if (!toms_guard_administrator_at_work())
 		toms_refuse(&refusal);
 	toms_guard_record_administrator(relid, "ddl");
 }
@@ -187,13 +249,16 @@ check_alter_table(AlterTableStmt *alter)
 		require_administrator(relid);
 	toms_policy_before_alter(relid, alter);
 	toms_seal_before_alter(relid, alter);
+	toms_minimise_before_alter(relid, alter);
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
 
 		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
 			is_enforced(relid))
-			check_taking_down(relid);
+			check_taking_down(relid, policies_managed);
+		if (stops_sealing(command))
+			check_sealing(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_AttachPartition)
@@ -223,6 +288,8 @@ check_rename(RenameStmt *rename)
 {
 	if (rename->renameType == OBJECT_COLUMN)
 		toms_seal_before_rename(relation_named(rename->relation), rename->subname);
+	if (rename->renameType == OBJECT_TRIGGER && strcmp(rename->subname, TOMS_SEAL_TRIGGER) == 0)
+		check_sealing(relation_named(rename->relation));
 	if (rename->renameType != OBJECT_POLICY)
 		return;
 	check_policy_name(rename->relation, rename->subname);
@@ -318,6 +385,9 @@ check_ddl(Node *statement)
 		case T_IndexStmt:
 			check_index((IndexStmt *) statement);
 			return false;
+		case T_RuleStmt:
+			check_rule((RuleStmt *) statement);
+			return false;
 		case T_AlterDomainStmt:
 			check_domain((AlterDomainStmt *) statement);
 			return false;
@@ -326,7 +396,7 @@ check_ddl(Node *statement)
 			return false;
 		case T_CreatePolicyStmt:
 			/* a dump's own policies: one that is not what toms makes leaves the table closed */
-			if (!administrator_at_work() && !IsBinaryUpgrade)
+			if (!toms_guard_administrator_at_work() && !IsBinaryUpgrade)
 				check_new_name(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 			return true;
 		case T_AlterPolicyStmt:
@@ -339,10 +409,12 @@ check_ddl(Node *statement)
 			toms_seal_before_drop((DropStmt *) statement);
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
 				return toms_policy_before_drop(protected_tables_named((DropStmt *) statement));
+			if (dropped_of_table((DropStmt *) statement, OBJECT_TRIGGER, &table, &policy) && strcmp(policy, TOMS_SEAL_TRIGGER) == 0)
+				check_sealing(relation_named(table));
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
 			if (toms_policy_is_reserved(policy) && is_protected(relation_named(table)))
-				check_taking_down(relation_named(table));
+				check_taking_down(relation_named(table), policies_managed);
 			return true;
 		default:
 			return false;
@@ -370,7 +442,10 @@ toms_guard_before_utility(Node *statement)
 	TomsUtility before = {false, false, NULL};
 
 	if (IsA(statement, VariableSetStmt))
+	{
 		warn_of_lost_context((VariableSetStmt *) statement);
+		check_replication_role((VariableSetStmt *) statement);
+	}
 	else if (IsA(statement, DeclareCursorStmt))
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
 	else if (IsA(statement, ExplainStmt))
@@ -430,10 +505,14 @@ tell_of_likeness(CreateStmt *create)
 static void
 table_created(CreateStmt *create)
 {
+	Oid			relid;
+
 	tell_of_likeness(create);
-	if (create->inhRelations != NIL)
-		toms_policy_child_added(get_relname_relid(create->relation->relname,
-												  RangeVarGetCreationNamespace(create->relation)));
+	if (create->inhRelations == NIL)
+		return;
+	relid = get_relname_relid(create->relation->relname, RangeVarGetCreationNamespace(create->relation));
+	toms_policy_child_added(relid);
+	toms_minimise_after_create(relid);
 }
 
 void

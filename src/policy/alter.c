@@ -127,9 +127,17 @@ toms_policy_same_form(Oid one, Oid other)
 		return false;
 	if (!same_column(a, a->tenant, b, b->tenant) || !same_column(a, a->subject, b, b->subject) ||
 		!same_column(a, a->parent_key, b, b->parent_key) || !same_column(a, a->parent_type, b, b->parent_type) ||
-		strcmp(a->category, b->category) != 0 || a->shares_null_tenant != b->shares_null_tenant || a->through_functions != b->through_functions ||
-		a->alias.id != b->alias.id || a->nparents != b->nparents || a->nrow_labels != b->nrow_labels)
+		strcmp(a->category, b->category) != 0 || a->free_text != b->free_text || a->shares_null_tenant != b->shares_null_tenant ||
+		a->through_functions != b->through_functions ||
+		a->alias.id != b->alias.id || a->nparents != b->nparents || a->nrow_labels != b->nrow_labels ||
+		a->noptional != b->noptional)
 		return false;
+	for (int i = 0; i < a->noptional; i++)
+	{
+		if (!same_column(a, a->optional[i].column, b, b->optional[i].column) ||
+			strcmp(a->optional[i].category, b->optional[i].category) != 0)
+			return false;
+	}
 	for (int i = 0; i < a->nparents; i++)
 	{
 		if (a->parents[i].lookup != b->parents[i].lookup || !same_text(a->parents[i].type_value, b->parents[i].type_value))

@@ -58,7 +58,7 @@ DECLARE
     declared record;
     fresh regclass;
 BEGIN
-    PERFORM toms.check_identifier_column(relation, l.key::name) FROM jsonb_each_text(toms.column_labels(relation)) l
+    PERFORM toms.check_identifier_column(relation, l.key::name) FROM jsonb_each_text(toms.label_words(relation, false)) l
     WHERE l.value <> 'parent_type';
     FOR declared IN SELECT p.parent, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.child = relation LOOP
         PERFORM toms.check_parent_column(relation, declared.parent_key, declared.parent, declared.parent_column);
@@ -82,7 +82,7 @@ COMMENT ON FUNCTION toms.put_up(regclass) IS 'internal: put up again what take_d
 CREATE FUNCTION toms.column_use(relation regclass, col name)
 RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT use FROM (
-        SELECT 1 AS rank, 'says whose the rows are' AS use WHERE toms.column_labels(relation) ? col::text
+        SELECT 1 AS rank, 'says whose the rows are' AS use WHERE toms.label_words(relation, false) ? col::text
         UNION ALL
         SELECT 2, format('is what rows of %s refer to', p.child) FROM toms.parent p WHERE p.parent = relation AND p.parent_column = col
         UNION ALL
@@ -98,8 +98,10 @@ RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalo
         FROM pg_attrdef f JOIN pg_attribute g ON g.attrelid = f.adrelid AND g.attnum = f.adnum
              JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = f.adrelid
              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-        WHERE f.adrelid = relation AND g.attgenerated <> '' AND g.attnum <> a.attnum AND toms.column_labels(relation) ? g.attname::text
-          AND a.attname = col) uses
+        WHERE f.adrelid = relation AND g.attgenerated <> '' AND g.attnum <> a.attnum AND toms.label_words(relation, false) ? g.attname::text
+          AND a.attname = col
+        UNION ALL
+        SELECT 6, 'takes values of tenants that have enabled its category' WHERE toms.label_words(relation, true) ->> col LIKE '%,optional') uses
     ORDER BY rank, use LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION toms.column_use(regclass, name) FROM PUBLIC;
@@ -112,7 +114,8 @@ DECLARE
 BEGIN
     IF use IS NOT NULL THEN
         PERFORM toms.refuse('toms_policy_managed', format('Column "%s" of %s %s.', col, relation, use),
-            format('SELECT toms.protect(%L, …) with another column first, or toms.unprotect(), toms.remove_subject_alias(), toms.unlabel_rows().', relation));
+            CASE WHEN use LIKE 'takes values %' THEN format('SELECT toms.unlabel_column(%L, %L);', relation, col)
+                 ELSE format('SELECT toms.protect(%L, …) with another column first, or toms.unprotect(), toms.remove_subject_alias(), toms.unlabel_rows().', relation) END);
     END IF;
 END
 $$;
@@ -123,7 +126,7 @@ COMMENT ON FUNCTION toms.before_drop_column(regclass, name) IS 'internal: refuse
 CREATE FUNCTION toms.after_rename_column(relation regclass, col name, renamed name)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF renamed IN ('toms_key', 'toms_shared') AND toms.column_labels(relation) ->> renamed LIKE '%parent%' THEN
+    IF renamed IN ('toms_key', 'toms_shared') AND toms.label_words(relation, false) ->> renamed LIKE '%parent%' THEN
         RAISE EXCEPTION 'column "%" of % leads to a parent and cannot have the name "%"', col, relation, renamed USING ERRCODE = 'reserved_name',
             HINT = 'Names toms_key and toms_shared are those of a lookup''s columns.';
     END IF;

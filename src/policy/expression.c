@@ -166,6 +166,19 @@ row_condition(const TomsRelation *relation, const char *self, bool check, bool o
 	return text.data;
 }
 
+/* Values in columns of optional categories are for tenants that have enabled them; NULL is for all. */
+static char *
+optional_condition(const TomsRelation *relation, const char *self)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < relation->noptional; i++)
+		appendStringInfo(&text, " AND (%s IS NULL OR toms.check_enabled(%s, %s))", column(relation, relation->optional[i].column),
+						 self, quote_literal_cstr(relation->optional[i].category));
+	return text.data;
+}
+
 /* Where neither a person nor a category matters the tenant decides alone. */
 char *
 toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
@@ -181,6 +194,8 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 		condition = psprintf("toms.check_parent(%s, %s)", self, condition);
 	if (relation->subject || relation->nrow_labels > 0)
 		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
+	if (check)
+		condition = psprintf("%s%s", condition, optional_condition(relation, self));
 	if (shared)
 		condition = psprintf("(%s) OR (%s AND %s)", condition, shared, row_condition(relation, self, check, false));
 	return condition;

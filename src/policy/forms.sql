@@ -96,7 +96,7 @@ DECLARE
 BEGIN
     SELECT n.nspname, c.relname, c.relkind, array_agg(DISTINCT quote_ident(a.attname)) AS columns INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.oid = parent AND (a.attname = parent_column OR toms.column_labels(parent) ? a.attname) GROUP BY n.nspname, c.relname, c.relkind;
+    WHERE c.oid = parent AND (a.attname = parent_column OR toms.label_words(parent, false) ? a.attname) GROUP BY n.nspname, c.relname, c.relkind;
     SELECT candidate INTO free_name
     FROM generate_series(0, 999) i,
          LATERAL (SELECT left(format('parent_%s_%s_%s', source.nspname, source.relname, parent_column), 58) || coalesce('_' || nullif(i, 0), '')) c (candidate)

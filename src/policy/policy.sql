@@ -76,11 +76,15 @@ CREATE FUNCTION toms.check_category(relation regclass, verb text, category text)
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_category';
 COMMENT ON FUNCTION toms.check_category(regclass, text, text) IS 'internal: refuse a row of a category that is not permitted, for policies of tables without a subject';
 
+CREATE FUNCTION toms.check_enabled(relation regclass, verb text, category text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_enabled';
+COMMENT ON FUNCTION toms.check_enabled(regclass, text, text) IS 'internal: refuse a value of a category that the tenant has not enabled, for policies';
+
 -- what is known, and labels --------------------------------------------------------------
 
 CREATE FUNCTION toms.describe(relation regclass, OUT root regclass, OUT mode text, OUT tenant name,
                               OUT subject name, OUT category text, OUT intact boolean, OUT parent_key name,
-                              OUT type_column name, OUT null_tenant text, OUT access text)
+                              OUT type_column name, OUT null_tenant text, OUT access text, OUT free_text text)
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_describe';
 REVOKE ALL ON FUNCTION toms.describe(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.describe(regclass) TO toms_admin, toms_auditor, toms_operator;
@@ -167,13 +171,23 @@ $$;
 REVOKE ALL ON FUNCTION toms.former_row_security(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.former_row_security(regclass) IS 'internal: row security before toms, for labels';
 
-CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, access text, mode text) RETURNS text
+-- What protect() takes for a category when nothing is said.
+CREATE FUNCTION toms.free_text_default(category text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('category=%s,mode=%s%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
-                  CASE access WHEN 'functions' THEN ',access=functions' ELSE '' END, toms.former_row_security(relation));
+    SELECT CASE WHEN EXISTS (SELECT FROM toms.category c WHERE c.category = free_text_default.category AND c.article9) THEN 'refuse' ELSE 'accept' END;
 $$;
-REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.table_label(regclass, text, text, text, text) IS 'internal: the label of a protected relation';
+REVOKE ALL ON FUNCTION toms.free_text_default(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.free_text_default(text) IS 'internal: whether tables of a category take free text unless an officer says so';
+
+CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, access text, free_text text, mode text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('category=%s,mode=%s%s%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
+                  CASE access WHEN 'functions' THEN ',access=functions' ELSE '' END,
+                  CASE WHEN 'accept' <> ANY (ARRAY[free_text, toms.free_text_default(category)]) THEN ',free_text=' || free_text ELSE '' END,
+                  toms.former_row_security(relation));
+$$;
+REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.table_label(regclass, text, text, text, text, text) IS 'internal: the label of a protected relation';
 
 CREATE FUNCTION toms.restore_row_security(relation regclass)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -194,7 +208,7 @@ BEGIN
         PERFORM toms.forget_namesake(rel);      -- its root's declarations count from now on
         PERFORM toms.drop_row_label(rel, substr(p.polname, 11)) FROM pg_policy p
         WHERE p.polrelid = rel AND p.polname LIKE 'toms\_rows\_%';
-        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.mode));
+        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.free_text, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
     PERFORM toms.bind_sealed_columns(root);

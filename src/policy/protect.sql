@@ -4,7 +4,8 @@ CREATE TABLE toms.protection_history (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     relation_name text NOT NULL,
     action        text NOT NULL CHECK (action IN ('protect', 'unprotect', 'add_parent', 'remove_parent', 'add_subject_alias',
-                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows', 'separate', 'unseparate', 'seal_column', 'unseal_column')),
+                                                  'remove_subject_alias', 'label_rows', 'unlabel_rows', 'label_column', 'unlabel_column',
+                                                  'separate', 'unseparate', 'seal_column', 'unseal_column')),
     mode          text,
     tenant        name,
     subject       name,
@@ -20,7 +21,7 @@ COMMENT ON TABLE toms.protection_history IS 'when which table was protected and 
 GRANT SELECT ON toms.protection_history TO toms_admin, toms_auditor;
 
 -- Labels and policies of a table and all below it.  What has them already is left alone.
-CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, access text, mode text)
+CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, access text, free_text text, mode text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now_is record;
@@ -28,12 +29,13 @@ DECLARE
 BEGIN
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         SELECT * INTO now_is FROM toms.describe(rel);
-        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.access, now_is.mode) IS NOT DISTINCT FROM (category, null_tenant, access, mode)
+        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.access, now_is.free_text, now_is.mode)
+                      IS NOT DISTINCT FROM (category, null_tenant, access, free_text, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);
         END IF;
-        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, mode));
+        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, mode));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
         END IF;
@@ -41,8 +43,8 @@ BEGIN
     PERFORM toms.bind_sealed_columns(relation);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text) IS 'internal: label a table with all below it and make its policies';
+REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) IS 'internal: label a table with all below it and make its policies';
 
 -- Whether the arguments of protect() fit together.
 CREATE FUNCTION toms.check_protect(relation regclass, tenant name, subject name, category text, parent regclass, parent_key name,
@@ -86,6 +88,24 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_protect(regclass, name, name, text, regclass, name, text, text, text) IS 'internal: whether the arguments of protect() fit together';
+
+-- Free text in a table of Art. 9 data is for an officer to answer for.
+CREATE FUNCTION toms.checked_free_text(relation regclass, category text, free_text text, reason text)
+RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF free_text NOT IN ('refuse', 'sealed', 'accept') THEN
+        RAISE EXCEPTION 'free text cannot be "%"', free_text USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'New columns of free text are to refuse, to accept, or to accept as sealed types only.';
+    END IF;
+    IF free_text = 'accept' AND toms.free_text_default(category) <> 'accept' AND coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'category "%" is of Art. 9 GDPR: that table % takes free text needs a reason', category, relation USING ERRCODE = 'null_value_not_allowed',
+            HINT = format('SELECT toms.protect(%L, …, free_text => ''accept'', reason => ''…''); or free_text => ''sealed''.', relation);
+    END IF;
+    RETURN coalesce(free_text, toms.free_text_default(category));
+END
+$$;
+REVOKE ALL ON FUNCTION toms.checked_free_text(regclass, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.checked_free_text(regclass, text, text, text) IS 'internal: what a table does with free text, by the arguments of protect()';
 
 -- {column: words of its label}; a column may have several parts to play.
 CREATE FUNCTION toms.protect_columns(tenant name, subject name, alias bigint, parent_key name, type_column name)
@@ -140,8 +160,8 @@ COMMENT ON FUNCTION toms.tell_of_lost_labels(regclass) IS 'internal: tell of row
 CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subject name DEFAULT NULL, category text DEFAULT 'personal',
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
-                             null_tenant text DEFAULT 'nobody', access text DEFAULT 'statements', mode text DEFAULT 'enforce',
-                             reason text DEFAULT NULL)
+                             null_tenant text DEFAULT 'nobody', access text DEFAULT 'statements', free_text text DEFAULT NULL,
+                             mode text DEFAULT 'enforce', reason text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today record;
@@ -155,6 +175,7 @@ BEGIN
     PERFORM toms.lock_relation(relation);
     PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
     PERFORM toms.check_protect(relation, tenant, subject, category, parent, parent_key, null_tenant, access, mode);
+    free_text := toms.checked_free_text(relation, category, free_text, reason);
     SELECT * INTO today FROM toms.describe(relation);
     IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
@@ -164,13 +185,14 @@ BEGIN
         PERFORM toms.forget_namesake(relation);
         PERFORM toms.check_policy_names(relation);
     END IF;
-    columns := toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column);
+    columns := toms.join_labels(toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column),
+                                toms.label_words(relation, true));
     has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
     IF has_children THEN
         PERFORM toms.take_down(relation);
     END IF;
     PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
-    PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, mode);
+    PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, free_text, mode);
     IF has_children THEN
         PERFORM toms.put_up(relation);
     END IF;
@@ -180,13 +202,13 @@ BEGIN
     END IF;
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
-            nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END), ''),
-            protect.reason, session_user);
+            nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END,
+                             'free text ' || nullif(free_text, toms.free_text_default(category))), ''), protect.reason, session_user);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
+REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) TO toms_admin;
+COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
 
 CREATE FUNCTION toms.unprotect(relation regclass, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -242,7 +264,7 @@ COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a t
 CREATE VIEW toms.protected_tables AS
     SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root,
            (SELECT pg_catalog.array_agg(DISTINCT p.parent::text) FROM toms.parent p WHERE p.child OPERATOR(pg_catalog.=) d.root) AS parents,
-           d.parent_key, d.null_tenant, d.access
+           d.parent_key, d.null_tenant, d.access, d.free_text
     FROM pg_catalog.pg_seclabel l
     JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
     WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
@@ -261,7 +283,7 @@ BEGIN
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
     END IF;
     PERFORM toms.make_lookup(p.parent, p.parent_column) FROM toms.parent p WHERE p.child = relation;
-    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, today.access, 'enforce');
+    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, today.access, today.free_text, 'enforce');
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, by)
     VALUES (relation::text, 'protect', 'enforce', today.tenant, today.subject, today.category, session_user);
 END

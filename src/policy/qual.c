@@ -49,6 +49,7 @@ PG_FUNCTION_INFO_V1(toms_check_tenant);
 PG_FUNCTION_INFO_V1(toms_check_parent);
 PG_FUNCTION_INFO_V1(toms_check_subject);
 PG_FUNCTION_INFO_V1(toms_check_category);
+PG_FUNCTION_INFO_V1(toms_check_enabled);
 
 /* The call site if it knows its answer, else NULL. */
 static inline CallSite *
@@ -317,6 +318,16 @@ toms_scope_to(PG_FUNCTION_ARGS)
 }
 
 static void
+tell_of_category(TomsRefusal *refusal, const char *category)
+{
+	const TomsContext *context = toms_context_get();
+
+	refusal->detail = psprintf("Columns of category \"%s\" take no value but NULL of this tenant.", category);
+	refusal->hint = psprintf("SELECT toms.enable_category(%s, %s, instruction => …); as its controller instructs.",
+							 quote_literal_cstr(context ? context->tenant : "…"), quote_literal_cstr(category));
+}
+
+static void
 refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 {
 	TomsRelation *relation;
@@ -328,6 +339,8 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 		refusal.detail = "A row can be written for the tenant of the context only.";
 	else if (reason == TOMS_ROW_OTHER_SUBJECT)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
+	else if (reason == TOMS_CATEGORY_NOT_ENABLED)
+		tell_of_category(&refusal, text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	else if (ask(fcinfo, asked, &relation, &decision))
 	{
 		refusal.detail = toms_policy_detail(relation, &decision);
@@ -395,5 +408,33 @@ toms_check_category(PG_FUNCTION_ARGS)
 
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, OF_ARGUMENT);
+	PG_RETURN_BOOL(true);
+}
+
+/* The call site of toms.check_enabled(), with no answer yet. */
+static pg_noinline CallSite *
+find_enabled(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = new_site(fcinfo);
+	TomsRelation *relation;
+	const TomsContext *context = decide(fcinfo, site, OF_ANY, &relation);
+
+	if (PG_ARGISNULL(2))
+		site->reason = TOMS_PROTECTION_INCOMPLETE;
+	else if (context && !toms_catalog_enabled(context->tenant, text_to_cstring(PG_GETARG_TEXT_PP(2))))
+		site->reason = TOMS_CATEGORY_NOT_ENABLED;
+	return site;
+}
+
+/* toms.check_enabled(relation, verb, category): of a value in a column of an optional category */
+Datum
+toms_check_enabled(PG_FUNCTION_ARGS)
+{
+	CallSite   *site = current_site(fcinfo);
+
+	if (site == NULL)
+		site = find_enabled(fcinfo);
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason, OF_ANY);
 	PG_RETURN_BOOL(true);
 }

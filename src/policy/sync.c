@@ -272,8 +272,8 @@ toms_describe(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	TomsRelation *relation = toms_catalog_relation(relid);
 	TupleDesc	desc;
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	Datum		values[11];
+	bool		nulls[11] = {false};
 
 	if (relation == NULL || relation->is_undeclared)
 		PG_RETURN_NULL();
@@ -289,6 +289,7 @@ toms_describe(PG_FUNCTION_ARGS)
 	values[7] = column_name(relid, relation->parent_type, &nulls[7]);
 	values[8] = CStringGetTextDatum(relation->shares_null_tenant ? "shared" : "nobody");
 	values[9] = CStringGetTextDatum(relation->through_functions ? "functions" : "statements");
+	values[10] = CStringGetTextDatum(toms_free_text_word(relation->free_text));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

@@ -13,7 +13,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.converted_default(toms.conversions) FROM PUBLIC;
 COMMENT ON FUNCTION toms.converted_default(toms.conversions) IS 'internal: the default of a converted column';
 
--- What else the new column takes over: NOT NULL, default, comment, privileges.
+-- What else the new column takes over: NOT NULL, default, comment, category, privileges.
 CREATE FUNCTION toms.conversion_details(running toms.conversions)
 RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', running.relation, running.new_column)
@@ -27,6 +27,9 @@ RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalo
     UNION ALL
     SELECT format('COMMENT ON COLUMN %s.%I IS %L', running.relation, running.new_column, col_description(a.attrelid, a.attnum))
     FROM pg_attribute a WHERE a.attrelid = running.relation AND a.attname = running.col AND col_description(a.attrelid, a.attnum) IS NOT NULL
+    UNION ALL
+    SELECT format('SECURITY LABEL FOR toms ON COLUMN %s.%I IS %L', r, running.new_column, toms.column_labels(r) ->> running.col)
+    FROM toms.relation_tree(running.relation) r WHERE toms.column_labels(r) ? running.col
     UNION ALL
     SELECT format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, running.new_column, running.relation,
                   CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)

@@ -48,7 +48,7 @@ INSERT INTO absences (tenant_id, employee_id, day) VALUES
 ALTER TABLE employees OWNER TO owner;
 ALTER TABLE absences OWNER TO owner;
 SELECT toms.protect('employees', tenant => 'tenant_id', subject => 'id');
-SELECT toms.protect('absences', tenant => 'tenant_id', subject => 'employee_id', category => 'health');
+SELECT toms.protect('absences', tenant => 'tenant_id', subject => 'employee_id', category => 'health', free_text => 'accept', reason => 'a state is a word of three');
 SELECT toms.permit('hr', 'employees', '{select}', '{absence_management}', scope => 'tenant');
 SELECT toms.permit('hr', 'absences', '{select,insert,update,delete}', '{absence_management}', scope => 'tenant');
 SELECT toms.permit('physician', 'absences', '{select}', '{absence_management}', scope => 'tenant', require_mfa => true);

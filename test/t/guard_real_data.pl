@@ -195,7 +195,7 @@ subtest 'whatever the form of the statement' => sub {
 	my ($out) = in_context(@$hr, 'COPY (SELECT employee, month, weekday, sick, hours FROM hr.absence) TO STDOUT');
 	is_deeply([ sort split /\n/, $out ], [ sort map { join "\t", @$_{qw(employee month weekday sick hours)} } @acme ],
 		'COPY: row by row the file');
-	returns($hr, 'UPDATE hr.absence SET hours = hours + 1 RETURNING 1; ROLLBACK; BEGIN', join("\n", (1) x @acme), 'update');
+	returns($hr, 'UPDATE hr.absence SET hours = hours + 1 WHERE true RETURNING 1; ROLLBACK; BEGIN', join("\n", (1) x @acme), 'update');
 };
 
 subtest 'refusals, each with its reason' => sub {
@@ -211,7 +211,7 @@ subtest 'refusals, each with its reason' => sub {
 	refuses([ 'acme', $ids[0], 'employee' ], 'UPDATE hr.absence SET hours = 0 RETURNING 1', qr/the verb is not permitted/, "another role's verb");
 	refuses([ 'acme', 900, 'hr' ], "INSERT INTO hr.absence (tenant, employee, month, weekday, sick, hours) VALUES ('globex', 1, 1, 1, true, 8) RETURNING 1",
 		qr/the row belongs to another tenant/, 'a row for another tenant');
-	refuses([ 'acme', 900, 'hr' ], "UPDATE hr.absence SET tenant = 'globex' RETURNING 1", qr/the row belongs to another tenant/, 'rows given away');
+	refuses([ 'acme', 900, 'hr' ], "UPDATE hr.absence SET tenant = 'globex' WHERE true RETURNING 1", qr/the row belongs to another tenant/, 'rows given away');
 	refuses([ 'initech', 900, 'hr' ], $query, qr/may not enter/, 'a tenant that is not registered');
 	refuses([ 'acme', 'x17', 'employee' ], $query, qr/does not fit the column's type/, 'a subject id that is none');
 	refuses([ 'acme', 900, 'hr' ], 'TRUNCATE hr.absence', qr/permission denied|truncate would reach/, 'truncate');

@@ -106,7 +106,7 @@ my %content = (
 		FROM pg_class c WHERE relkind = 'v' AND relname LIKE 'parent\_%'},
 	protection => q{SELECT relation, mode, tenant, subject, category, intact, root, CASE WHEN relation <> 'hr.orphan'::regclass THEN parents END, parent_key, null_tenant
 		FROM toms.protected_tables},
-	map { $_ => "SELECT * FROM toms.$_" } 'row_labels', 'tenant', 'category', 'instruction', 'instruction_event', 'trusted_function', 'protection_history');
+	map { $_ => "SELECT * FROM toms.$_" } 'row_labels', 'labelled_columns', 'tenant', 'category', 'enabled_category', 'instruction', 'instruction_event', 'trusted_function', 'protection_history');
 
 # What names a table or a role that is not there any more stays behind.
 my %gone = (
@@ -155,6 +155,7 @@ $node->safe_psql('source', q{
 	CREATE TABLE hr.sick_note (id integer PRIMARY KEY, gone integer, tenant_id text NOT NULL, employee_id integer NOT NULL);
 	INSERT INTO hr.sick_note VALUES (1, 0, 'acme', 17), (2, 0, 'acme', 18), (3, 0, 'globex', 17);
 	ALTER TABLE hr.sick_note DROP COLUMN gone;
+	CREATE TABLE hr.sick_note_old (remark text) INHERITS (hr.sick_note);
 	CREATE TABLE hr.booking (id integer, tenant_id text NOT NULL, employee_id integer NOT NULL, day date NOT NULL) PARTITION BY RANGE (day);
 	CREATE TABLE hr.booking_2025 PARTITION OF hr.booking FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (tenant_id);
 	CREATE TABLE hr.booking_2025_acme PARTITION OF hr.booking_2025 FOR VALUES IN ('acme');
@@ -163,7 +164,7 @@ $node->safe_psql('source', q{
 	ALTER TABLE hr.booking_rest DROP COLUMN gone;
 	ALTER TABLE hr.booking ATTACH PARTITION hr.booking_rest DEFAULT;
 	INSERT INTO hr.booking VALUES (4, 'acme', 17, '2025-05-01'), (5, 'acme', 18, '2024-05-01'), (6, 'globex', 17, '2025-05-01');
-	CREATE TABLE hr.had_policies (id integer, tenant_id text NOT NULL, employee_id integer NOT NULL);
+	CREATE TABLE hr.had_policies (id integer, tenant_id text NOT NULL, employee_id integer NOT NULL, place text);
 	INSERT INTO hr.had_policies VALUES (7, 'acme', 17), (8, 'acme', 17), (9, 'globex', 17);
 	ALTER TABLE hr.had_policies ENABLE ROW LEVEL SECURITY;
 	CREATE POLICY zz_of_the_application ON hr.had_policies FOR SELECT USING (id <> 8);
@@ -209,6 +210,7 @@ $node->safe_psql('source', q{
 	SELECT toms.protect('hr.sick_note', tenant => 'tenant_id', subject => 'employee_id', category => 'health');
 	SELECT toms.protect('hr.booking', tenant => 'tenant_id', subject => 'employee_id', category => 'union_membership');
 	SELECT toms.protect('hr.had_policies', tenant => 'tenant_id', subject => 'employee_id');
+	SELECT toms.label_column('hr.had_policies', 'place', category => 'location', optional => true);
 	SELECT toms.protect('hr.person', tenant => 'tenant_id', subject => 'id');
 	SELECT toms.add_subject_alias('hr.person', canonical => 'id', alias => 'login');
 	SELECT toms.protect('hr.letter', tenant => 'tenant_id', subject => 'Author', subject_alias => 'hr.person.login');
@@ -234,6 +236,8 @@ $node->safe_psql('source', q{
 	SELECT toms.permit('dump_hr', 'hr.sick_note', '{delete}', '{absence_management}', scope => 'tenant');
 	SELECT toms.forbid('dump_hr', 'hr.sick_note', verbs => '{delete}');
 	SELECT toms.confirm_instruction(toms.record_instruction('acme', kind => 'erase', given_by => 'D. Manager', wording => 'Erase 17.'));
+	SELECT toms.confirm_instruction(i), toms.enable_category('acme', 'location', instruction => i)
+	FROM toms.record_instruction('acme', kind => 'enable_category', given_by => 'D. Manager', wording => 'Where we are.') i;
 	RESET SESSION AUTHORIZATION;
 	DROP OWNED BY dump_gone;
 	DROP ROLE dump_gone;
@@ -277,6 +281,7 @@ foreach my $database ('target', 'plain')
 	is(gone($database), '', "nothing is declared in $database for what is gone");
 	is(seen($database), $expected, "each role sees the same rows in $database");
 	is_closed($database, "in $database", '28000');
+	like(say_to('dump_owner', $database, 'ALTER TABLE hr.sick_note ADD COLUMN diagnosis text'), qr/closed types only/, "health data takes no free text in $database");
 }
 
 # What comes after is counted on from where it was.

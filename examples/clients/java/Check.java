@@ -242,7 +242,7 @@ class Check {
             return one(c, rows);
         }), "no second tenant within a transaction");
         refused("toms_row_other_tenant", Refusal.FORBIDDEN,
-            () -> TenantTransaction.in(pool, acme, c -> update(c, "UPDATE absence SET tenant_id = 'globex'")), "no row is given to another tenant");
+            () -> TenantTransaction.in(pool, acme, c -> update(c, "UPDATE absence SET tenant_id = 'globex' WHERE true")), "no row is given to another tenant");
         refused("", Refusal.NONE, () -> in(pool, acme, "SELECT 1 / 0"), "an error of another kind is none of toms");
         refused("", Refusal.NONE, () -> TenantTransaction.in(pool, acme, c -> update(c, "INSERT INTO absence (employee_id, day, hours) VALUES (1, now(), -1)")),
             "... nor is a constraint of the table");
@@ -332,7 +332,7 @@ class Check {
     static void savepoints() throws SQLException {
         try (HikariDataSource pool = pool("app_tx", "autosave", "always")) {
             String found = TenantTransaction.in(pool, acme, c -> {
-                fails(() -> execute(c, "UPDATE absence SET tenant_id = 'globex'"));
+                fails(() -> execute(c, "UPDATE absence SET tenant_id = 'globex' WHERE true"));
                 return one(c, rows);
             });
             is(found, "acme 3", "with autosave the context outlives a refused statement");

@@ -80,7 +80,7 @@ class HibernateCheck {
     static void writes(Factory factory) {
         Long key = factory.in(Check.acme, s -> (Long) s.save(new Absence(17)));
         Check.is(factory.in(Check.acme, s -> ((Absence) s.get(Absence.class, key)).tenant), "acme", "save() brings the key of a row of the tenant");
-        Check.is(factory.in(Check.acme, s -> s.createQuery("update Absence set hours = 4").executeUpdate()), 4, "an update without a condition changes the rows of the tenant");
+        Check.is(factory.in(Check.acme, s -> s.createQuery("update Absence set hours = 4 where 1 = 1").executeUpdate()), 4, "an update of everything changes the rows of the tenant");
         Check.is(factory.in(Check.globex, s -> s.createQuery("select max(a.hours) from Absence a").uniqueResult()), 8, "... and no others");
         Check.is(Check.error(() -> factory.in(Check.globex, s -> {
             Absence strange = new Absence(4);
@@ -93,7 +93,7 @@ class HibernateCheck {
 
     static void refusals(Factory factory) {
         Check.refused("toms_row_other_tenant", Refusal.FORBIDDEN,
-            () -> factory.in(Check.acme, s -> s.createSQLQuery("UPDATE absence SET tenant_id = 'globex'").executeUpdate()),
+            () -> factory.in(Check.acme, s -> s.createSQLQuery("UPDATE absence SET tenant_id = 'globex' WHERE true").executeUpdate()),
             "the code of a refusal is behind Hibernate's exception");
         Check.refused("toms_verb_not_permitted", Refusal.FORBIDDEN, () -> factory.in(Check.given.get("INTAKE"), s -> s.save(new Absence(17))),
             "... also that of a flush");

@@ -22,7 +22,7 @@ async function withPool(user, work) {
 async function application(client) {
   const found = [await one(client)];
   await client.query('BEGIN');
-  found.push((await client.query('UPDATE absence SET hours = 4')).rowCount);
+  found.push((await client.query('UPDATE absence SET hours = 4 WHERE true')).rowCount);
   await client.query('ROLLBACK');
   const key = await one(client, "INSERT INTO absence (employee_id, day) VALUES (18, '2026-02-02') RETURNING id AS found");
   found.push(await one(client));

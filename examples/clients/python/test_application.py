@@ -62,7 +62,7 @@ class Tenants(InTransaction):
 
     def test_a_row_for_the_other_tenant_is_refused(self):
         self.enter("acme")
-        self.assert_refused("toms_row_other_tenant", "UPDATE absence SET tenant_id = 'globex'")
+        self.assert_refused("toms_row_other_tenant", "UPDATE absence SET tenant_id = 'globex' WHERE true")
         self.assertEqual(self.seen(), "acme 2")
 
     def test_without_a_context_nothing_is_seen(self):
@@ -81,9 +81,10 @@ class Tenants(InTransaction):
         self.enter("acme")
         self.assert_refused("toms_context_swapped", "SELECT set_config('toms.token', :token, true)", token=os.environ["GLOBEX"])
 
-    def test_delete_without_where_is_the_tenants(self):
+    def test_delete_without_where_is_refused_and_of_all_is_the_tenants(self):
         self.enter("acme")
-        self.assertEqual(self.run_sql("DELETE FROM absence").rowcount, 2)
+        self.assert_refused("toms_unqualified_write", "DELETE FROM absence")
+        self.assertEqual(self.run_sql("DELETE FROM absence WHERE true").rowcount, 2)
         self.enter("globex")
         self.assertEqual(self.seen(), "globex 1")
 
