@@ -27,6 +27,7 @@ SELECT toms.protect('work.project', tenant => 'tenant');
 SELECT toms.permit('regress_hr', t, '{select,insert,update,delete}', '{absence_management,continued_pay}', scope => 'tenant') > 0
 FROM unnest('{care.sick_note,work.booking,work.project}'::regclass[]) t;
 GRANT ALL ON work.open TO PUBLIC;
+ALTER TABLE work.open OWNER TO regress_app;
 GRANT SELECT, INSERT ON work.booking_2026 TO regress_hr;
 
 -- forms of reaching a table
@@ -38,6 +39,11 @@ CREATE FUNCTION care.counted(integer) RETURNS bigint LANGUAGE plpgsql STABLE AS 
 CREATE FUNCTION care.rows() RETURNS SETOF care.sick_note LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN QUERY SELECT * FROM care.sick_note; END $$;
 CREATE FUNCTION care.dynamic() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ DECLARE n bigint; BEGIN EXECUTE 'SELECT count(*) FROM care.sick_note' INTO n; RETURN n; END $$;
 CREATE FUNCTION care.for_pay(integer) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT count(*) FROM care.sick_note WHERE employee = $1); END $$;
+CREATE FUNCTION care.parallel(integer) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN (SELECT count(*) FROM care.sick_note WHERE employee = $1); END $$;
+CREATE FUNCTION care.forever() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT max(day)::text FROM care.sick_note); END $$;
+CREATE FUNCTION care.latest() RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (SELECT max(day)::text FROM care.sick_note); END $$;
+CREATE FUNCTION work.on_change() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$ BEGIN INSERT INTO work.open VALUES (NEW.id, TG_OP); RETURN NEW; END $$;
+CREATE TRIGGER on_change BEFORE UPDATE ON care.sick_note FOR EACH ROW EXECUTE FUNCTION work.on_change();
 CREATE FUNCTION work.note_down(integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$ BEGIN INSERT INTO work.open VALUES ($1, 'noted'); RETURN $1; END $$;
 CREATE FUNCTION work.caught() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -102,6 +108,10 @@ SELECT regress.verdict('SELECT sum(hours) FILTER (WHERE EXISTS (SELECT FROM care
 SELECT regress.verdict('CREATE TEMP TABLE t AS SELECT b.id FROM work.booking b JOIN care.sick_note USING (employee)');  -- CREATE TABLE AS
 SELECT regress.verdict('DECLARE c CURSOR FOR SELECT * FROM care.sick_note JOIN work.booking USING (employee)');     -- a cursor
 SELECT regress.verdict('EXPLAIN SELECT * FROM care.sick_note JOIN work.booking USING (employee)');                  -- EXPLAIN too
+SELECT regress.verdict('SELECT b.id, care.forever() FROM work.booking b');                                          -- a function that the planner evaluates
+DECLARE unread CURSOR FOR SELECT day FROM care.sick_note;
+SELECT regress.verdict($$SELECT count(*), cursor_to_xml('unread', 10, false, true, '') FROM work.booking$$);        -- a cursor that is read meanwhile
+CLOSE unread;
 PREPARE pair AS SELECT count(*) FROM care.sick_note JOIN work.booking USING (employee);
 SELECT regress.verdict('EXECUTE pair');                                                                             -- a prepared statement
 -- a cursor that rests does not count, one that is being read does
@@ -150,13 +160,33 @@ SELECT regress.verdict('UPDATE work.open o SET t = s.day::text FROM care.sick_no
 SELECT regress.verdict('WITH s AS (SELECT * FROM care.sick_note) INSERT INTO work.open SELECT id, NULL FROM s');    -- a CTE
 SELECT regress.verdict('WITH i AS (INSERT INTO work.open SELECT id FROM care.sick_note RETURNING id) SELECT * FROM i');
 SELECT regress.verdict('SELECT work.note_down(id) FROM care.sick_note');                                            -- a function that writes
+SELECT regress.verdict('UPDATE care.sick_note SET day = day WHERE work.note_down(id) > 0');                         -- called by a statement that writes too
+SELECT regress.verdict('CREATE TEMP TABLE copy AS SELECT care.forever()');                                          -- one that the planner evaluates
+SELECT regress.verdict('ALTER TABLE work.open ADD COLUMN copied text DEFAULT care.latest()');                       -- a default that is written at once
 -- what is protected, or holds nothing of the kind, is written as before
 SELECT regress.verdict('INSERT INTO work.project SELECT id + 10, tenant, day::text FROM care.sick_note');           -- permitted: protected
 SELECT regress.verdict('INSERT INTO work.open SELECT id, title FROM work.project');                                 -- permitted: not of Art. 9
 SELECT regress.verdict('CREATE TEMP TABLE projects AS SELECT * FROM work.project');                                 -- permitted
 SELECT regress.verdict('DELETE FROM work.open o USING care.sick_note s WHERE s.id = o.id');                         -- permitted: nothing is copied
 SELECT regress.verdict('INSERT INTO work.open VALUES (7, NULL)');                                                   -- permitted
+SELECT regress.verdict('SELECT o.id FROM work.open o JOIN care.sick_note s USING (id) FOR UPDATE OF o');            -- permitted: locks, writes nothing
+SELECT regress.verdict('UPDATE care.sick_note SET day = day WHERE id = 1');                                         -- permitted: what a trigger of the table writes is its owner's
 ROLLBACK;
+
+--
+-- In parallel workers too
+--
+BEGIN;
+SELECT set_config('toms.token', :'management', true) \g /dev/null
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_leader_participation = off;
+EXPLAIN (COSTS OFF) SELECT care.parallel(employee) FROM work.booking;
+SELECT regress.verdict('SELECT care.parallel(employee) FROM work.booking');
+COMMIT;
+BEGIN;
+SELECT set_config('toms.token', :'pay', true) \g /dev/null
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_leader_participation = off;
+SELECT sum(care.parallel(employee)) FROM work.booking;
+COMMIT;
 
 --
 -- An administrator with a stated reason, and what is only observed
@@ -172,6 +202,7 @@ BEGIN;
 SELECT set_config('toms.token', :'management', true) \g /dev/null
 SELECT count(*) > 0 FROM care.sick_note JOIN work.booking USING (employee);
 INSERT INTO work.open SELECT id FROM care.sick_note;
+SELECT count(work.note_down(id)) > 0 FROM care.sick_note;
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT relation, reason, detail FROM toms.would_refuse ORDER BY reason, relation::text;

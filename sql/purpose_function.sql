@@ -68,7 +68,7 @@ BEGIN
 END
 $$;
 CREATE FUNCTION leave.on_note() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ BEGIN NEW.t := NEW.t || ': ' || (SELECT count(*) FROM leave.absence); RETURN NEW; END $$;
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ BEGIN NEW.t := NEW.t || ': ' || (SELECT count(*) FROM leave.absences()); RETURN NEW; END $$;
 CREATE TRIGGER on_note BEFORE INSERT ON leave.note FOR EACH ROW EXECUTE FUNCTION leave.on_note();
 CREATE VIEW leave.overview WITH (security_invoker = true) AS SELECT * FROM leave.absences();
 GRANT SELECT ON leave.overview TO PUBLIC;
@@ -81,6 +81,12 @@ END
 $$;
 CREATE FUNCTION leave.total(bigint, integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
 CREATE AGGREGATE leave.sum_of(integer) (SFUNC = leave.total, STYPE = bigint, INITCOND = '0');
+-- functions that a caller could turn to his own ends
+CREATE FUNCTION leave.forever(employee integer) RETURNS bigint LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT count(*) FROM leave.absence a WHERE a.employee = $1); END $$;
+CREATE FUNCTION leave.any(anyelement) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT $1::text';
+CREATE FUNCTION leave.any(refcursor) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT $1::text';
+CREATE FUNCTION leave.record() RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT id FROM leave.absence';
+CREATE FUNCTION leave.open_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog AS 'SELECT count(*) FROM leave.absence';
 SET client_min_messages = notice;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.load_purposes('absence');
@@ -105,9 +111,15 @@ SELECT regress.verdict($$SECURITY LABEL FOR toms ON FUNCTION leave.loose() IS 'p
 SET SESSION AUTHORIZATION regress_officer;
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.loose()', 'absence_management')$$);          -- refused: no search_path
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.standard()', 'absence_management')$$);       -- refused: cannot be compared
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.on_note()', 'absence_management')$$);        -- refused: anybody can make a trigger of it
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.forever(integer)', 'absence_management')$$);  -- refused: its result would stay in plans
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.any(anyelement)', 'absence_management')$$);   -- refused: the caller's type brings code
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.any(refcursor)', 'absence_management')$$);    -- refused: the caller's statement
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.record()', 'absence_management')$$);          -- refused: the caller names the columns' types
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.open_path()', 'absence_management')$$);       -- refused: temporary objects come first
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.sum_of(integer)', 'absence_management')$$);   -- refused: an aggregate
 SELECT toms.bind_purpose(f, 'absence_management')
-FROM unnest('{leave.absences(integer),leave.nested(integer),leave.failing(text),leave.cursor(),leave.on_note(),leave.commits()}'::regprocedure[]) f \g /dev/null
+FROM unnest('{leave.absences(integer),leave.nested(integer),leave.failing(text),leave.cursor(),leave.commits()}'::regprocedure[]) f \g /dev/null
 SELECT toms.bind_purpose(f, 'continued_pay') FROM unnest('{leave.weeks_paid(integer),leave.purpose_now()}'::regprocedure[]) f \g /dev/null
 SELECT function, purpose, intact FROM toms.access_functions ORDER BY function::text;
 
@@ -158,6 +170,10 @@ WITH a AS (SELECT * FROM leave.absences()) SELECT count(*), toms.current_purpose
 SELECT EXISTS (SELECT FROM leave.absences()), toms.current_purpose();
 -- in a trigger
 INSERT INTO leave.note (t) VALUES ('rows seen') RETURNING t, toms.current_purpose();
+-- a function that says it is immutable would leave one tenant's rows in another one's plan
+PREPARE forever AS SELECT leave.forever(17);
+SELECT regress.verdict('EXECUTE forever');
+SELECT regress.verdict('SELECT leave.forever(employee) FROM leave.absences() a (employee)');
 -- in a prepared statement, whose plan is kept
 PREPARE kept AS SELECT leave.weeks_paid($1), toms.current_purpose();
 EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17); EXECUTE kept(18); EXECUTE kept(17);
@@ -222,6 +238,23 @@ SELECT regress.verdict('SELECT * FROM leave.absence');                          
 SELECT leave.cursor();
 SELECT toms.current_purpose();
 SELECT regress.verdict('FETCH ALL FROM left_open');
+COMMIT;
+-- nor is one read outside that the function has opened only
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION leave.opened() RETURNS refcursor LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE c refcursor := 'opened';
+BEGIN
+    OPEN c FOR SELECT id FROM leave.absence ORDER BY id;
+    RETURN c;
+END
+$$;
+SELECT toms.bind_purpose('leave.opened()', 'absence_management');
+SET SESSION AUTHORIZATION regress_app;
+BEGIN;
+SELECT set_config('toms.token', :'hr', true) \g /dev/null
+SET LOCAL toms.purpose = 'absence_management';
+SELECT leave.opened();
+SELECT regress.verdict('FETCH ALL FROM opened');
 COMMIT;
 -- a cursor over a function goes on in its frames, row by row
 BEGIN;

@@ -84,9 +84,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 
 	toms_policy_find_parents_once(parse);
 	toms_guard_before_plan(parse);
-	if (!toms_guard_needs_level())
-		return call_planner(parse, query_string, cursor_options, params);
-	level = toms_guard_push_level();
+	level = toms_guard_push_planning();
 	PG_TRY();
 	{
 		result = call_planner(parse, query_string, cursor_options, params);
@@ -234,6 +232,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		next_object_access(access, class, object, sub, arg);
 	if (access == OAT_TRUNCATE && class == RelationRelationId)
 		toms_guard_check_truncate(object);
+	else if (access == OAT_FUNCTION_EXECUTE)
+		toms_guard_before_function(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
 }

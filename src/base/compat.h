@@ -94,12 +94,13 @@ typedef struct TomsRtePerms
 {
 	AclMode		required;		/* 0: nothing to check, a child for instance */
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
+	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
 } TomsRtePerms;
 
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 {
-	TomsRtePerms perms = {0, InvalidOid};
+	TomsRtePerms perms = {0, InvalidOid, false};
 
 #if PG_VERSION_NUM >= 160000
 	if (rte->perminfoindex != 0)
@@ -108,10 +109,12 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 
 		perms.required = info->requiredPerms;
 		perms.check_as_user = info->checkAsUser;
+		perms.writes = (info->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(info->updatedCols);
 	}
 #else
 	perms.required = rte->requiredPerms;
 	perms.check_as_user = rte->checkAsUser;
+	perms.writes = (rte->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(rte->updatedCols);
 #endif
 	return perms;
 }

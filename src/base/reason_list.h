@@ -53,6 +53,7 @@ TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIV
 TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
 
 /* what must not meet in one statement */
+TOMS_REASON(IMMUTABLE, "toms_immutable", ERRCODE_INSUFFICIENT_PRIVILEGE, "a function that is declared immutable reads the table")
 TOMS_REASON(SEPARATED, "toms_separated", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement brings together what is kept separate")
 TOMS_REASON(UNPROTECTED_COPY, "toms_unprotected_copy", ERRCODE_INSUFFICIENT_PRIVILEGE, "data of a special category would be written to a table that is not protected")
 

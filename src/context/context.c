@@ -502,6 +502,17 @@ toms_context_enter_frame(const char *purpose, bool statistic)
 	frame_place = place_of(purpose);
 	toms_note_change();
 	entered->changes_inside = toms_change_count;
+	PG_TRY();
+	{
+		(void) toms_context_check();	/* settles the count */
+	}
+	PG_CATCH();
+	{
+		toms_context_leave_frame(entered);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	entered->changes_inside = toms_change_count;
 	return entered;
 }
 

@@ -8,11 +8,13 @@
 #include "guard/guard_int.h"
 
 #include "access/parallel.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "base/change.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "context/context.h"
 #include "lib/ilist.h"
@@ -52,7 +54,7 @@ toms_guard_needs_level(void)
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
-	return security != current.security || IsParallelWorker();
+	return security != current.security || current.planning || IsParallelWorker();
 }
 
 /*
@@ -79,8 +81,28 @@ toms_guard_push_level(void)
 	Oid			user;
 
 	current.depth++;
+	current.planning = false;
 	GetUserIdAndSecContext(&user, &current.security);
 	return enclosing;
+}
+
+/* What the planner evaluates stays in the plan, which others may run later. */
+TomsLevel
+toms_guard_push_planning(void)
+{
+	TomsLevel	enclosing = toms_guard_push_level();
+
+	current.planning = true;
+	current.folding_around = current.folding;
+	return enclosing;
+}
+
+/* A function is about to be evaluated: by the planner it is for good, or for an estimate. */
+void
+toms_guard_before_function(Oid function)
+{
+	if (current.planning && function >= FirstNormalObjectId)
+		current.folding = current.folding_around || func_volatile(function) == PROVOLATILE_IMMUTABLE;
 }
 
 TomsLevel
@@ -130,6 +152,7 @@ toms_guard_enter_utility(TomsUtility utility)
 {
 	current.holding |= utility.holds_cursor;
 	current.counting |= utility.counts_rows;
+	current.filling |= utility.fills_table;
 }
 
 bool
@@ -193,6 +216,14 @@ has_temporary_view(List *rtable)
 }
 
 static TomsFinding
+refused_folding(void)
+{
+	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_IMMUTABLE,
+		.detail = "What it reads would stay in a plan, for whoever runs that next.",
+	.hint = "ALTER FUNCTION … STABLE; what reads a table is not immutable."};
+}
+
+static TomsFinding
 refused_temporary(void)
 {
 	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TEMPORARY_VIEW,
@@ -231,7 +262,7 @@ toms_guard_is_lookup(Oid check_as_user, List *rtable)
 static bool
 is_plain(const TomsAccess *access)
 {
-	return !current.holding && !current.counting && !access->through_temporary &&
+	return !current.holding && !current.counting && !current.folding && !access->through_temporary &&
 		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation() &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
 }
@@ -278,6 +309,8 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 
 	if (current.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
 		finding = refused_holding();
+	if (current.folding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
+		finding = refused_folding();
 	if (access->through_temporary && finding.passage == TOMS_PASS_CONTEXT)
 		finding = refused_temporary();
 	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
@@ -326,7 +359,7 @@ note_concern(Concern *concern, const TomsAccess *access)
 static bool
 has_company(const Concern *concern)
 {
-	return concern->separated || (concern->special && (concern->open || concern->makes_table)) ||
+	return concern->separated || (concern->special && (concern->open || concern->makes_table || current.filling)) ||
 		((concern->special || concern->open || concern->makes_table) && toms_guard_has_pins());
 }
 
@@ -355,7 +388,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Con
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
 		{
-			concern->open |= toms_guard_is_written_open(rte, perms.required);
+			concern->open |= perms.writes && toms_guard_can_be_open(rte);
 			continue;
 		}
 		if (is_referential_integrity())
@@ -371,7 +404,7 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Con
 		note_concern(concern, &access);
 	}
 	if (has_company(concern))
-		toms_guard_check_company(rtable, perminfos, concern->makes_table, toms_guard_running());
+		toms_guard_check_company(rtable, perminfos, concern->makes_table || current.filling, toms_guard_running());
 	return true;
 }
 
@@ -399,7 +432,7 @@ toms_guard_before_start(QueryDesc *query)
 	if (!IsParallelWorker() || current.depth > 0)
 		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
 	checked_rtable = stmt->rtable;
-	return pin ? TOMS_PIN_IDENTITY : concern.open || concern.makes_table || concern.special || concern.separated ? TOMS_PIN_RUN : TOMS_PIN_NONE;
+	return pin || (IsParallelWorker() && current.depth == 0) ? TOMS_PIN_IDENTITY : concern.open || concern.makes_table || concern.special || concern.separated ? TOMS_PIN_RUN : TOMS_PIN_NONE;
 }
 
 /* A permission may have ended since the last rows were fetched. */

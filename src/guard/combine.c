@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 static bool
@@ -34,7 +35,7 @@ typedef struct Company
 {
 	List	   *roots;			/* tables that are separate from others */
 	const char *purpose;		/* for which they are reached */
-	bool		reads_special;	/* and hands on what it reads */
+	TomsAccess *special;		/* what it reads and may hand on, of a special category; or NULL */
 	bool		writes_open;	/* writes a table that is not protected, or makes one */
 	Oid			open;			/* which; InvalidOid: one that is being made */
 } Company;
@@ -64,13 +65,19 @@ reads_special(const TomsAccess *access)
 }
 
 bool
-toms_guard_is_written_open(const RangeTblEntry *rte, AclMode required)
+toms_guard_can_be_open(const RangeTblEntry *rte)
 {
-	return (required & (ACL_INSERT | ACL_UPDATE)) != 0 && rte->relid >= FirstNormalObjectId && rte->relkind != RELKIND_VIEW;
+	return rte->relid >= FirstNormalObjectId && rte->relkind != RELKIND_VIEW;
+}
+
+int
+toms_guard_trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
 static void
-add_statement(Company *company, List *rtable, List *perminfos, bool hands_on)
+add_statement(Company *company, List *rtable, List *perminfos)
 {
 	ListCell   *cell;
 
@@ -83,10 +90,11 @@ add_statement(Company *company, List *rtable, List *perminfos, bool hands_on)
 		{
 			if (access.relation->nseparations > 0)
 				company->roots = list_append_unique_oid(company->roots, access.relation->root);
-			company->reads_special |= hands_on && reads_special(&access);
+			if (reads_special(&access))
+				company->special = memcpy(palloc(sizeof(access)), &access, sizeof(access));
 		}
-		else if (rte->rtekind == RTE_RELATION && toms_catalog_relation(rte->relid) == NULL &&
-				 toms_guard_is_written_open(rte, toms_rte_perms(rte, perminfos).required))
+		else if (rte->rtekind == RTE_RELATION && toms_rte_perms(rte, perminfos).writes &&
+				 toms_guard_can_be_open(rte) && toms_catalog_relation(rte->relid) == NULL)
 		{
 			company->writes_open = true;
 			company->open = rte->relid;
@@ -100,17 +108,13 @@ toms_guard_makes_table(const QueryDesc *query)
 	return query->dest && (query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel);
 }
 
-/*
- * Triggers belong to whoever owns the table: what a statement that writes has read is not held
- * against what its triggers write.
- */
 static Company
 company_of(const TomsRunning *running)
 {
 	PlannedStmt *stmt = running->query->plannedstmt;
 	Company		company = {.purpose = running->purpose};
 
-	add_statement(&company, stmt->rtable, toms_stmt_perminfos(stmt), running->query->operation == CMD_SELECT);
+	add_statement(&company, stmt->rtable, toms_stmt_perminfos(stmt));
 	company.writes_open |= toms_guard_makes_table(running->query);
 	return company;
 }
@@ -175,18 +179,21 @@ check_copy(const TomsAccess *access, const Company *company)
 	refuse_or_note(access, false, &finding);
 }
 
-/* A function writes what the statement that calls it has read. */
+/*
+ * A function writes what the statement that calls it has read.  Triggers belong to whoever owns
+ * the table: what they write is not held against the statement that fired them.
+ */
 static void
-check_writing(const Company *statement, const Company *around)
+check_writing(const Company *statement, const Company *around, int trigger_depth)
 {
-	TomsRefusal refusal = {.reason = TOMS_UNPROTECTED_COPY,.relid = statement->open,.who = toms_context_who(),
-	.detail = "A statement that reads data of a special category calls it."};
+	TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_UNPROTECTED_COPY,
+	.detail = "A function that it calls writes a table that is not protected."};
 
-	if (!around->reads_special || !statement->writes_open)
+	if (around->special == NULL || !statement->writes_open || toms_guard_trigger_depth() > trigger_depth)
 		return;
 	if (OidIsValid(statement->open))
-		refusal.hint = psprintf("SELECT toms.protect(%s, …);", quote_literal_cstr(toms_relation_name(statement->open)));
-	toms_refuse(&refusal);
+		finding.hint = psprintf("SELECT toms.protect(%s, …);", quote_literal_cstr(toms_relation_name(statement->open)));
+	refuse_or_note(around->special, false, &finding);
 }
 
 static void
@@ -214,13 +221,13 @@ toms_guard_check_company(List *rtable, List *perminfos, bool makes_table, List *
 
 	(void) toms_context_ask(&asker);
 	statement.purpose = asker.purpose;
-	add_statement(&statement, rtable, perminfos, false);
+	add_statement(&statement, rtable, perminfos);
 	check_accesses(rtable, perminfos, asker.purpose, &statement);
 	foreach(cell, running)
 	{
 		Company		around = company_of(lfirst(cell));
 
-		check_writing(&statement, &around);
+		check_writing(&statement, &around, ((TomsRunning *) lfirst(cell))->trigger_depth);
 		check_accesses(rtable, perminfos, asker.purpose, &around);
 	}
 }

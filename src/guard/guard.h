@@ -27,11 +27,16 @@ typedef struct TomsLevel
 	int			security;		/* security context in which the level runs */
 	bool		holding;		/* inside of a cursor that outlives its transaction */
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
+	bool		filling;		/* inside of a utility statement that fills a table */
+	bool		planning;		/* the planner is at work, by itself */
+	bool		folding;		/* what is computed stays in a plan: by a function that is declared IMMUTABLE */
+	bool		folding_around; /* that was so already when the planner was called */
 } TomsLevel;
 
 extern bool toms_guard_needs_level(void);
 extern bool toms_guard_needs_run_level(QueryDesc *query);
 extern TomsLevel toms_guard_push_level(void);
+extern TomsLevel toms_guard_push_planning(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 
@@ -68,6 +73,9 @@ extern bool toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse);
 
 extern void toms_guard_check_truncate(Oid relid);
 
+/* Before the executor evaluates a function, or the planner does. */
+extern void toms_guard_before_function(Oid function);
+
 /* A column has been written to the catalog: refuse it if the table does not take its type. */
 extern void toms_guard_column_added(Oid relid, AttrNumber number);
 
@@ -76,6 +84,7 @@ typedef struct TomsUtility
 {
 	bool		holds_cursor;	/* it declares a cursor that outlives its transaction */
 	bool		counts_rows;	/* it is EXPLAIN ANALYZE */
+	bool		fills_table;	/* it is ALTER TABLE or COPY FROM, which evaluate expressions for rows */
 	Node	   *statement;		/* a copy, or NULL if nothing is left to do */
 } TomsUtility;
 

@@ -60,7 +60,10 @@ typedef struct TomsRunning
 {
 	const QueryDesc *query;
 	const char *purpose;		/* NULL: none was in force, or it does not matter */
+	int			trigger_depth;	/* in which it was started */
 } TomsRunning;
+
+extern int	toms_guard_trigger_depth(void);
 
 /* pin.c: the statements that called for the one that is being started; whether any is remembered */
 extern List *toms_guard_running(void);
@@ -75,7 +78,7 @@ extern void toms_guard_forget_checked(void);
 /* combine.c: refuse a statement whose accesses pass one by one and must not meet; "running" call it. */
 extern void toms_guard_check_company(List *rtable, List *perminfos, bool makes_table, List *running);
 extern bool toms_guard_makes_table(const QueryDesc *query);
-extern bool toms_guard_is_written_open(const RangeTblEntry *rte, AclMode required);
+extern bool toms_guard_can_be_open(const RangeTblEntry *rte);	/* what is not protected and written */
 
 /* "what" was done, for the record: verbs, or "truncate", or "ddl". */
 extern void toms_guard_record_administrator(Oid relid, const char *what);

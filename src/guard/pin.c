@@ -23,6 +23,8 @@ typedef struct Pin
 	bool		is_new;			/* has not run yet: it has just been checked */
 	bool		is_running;
 	bool		has_identity;	/* its rows depend on the one below */
+	bool		in_frame;		/* an access function started it */
+	int			trigger_depth;	/* in which it was started */
 	uint64		changes;		/* what toms_change_count was when the identity was the one below */
 	uint8		principal[TOMS_PRINCIPAL_BYTES];	/* zeros: no context */
 	char		purpose[NAMEDATALEN];
@@ -52,6 +54,7 @@ toms_guard_running(void)
 			continue;
 		statement = palloc(sizeof(TomsRunning));
 		statement->query = pin->query;
+		statement->trigger_depth = pin->trigger_depth;
 		statement->purpose = pin->has_identity && pin->purpose[0] ? pin->purpose : NULL;
 		running = lappend(running, statement);
 	}
@@ -90,6 +93,8 @@ toms_guard_after_start(QueryDesc *query, TomsPinning pinning)
 	pin->is_new = true;
 	pin->is_running = false;
 	pin->has_identity = pinning == TOMS_PIN_IDENTITY;
+	pin->in_frame = toms_context_in_frame();
+	pin->trigger_depth = toms_guard_trigger_depth();
 	if (pin->has_identity)
 		take_identity(pin->principal, pin->purpose);
 	pin->changes = toms_change_count;
@@ -120,7 +125,7 @@ check_identity(Pin *pin)
 	if (pin->changes == toms_change_count)
 		return;
 	take_identity(principal, purpose);
-	if (memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
+	if (pin->in_frame != toms_context_in_frame() || memcmp(principal, pin->principal, sizeof(principal)) != 0 || strcmp(purpose, pin->purpose) != 0)
 		refuse_fetch(reason == TOMS_CONTEXT_EXPIRED ? TOMS_CONTEXT_EXPIRED : TOMS_CONTEXT_CHANGED);
 	pin->changes = toms_change_count;
 }
@@ -150,7 +155,7 @@ toms_guard_before_run(QueryDesc *query)
 		check_identity(pin);
 		if (!pin->is_new && toms_context_get() && toms_context_expired_now())
 			refuse_fetch(TOMS_CONTEXT_EXPIRED);
-		if (!pin->is_new)
+		if (!pin->is_new || toms_guard_running() != NIL)
 			toms_guard_check_again(query->plannedstmt);
 	}
 	pin->is_new = false;

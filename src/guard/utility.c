@@ -439,8 +439,9 @@ is_analyze(ExplainStmt *explain)
 TomsUtility
 toms_guard_before_utility(Node *statement)
 {
-	TomsUtility before = {false, false, NULL};
+	TomsUtility before = {false, false, false, NULL};
 
+	before.fills_table = IsA(statement, AlterTableStmt) || (IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from);
 	if (IsA(statement, VariableSetStmt))
 	{
 		warn_of_lost_context((VariableSetStmt *) statement);

@@ -70,6 +70,7 @@ write_definition(HeapTuple tuple)
 	append_part(&text, text_of(tuple, Anum_pg_proc_prosrc));
 	append_part(&text, text_of(tuple, Anum_pg_proc_probin));
 	append_part(&text, settings_of(tuple));
+	append_part(&text, function->provolatile == PROVOLATILE_IMMUTABLE ? "immutable" : NULL);
 	append_part(&text, function->prosecdef ? GetUserNameFromId(function->proowner, true) : NULL);
 	append_part(&text, GetUserNameFromId(function->proowner, true));
 	return text.data;

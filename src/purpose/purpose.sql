@@ -17,10 +17,42 @@ CREATE VIEW toms.access_functions AS
 COMMENT ON VIEW toms.access_functions IS 'functions that are bound to a purpose, and whether they are as they were then';
 GRANT SELECT ON toms.access_functions TO toms_admin, toms_auditor;
 
+-- The caller must not choose what a function finds by a name, or bring code in what he passes.
+CREATE FUNCTION toms.check_signature(function regprocedure)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p pg_proc;
+    chosen regtype;
+BEGIN
+    SELECT * INTO p FROM pg_proc WHERE oid = function;
+    IF p.provolatile = 'i' THEN
+        RAISE EXCEPTION '% is declared IMMUTABLE', function USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'Its result would stay in plans that others run.', HINT = format('ALTER ROUTINE %s STABLE;', function);
+    END IF;
+    IF p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN
+        RAISE EXCEPTION '% is a trigger''s function', function USING ERRCODE = 'wrong_object_type',
+            DETAIL = 'Whoever may make a table or view could have it run there.', HINT = 'Let it call an access function.';
+    END IF;
+    SELECT t.oid INTO chosen FROM pg_type t
+    WHERE t.oid = ANY (p.proargtypes::oid[] || coalesce(p.proallargtypes, ARRAY[p.prorettype])) AND (t.typtype = 'p' AND t.typname <> 'void'
+          AND NOT (t.typname = 'record' AND t.oid = p.prorettype AND p.proallargtypes IS NOT NULL)
+          OR t.oid = 'refcursor'::regtype AND t.oid = ANY (p.proargtypes::oid[]))
+    ORDER BY t.oid LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% takes or returns %, of which the caller chooses what it is', function, chosen USING ERRCODE = 'wrong_object_type',
+            HINT = 'Use types with a name: RETURNS TABLE (…), OUT parameters.';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_signature(regprocedure) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_signature(regprocedure) IS 'internal: whether callers of a function could bring code of their own';
+
 CREATE FUNCTION toms.check_bindable(function regprocedure)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     p pg_proc;
+    path text[];
+    open name;
 BEGIN
     SELECT * INTO p FROM pg_proc WHERE oid = function;
     IF p.oid < 16384 THEN
@@ -34,11 +66,14 @@ BEGIN
         RAISE EXCEPTION '% has a body of the SQL standard''s form', function USING ERRCODE = 'feature_not_supported',
             HINT = 'Write the body as a string constant: only that can be compared after a dump and restore.';
     END IF;
-    IF NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%') THEN
-        RAISE EXCEPTION '% has no search_path of its own', function USING ERRCODE = 'object_not_in_prerequisite_state',
-            DETAIL = 'Its caller would choose the tables and functions that it uses for its purpose.',
+    SELECT string_to_array(replace(substr(c, 13), '"', ''), ', ') INTO path FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%';
+    SELECT s INTO open FROM unnest(path) s WHERE s = '$user' OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = s AND has_schema_privilege('public', n.oid, 'CREATE')) LIMIT 1;
+    IF path IS NULL OR path[cardinality(path)] <> 'pg_temp' OR open IS NOT NULL THEN
+        RAISE EXCEPTION '% has no search_path of its own that ends with pg_temp', function USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = coalesce(format('Anybody can put something into schema "%s".', open), 'Its caller would choose the tables and functions that it uses for its purpose.'),
             HINT = format('ALTER ROUTINE %s SET search_path = pg_catalog, pg_temp; and write names with their schemas.', function);
     END IF;
+    PERFORM toms.check_signature(function);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_bindable(regprocedure) FROM PUBLIC;
