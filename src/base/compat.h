@@ -100,23 +100,16 @@ typedef struct TomsRtePerms
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 {
-	TomsRtePerms perms = {0, InvalidOid, false};
-
 #if PG_VERSION_NUM >= 160000
-	if (rte->perminfoindex != 0)
-	{
-		RTEPermissionInfo *info = getRTEPermissionInfo(perminfos, rte);
-
-		perms.required = info->requiredPerms;
-		perms.check_as_user = info->checkAsUser;
-		perms.writes = (info->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(info->updatedCols);
-	}
+	const RTEPermissionInfo *from = rte->perminfoindex != 0 ? getRTEPermissionInfo(perminfos, rte) : NULL;
 #else
-	perms.required = rte->requiredPerms;
-	perms.check_as_user = rte->checkAsUser;
-	perms.writes = (rte->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(rte->updatedCols);
+	const RangeTblEntry *from = rte;
 #endif
-	return perms;
+
+	if (from == NULL)
+		return (TomsRtePerms) {0};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser,
+		(from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
 }
 
 #endif							/* TOMS_COMPAT_H */
