@@ -30,7 +30,7 @@ SELECT 'acme', n, 'sales', CASE WHEN n <= 6 THEN 'north' ELSE 'south' END, n IN 
 SELECT 'acme', n, 'store', CASE WHEN n <= 24 THEN 'day' ELSE 'night' END, n = 21 FROM generate_series(21, 27) n UNION ALL
 SELECT 'acme', n, 'board', NULL, n = 31 FROM generate_series(31, 32) n UNION ALL            -- too few
 SELECT 'acme', n, 'lab', NULL, false FROM generate_series(41, 46) n UNION ALL              -- all alike
-SELECT 'acme', n, 'works', 'one', n % 3 = 0 FROM generate_series(51, 60) n UNION ALL
+SELECT 'acme', n, 'works', 'one', n % 3 = 0 FROM generate_series(51, 61) n UNION ALL
 SELECT 'globex', n, 'sales', 'north', n = 1 FROM generate_series(1, 4) n;
 GRANT SELECT ON regress.staff TO PUBLIC;
 CREATE FUNCTION regress.count_days(month date) RETURNS void LANGUAGE plpgsql AS $$
@@ -49,6 +49,9 @@ SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN; CALL regress.enter('acme', 'regress_hr', 'absence_management'); SELECT regress.count_days('2026-01-01'); COMMIT;
 BEGIN; CALL regress.enter('globex', 'regress_hr', 'absence_management'); SELECT regress.count_days('2026-01-01'); COMMIT;
 RESET SESSION AUTHORIZATION;
+-- who has been erased by key before a period is published is in no group of a sealed measure
+SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'ACME', wording => 'person 61', subject => '61') AS id \gset
+SELECT toms.confirm_instruction(:id), toms.destroy_keys('acme', instruction => :id, subject => '61') > 0;
 
 -- officers declare, nobody else
 SET SESSION AUTHORIZATION regress_dashboard;
@@ -136,8 +139,6 @@ BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
 SELECT dimensions, subjects, value FROM toms.statistic('sick_by_department') WHERE period = '2026-01-01';
 COMMIT;
--- what was over when January was asked for has been published too, as nothing
-SELECT count(*) FROM regress.staff WHERE false;
 RESET SESSION AUTHORIZATION;
 SELECT regress.verdict($$UPDATE toms.statistic_cell SET value = 0$$), regress.verdict($$DELETE FROM toms.statistic_cell$$), regress.verdict($$TRUNCATE toms.statistic_mark$$);
 SELECT count(DISTINCT c.tenant), bool_and(m.until > '2026-02-01' AND m.until <= current_date) FROM toms.statistic_cell c JOIN toms.statistic_mark m USING (statistic, tenant);
@@ -247,7 +248,7 @@ CALL regress.enter('acme', 'regress_planner', 'staff_planning');
 SELECT dimensions, period, subjects, value > 0 FROM toms.statistic('ids');
 COMMIT;
 RESET SESSION AUTHORIZATION;
-SELECT toms.protect('hr.booking', tenant => 'tenant', subject => 'employee', category => 'personal', mode => 'observe');
+SELECT toms.protect('hr.booking', tenant => 'tenant', subject => 'employee', category => 'personal', mode => 'observe', reason => 'test');
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
@@ -262,7 +263,7 @@ DROP TABLE regress.staff;
 DROP FUNCTION regress.count_days;
 DROP PROCEDURE regress.enter;
 SELECT toms.disallow_enter('regress_dashboard');
-DELETE FROM toms.data_key WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) AND relation <> 0;
+DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation <> 0;
 DELETE FROM toms.purpose;
 DROP OWNED BY regress_dashboard, regress_planner;
 DELETE FROM toms.permission WHERE role = 'regress_planner'::regrole;

@@ -36,17 +36,17 @@ COMMENT ON FUNCTION toms.check_statistic_relation(regclass) IS 'internal: whethe
 CREATE FUNCTION toms.check_statistic_column(relation regclass, col text, use text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    type regtype := toms.statistic_type(relation, col);
+    kind regtype := toms.statistic_type(relation, col);
 BEGIN
-    IF type IS NULL THEN
+    IF kind IS NULL THEN
         RAISE EXCEPTION 'column "%" of % does not exist', col, relation USING ERRCODE = 'undefined_column';
     END IF;
-    IF NOT CASE use
-        WHEN 'measure' THEN type IN ('boolean', 'toms.health_flag', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
-        WHEN 'period' THEN type IN ('date', 'timestamp', 'timestamptz', 'toms.health_date')
-        WHEN 'subject' THEN type IN ('smallint', 'integer', 'bigint', 'uuid', 'text', 'varchar')
-        ELSE NOT EXISTS (SELECT FROM pg_type t WHERE t.oid = type AND (t.typnamespace = 'toms'::regnamespace OR t.typtype NOT IN ('b', 'e') OR t.typcategory = 'A')) END THEN
-        RAISE EXCEPTION 'column "%" of type % cannot be the % of a statistic', col, type, use USING ERRCODE = 'datatype_mismatch',
+    IF NOT (CASE use
+        WHEN 'measure' THEN kind IN ('boolean', 'toms.health_flag', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
+        WHEN 'period' THEN kind IN ('date', 'timestamp', 'timestamptz', 'toms.health_date')
+        WHEN 'subject' THEN kind IN ('smallint', 'integer', 'bigint', 'uuid', 'text', 'varchar')
+        ELSE NOT EXISTS (SELECT FROM pg_type t WHERE t.oid = kind AND (t.typnamespace = 'toms'::regnamespace OR t.typtype NOT IN ('b', 'e') OR t.typcategory = 'A')) END) THEN
+        RAISE EXCEPTION 'column "%" of type % cannot be the % of a statistic', col, kind, use USING ERRCODE = 'datatype_mismatch',
             HINT = CASE use WHEN 'measure' THEN 'Booleans and toms.health_flag are counted where true, numbers are summed.'
                             WHEN 'period' THEN 'A period is told by a date, timestamp, timestamptz or toms.health_date.'
                             WHEN 'subject' THEN 'A data subject is told by a number, uuid or text.'

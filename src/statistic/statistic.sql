@@ -156,8 +156,8 @@ COMMENT ON FUNCTION toms.plain_expression(toms.statistic_definition, name) IS 'i
 CREATE FUNCTION toms.statistic_conditions(d toms.statistic_definition, since date, until date)
 RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('t.%I IS NOT NULL', d.subject)
-           || CASE toms.statistic_type(d.relation, d.measure)
-                  WHEN 'toms.health_flag' THEN format(' AND toms.is_erased(t.%I) IS NOT TRUE', d.measure) ELSE '' END
+           || CASE WHEN toms.statistic_type(d.relation, d.measure) = 'toms.health_flag'::regtype
+                   THEN format(' AND toms.is_erased(t.%I) IS NOT TRUE', d.measure) ELSE '' END
            || CASE WHEN d.period IS NULL THEN ''
                    WHEN toms.statistic_type(d.relation, d.period) = 'timestamptz'::regtype
                    THEN format(' AND t.%1$I >= %2$L::timestamp AT TIME ZONE ''UTC'' AND t.%1$I < %3$L::timestamp AT TIME ZONE ''UTC''', d.period, since, until)
