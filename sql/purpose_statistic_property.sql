@@ -50,17 +50,17 @@ SELECT family, count(*), max(array_length(paths, 1)) FROM stat.population GROUP 
 
 -- Published leaves, and their sums.  The persons of a cell are digits of a number, five bits each.
 CREATE TABLE stat.cell (population bigint, min_group integer, sums boolean, persons bigint, size bigint, least double precision, most double precision,
-                        largest double precision, total double precision);
+                        largest double precision, total double precision, set double precision);
 CREATE PROCEDURE stat.publish(min_group integer) LANGUAGE sql AS $$
     INSERT INTO stat.cell
     WITH leaf AS (
-        SELECT p.id, p.sums, g.path, sum(1::bigint << 5 * (g.person - 1))::bigint AS persons, count(*) AS size, min(c.value) AS least, max(c.value) AS most,
-               max(abs(c.value)) AS largest, sum(abs(c.value)) AS total
+        SELECT p.id, p.sums, g.path, bit_or(1::bigint << 5 * (g.person - 1)) AS persons, count(*) AS size, min(c.value) AS least, max(c.value) AS most,
+               max(abs(c.value)) AS largest, sum(abs(c.value)) AS total, sum(c.value) AS set
         FROM stat.population p, toms.merge_groups(p.paths, p.contributions, publish.min_group, p.sums) g,
              LATERAL (SELECT p.contributions[g.person]) c (value)
         GROUP BY p.id, p.sums, g.path, g.merged
     )
-    SELECT id, publish.min_group, sums, sum(persons), sum(size), min(least), max(most), max(largest), sum(total)
+    SELECT id, publish.min_group, sums, bit_or(persons), sum(size), min(least), max(most), max(largest), sum(total), sum(set)
     FROM leaf, generate_series(0, cardinality(path)) n
     GROUP BY id, sums, n, path[:n];
 $$;
@@ -98,13 +98,9 @@ SELECT min_group, count(*) > 100000 AS many_cells,
        count(*) FILTER (WHERE sums AND 2 * largest > total) AS dominated
 FROM stat.cell GROUP BY min_group ORDER BY min_group;
 -- nor by what is left of a cell without another one
-WITH flags AS (
-    SELECT c.population, c.min_group, c.persons, c.size, f.set FROM stat.cell c JOIN stat.population p ON p.id = c.population AND NOT p.sums,
-    LATERAL (SELECT count(*) FROM unnest(p.contributions) WITH ORDINALITY u (flag, n) WHERE flag = 1 AND (c.persons >> 5 * (n::integer - 1)) & 31 > 0) f (set)
-)
 SELECT a.min_group, count(*) > 50000 AS many_pairs, count(*) FILTER (WHERE a.size - b.size < a.min_group OR a.set - b.set IN (0, a.size - b.size)) AS alike
-FROM flags a JOIN flags b ON b.population = a.population AND b.min_group = a.min_group AND b.persons & a.persons = b.persons AND b.persons <> a.persons
-GROUP BY a.min_group ORDER BY a.min_group;
+FROM stat.cell a JOIN stat.cell b ON b.population = a.population AND b.min_group = a.min_group AND b.persons & a.persons = b.persons AND b.persons <> a.persons
+WHERE NOT a.sums GROUP BY a.min_group ORDER BY a.min_group;
 
 -- What is merged, where it can be seen.  A number of persons in each leaf, and how many have the flag:
 CREATE FUNCTION stat.shown(leaves text, min_group integer) RETURNS text LANGUAGE sql AS $$
