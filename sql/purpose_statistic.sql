@@ -143,6 +143,12 @@ RESET SESSION AUTHORIZATION;
 SELECT regress.verdict($$UPDATE toms.statistic_cell SET value = 0$$), regress.verdict($$DELETE FROM toms.statistic_cell$$), regress.verdict($$TRUNCATE toms.statistic_mark$$);
 SELECT count(DISTINCT c.tenant), bool_and(m.until > '2026-02-01' AND m.until <= current_date) FROM toms.statistic_cell c JOIN toms.statistic_mark m USING (statistic, tenant);
 
+-- what is not over is not answered
+SET SESSION AUTHORIZATION regress_dashboard;
+BEGIN;
+CALL regress.enter('acme', 'regress_hr', 'absence_management');
+SELECT regress.count_days(current_date - 9);
+COMMIT;
 -- ROLLBACK does not take back what has been answered, and who has written waits for COMMIT
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.add_statistic('hours', relation => 'hr.day', dimensions => '{department,team}', measure => 'hours', purpose => 'staff_planning', period => 'day') > 0;
@@ -162,7 +168,7 @@ UPDATE hr.day SET hours = 0 WHERE employee = 22;
 COMMIT;
 BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
-SELECT sum(value) FROM toms.statistic('hours');
+SELECT sum(value), count(*) FILTER (WHERE period >= date_trunc('month', now())) AS not_over FROM toms.statistic('hours');
 COMMIT;
 
 -- Dropped, it answers no more, and nothing else answers for what it has published; the same again goes on.
@@ -204,6 +210,8 @@ INSERT INTO hr.booking (tenant, employee, at, late, place)
 SELECT tenant, employee, '2026-01-31 23:30Z', employee % 2 = 0, 'secret place' FROM regress.staff WHERE tenant = 'acme';
 COMMIT;
 SET SESSION AUTHORIZATION regress_officer;
+SELECT regress.verdict($$SELECT toms.add_statistic('late', 'hr.late', '{department,month}', 'late', 'staff_planning')$$);
+SELECT regress.verdict($$SELECT toms.add_statistic('late', 'hr.late', '{department,month}', 'late', 'staff_planning', subject => 'number')$$);    -- not a person
 SELECT toms.add_statistic('late', relation => 'hr.late', dimensions => '{department,month}', measure => 'late', purpose => 'staff_planning', subject => 'employee') > 0;
 SELECT toms.add_statistic('place', relation => 'hr.late', dimensions => '{department}', measure => 'number', purpose => 'staff_planning', period => 'month', subject => 'employee') > 0;
 SET SESSION AUTHORIZATION regress_dashboard;
@@ -249,6 +257,15 @@ SELECT dimensions, period, subjects, value > 0 FROM toms.statistic('ids');
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT toms.protect('hr.booking', tenant => 'tenant', subject => 'employee', category => 'personal', mode => 'observe', reason => 'test');
+SET SESSION AUTHORIZATION regress_dashboard;
+BEGIN;
+CALL regress.enter('acme', 'regress_planner', 'staff_planning');
+SELECT regress.verdict($$SELECT * FROM toms.statistic('ids')$$);
+COMMIT;
+RESET SESSION AUTHORIZATION;
+
+-- what it read is gone: nobody knows whom it may be told
+DROP TABLE hr.booking CASCADE;
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');

@@ -146,6 +146,12 @@ BEGIN
     IF other IS DISTINCT FROM wanted.subject AND other IS NOT NULL THEN
         RAISE EXCEPTION 'the data subject of table % is in column "%"', wanted.relation, other USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF NOT EXISTS (SELECT FROM toms.column_sources(wanted.relation, wanted.subject))
+       OR EXISTS (SELECT FROM toms.column_sources(wanted.relation, wanted.subject) s LEFT JOIN pg_attribute a ON a.attrelid = s.relid AND a.attnum = s.number
+                  WHERE a.attname IS DISTINCT FROM (toms.describe(s.relid)).subject) THEN
+        RAISE EXCEPTION 'column "%" of % is not made of the data subjects of protected tables alone', wanted.subject, wanted.relation
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'Groups would not be of as many persons as they seem to be.';
+    END IF;
     IF EXISTS (SELECT FROM toms.statistic_definition d WHERE d.name = wanted.name AND d.dropped_at IS NULL) THEN
         RAISE EXCEPTION 'there is a statistic "%"', wanted.name USING ERRCODE = 'unique_violation',
             HINT = format('SELECT toms.drop_statistic(%L, reason => ''…'');', wanted.name);

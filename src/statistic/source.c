@@ -10,6 +10,7 @@
 #include "statistic/statistic_int.h"
 
 #include "access/relation.h"
+#include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -115,6 +116,8 @@ sources_of_variable(Search *search, const Var *variable)
 		sources_in_with(search, rte, variable->varattno);
 	else if (rte->rtekind == RTE_JOIN && variable->varattno > 0)
 		(void) walk_expression(list_nth(rte->joinaliasvars, variable->varattno - 1), search);
+	else if (toms_group_expressions(rte) && variable->varattno > 0)
+		(void) walk_expression(list_nth(toms_group_expressions(rte), variable->varattno - 1), search);
 	else
 		(void) walk_expression((Node *) rte->functions, search);
 	search->level = former;

@@ -171,10 +171,13 @@ check_asker(Statistic *statistic)
 	if (reason != TOMS_OK)
 		refuse_context(reason, statistic->purpose);
 	statistic->tenant = pstrdup(toms_context_get()->tenant);
+	if (statistic->ntables == 0)
+		refuse_table(InvalidOid, TOMS_PROTECTION_INCOMPLETE, "What the statistic read is gone, or not protected any more.",
+					 psprintf("SELECT toms.drop_statistic(%s, reason => '…');", quote_literal_cstr(statistic->name)));
 	for (int i = 0; i < statistic->ntables; i++)
 		check_table(statistic->tables[i]);
 	if (has_bypassrls_privilege(GetUserId()))
-		refuse_table(statistic->ntables > 0 ? statistic->tables[0] : InvalidOid, TOMS_POLICY_BYPASSED,
+		refuse_table(statistic->tables[0], TOMS_POLICY_BYPASSED,
 					 psprintf("User \"%s\" bypasses row security.", GetUserNameFromId(GetUserId(), false)),
 					 "Ask as a log-in of the application.");
 }
@@ -351,6 +354,8 @@ publish_what_is_due(const Statistic *statistic)
 	from = text_at(0, 2);
 	until = text_at(0, 3);
 	depth = DatumGetInt32(datum_at(0, 4, &isnull));
+	/* a view may have another owner by now */
+	ask_toms(psprintf("SELECT toms.check_statistic_relation(d.relation) FROM toms.statistic_definition d WHERE d.id = " INT64_FORMAT, statistic->id));
 	read_people(query);
 	toms_publish(psprintf("SELECT toms.store_statistic(" INT64_FORMAT ", %s, '%s', '%s', %s)", statistic->id,
 						  quote_literal_cstr(statistic->tenant), from, until,
