@@ -121,6 +121,12 @@ CALL regress.enter('globex', 'regress_planner', 'staff_planning');
 SELECT dimensions, period, subjects, value, merged, suppressed FROM toms.statistic('sick_by_department');
 COMMIT;
 
+-- what is published is for those who are permitted, too
+BEGIN;
+CALL regress.enter('acme', 'regress_hr', 'staff_planning');
+SELECT regress.verdict($$SELECT * FROM toms.statistic('sick_by_department')$$);
+COMMIT;
+
 -- A period that is over has one answer.  Rows come and go, a person moves, one is erased by key, and
 -- a person is in two departments: in February he counts where most of his rows are.
 BEGIN;
@@ -175,7 +181,7 @@ COMMIT;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT regress.verdict($$SELECT toms.drop_statistic('hours', reason => '')$$), regress.verdict($$SELECT toms.drop_statistic('hour', reason => 'no use')$$);
 SELECT toms.drop_statistic('hours', reason => 'other groups are wanted');
-SELECT toms.add_statistic('hours', relation => 'hr.day', dimensions => '{team}', measure => 'hours', purpose => 'staff_planning', period => 'day', period_unit => 'year') > 0;
+SELECT toms.add_statistic('hours', relation => 'hr.day', dimensions => '{team}', measure => 'hours', purpose => 'staff_planning', period => 'day', period_unit => 'quarter') > 0;
 SELECT name, dimensions, min_group, dropped_at IS NOT NULL AS dropped, reason, tenants FROM toms.statistics ORDER BY added_at;
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;

@@ -30,7 +30,7 @@ BEGIN;
 CALL regress.enter('acme');
 INSERT INTO hr.seen VALUES ('acme, payroll', toms.pseudonym('17', domain => 'payroll_export'));
 SELECT toms.pseudonym('17', 'payroll_export') ~ '^[0-9a-f]{32}$', toms.pseudonym('17', 'payroll_export') = toms.pseudonym('17', 'payroll_export');
-SELECT toms.pseudonym('17', 'payroll_export') = toms.pseudonym('17', 'survey'), toms.pseudonym('17', 'payroll_export') = toms.pseudonym('7', 'payroll_export1');
+SELECT toms.pseudonym('17', 'payroll_export') = toms.pseudonym('17', 'payroll_import'), toms.pseudonym('17', 'payroll_export') = toms.pseudonym('7', 'payroll_export1');
 SELECT toms.pseudonym(NULL, 'payroll_export'), toms.pseudonym('17', NULL);
 SELECT regress.verdict($$SELECT toms.pseudonym('', 'payroll_export')$$), regress.verdict($$SELECT toms.pseudonym('17', '')$$);
 -- no blind index is a pseudonym
