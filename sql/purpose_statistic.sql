@@ -242,6 +242,42 @@ SELECT regress.verdict($$SELECT * FROM hr.late$$);
 COMMIT;
 RESET TimeZone;
 
+-- Periods by a sealed date, which may be erased, and by a time, whatever the session's time zone; a sealed
+-- value that comes through a view of an officer's own.
+RESET SESSION AUTHORIZATION;
+CREATE TABLE hr.note (id integer PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, team text, since toms.health_date, at timestamptz, sick toms.health_flag, cost float8);
+SELECT toms.protect('hr.note', tenant => 'tenant', subject => 'employee', category => 'health', mode => 'enforce');
+SELECT toms.permit('regress_hr', 'hr.note', '{select,insert}', '{absence_management}', 'tenant') > 0;
+SELECT toms.permit('regress_planner', 'hr.note', '{select}', '{staff_planning}', 'tenant') > 0;
+CREATE VIEW hr.team_note AS SELECT employee AS person, team AS "Team's name", since AS "from", sick AS ill FROM hr.note WHERE team <> 'none';
+ALTER VIEW hr.team_note OWNER TO regress_officer;
+GRANT USAGE ON SCHEMA hr TO regress_officer;
+GRANT SELECT ON hr.note TO regress_officer;
+SET SESSION AUTHORIZATION regress_officer;
+GRANT SELECT ON hr.team_note TO regress_planner;
+SELECT regress.verdict($$SELECT toms.add_statistic('ill', 'hr.team_note', '{"Team''s name"}', 'ill', 'staff_planning', period => 'ill', subject => 'person')$$);
+SELECT toms.add_statistic('ill', 'hr.team_note', '{"Team''s name"}', 'ill', 'staff_planning', period => 'from', subject => 'person', period_unit => 'quarter') > 0;
+SELECT toms.add_statistic('cost', 'hr.note', '{team}', 'cost', 'staff_planning', period => 'at') > 0;
+SET SESSION AUTHORIZATION regress_dashboard;
+BEGIN;
+CALL regress.enter('acme', 'regress_hr', 'absence_management');
+INSERT INTO hr.note
+SELECT n, 'acme', n, 'team ' || n % 2, date '2025-12-01' + n, timestamptz '2026-01-31 23:30Z' + n % 2 * interval '1 hour', n % 3 = 0, n::float8 FROM generate_series(1, 40) n UNION ALL
+SELECT n, 'acme', n, 'none', NULL, '2026-03-05', n = 51, CASE n WHEN 52 THEN 'NaN'::float8 ELSE n END FROM generate_series(51, 60) n;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'ACME', wording => 'person 2', subject => '2') AS id \gset
+SELECT toms.confirm_instruction(:id), toms.destroy_keys('acme', instruction => :id, subject => '2') > 0;
+SET SESSION AUTHORIZATION regress_dashboard;
+SET TimeZone = 'Asia/Tokyo';
+BEGIN;
+CALL regress.enter('acme', 'regress_planner', 'staff_planning');
+SELECT dimensions, period, subjects, value FROM toms.statistic('ill');
+SELECT dimensions, period, subjects, value FROM toms.statistic('cost');
+COMMIT;
+RESET TimeZone;
+RESET SESSION AUTHORIZATION;
+
 -- Without a period all rows are published once; who bypasses policies, and a table that is observed
 -- only, would count the rows of every tenant.
 SET SESSION AUTHORIZATION regress_officer;
