@@ -46,8 +46,8 @@ END
 $$;
 CREATE PROCEDURE regress.enter(tenant text, role text, purpose text) LANGUAGE sql AS $$ SELECT toms.enter(tenant, '1', role, purpose) $$;
 SET SESSION AUTHORIZATION regress_dashboard;
-BEGIN; CALL regress.enter('acme', 'regress_hr', 'absence_management'); SELECT regress.count_days('2026-01-01'); COMMIT;
-BEGIN; CALL regress.enter('globex', 'regress_hr', 'absence_management'); SELECT regress.count_days('2026-01-01'); COMMIT;
+BEGIN; CALL regress.enter('acme', 'regress_hr', 'absence_management'); SELECT regress.count_days('2020-01-01'); COMMIT;
+BEGIN; CALL regress.enter('globex', 'regress_hr', 'absence_management'); SELECT regress.count_days('2020-01-01'); COMMIT;
 RESET SESSION AUTHORIZATION;
 -- who has been erased by key before a period is published is in no group of a sealed measure
 SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'ACME', wording => 'person 61', subject => '61') AS id \gset
@@ -131,11 +131,11 @@ COMMIT;
 -- a person is in two departments: in February he counts where most of his rows are.
 BEGIN;
 CALL regress.enter('acme', 'regress_hr', 'absence_management');
-SELECT regress.count_days('2026-02-01');
-INSERT INTO hr.day (tenant, employee, day, department, team, sick) SELECT 'acme', 51, date '2026-02-01' + n, 'sales', 'north', true FROM generate_series(1, 3) n;
-UPDATE hr.day SET department = 'works', team = 'one' WHERE employee = 1 AND day < '2026-02-01';
-UPDATE hr.day SET sick = false WHERE employee = 2 AND day < '2026-02-01';
-DELETE FROM hr.day WHERE employee = 3 AND day < '2026-02-01';
+SELECT regress.count_days('2020-02-01');
+INSERT INTO hr.day (tenant, employee, day, department, team, sick) SELECT 'acme', 51, date '2020-02-01' + n, 'sales', 'north', true FROM generate_series(1, 3) n;
+UPDATE hr.day SET department = 'works', team = 'one' WHERE employee = 1 AND day < '2020-02-01';
+UPDATE hr.day SET sick = false WHERE employee = 2 AND day < '2020-02-01';
+DELETE FROM hr.day WHERE employee = 3 AND day < '2020-02-01';
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'ACME', wording => 'person 9', subject => '9') AS id \gset
@@ -143,11 +143,11 @@ SELECT toms.confirm_instruction(:id), toms.destroy_keys('acme', instruction => :
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
-SELECT dimensions, subjects, value FROM toms.statistic('sick_by_department') WHERE period = '2026-01-01';
+SELECT dimensions, subjects, value FROM toms.statistic('sick_by_department') WHERE period = '2020-01-01';
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT regress.verdict($$UPDATE toms.statistic_cell SET value = 0$$), regress.verdict($$DELETE FROM toms.statistic_cell$$), regress.verdict($$TRUNCATE toms.statistic_mark$$);
-SELECT count(DISTINCT c.tenant), bool_and(m.until > '2026-02-01' AND m.until <= current_date) FROM toms.statistic_cell c JOIN toms.statistic_mark m USING (statistic, tenant);
+SELECT count(DISTINCT c.tenant), bool_and(m.until > '2020-02-01' AND m.until <= current_date) FROM toms.statistic_cell c JOIN toms.statistic_mark m USING (statistic, tenant);
 
 -- what is not over is not answered
 SET SESSION AUTHORIZATION regress_dashboard;
@@ -217,7 +217,7 @@ SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_hr', 'absence_management');
 INSERT INTO hr.booking (tenant, employee, at, late, place)
-SELECT tenant, employee, '2026-01-31 23:30Z', employee % 2 = 0, 'secret place' FROM regress.staff WHERE tenant = 'acme';
+SELECT tenant, employee, '2020-01-31 23:30Z', employee % 2 = 0, 'secret place' FROM regress.staff WHERE tenant = 'acme';
 COMMIT;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT regress.verdict($$SELECT toms.add_statistic('late', 'hr.late', '{department,month}', 'late', 'staff_planning')$$);
@@ -262,8 +262,8 @@ SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_hr', 'absence_management');
 INSERT INTO hr.note
-SELECT n, 'acme', n, 'team ' || n % 2, date '2025-12-01' + n, timestamptz '2026-01-31 23:30Z' + n % 2 * interval '1 hour', n % 3 = 0, n::float8 FROM generate_series(1, 40) n UNION ALL
-SELECT n, 'acme', n, 'none', NULL, '2026-03-05', n = 51, CASE n WHEN 52 THEN 'NaN'::float8 ELSE n END FROM generate_series(51, 60) n;
+SELECT n, 'acme', n, 'team ' || n % 2, date '2019-12-01' + n, timestamptz '2020-01-31 23:30Z' + n % 2 * interval '1 hour', n % 3 = 0, n::float8 FROM generate_series(1, 40) n UNION ALL
+SELECT n, 'acme', n, 'none', NULL, '2020-03-05', n = 51, CASE n WHEN 52 THEN 'NaN'::float8 ELSE n END FROM generate_series(51, 60) n;
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'ACME', wording => 'person 2', subject => '2') AS id \gset
