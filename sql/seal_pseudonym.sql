@@ -64,7 +64,7 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.record_instruction('acme', kind => 'resolve_pseudonym', given_by => 'ACME', wording => 'whose pay is wrong', subject => :'payroll') AS one \gset
 SELECT toms.record_instruction('acme', kind => 'resolve_pseudonym', given_by => 'ACME', wording => 'all of the audit', single_use => false) AS many \gset
 CREATE FUNCTION pg_temp.resolve(pseudonym text, domain text, tenant text, relation regclass, instruction bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT replace(regress.verdict(format('SELECT toms.resolve_pseudonym(%L, %L, %L, %L, %L)', $1, $2, $3, $4, $5)), $5::text, '…');
+    SELECT replace(regress.verdict(format('SELECT toms.resolve_pseudonym(%L, %L, %L, %L, %L)', $1, $2, $3, $4, $5)), 'instruction ' || $5, 'instruction …');
 $$;
 SELECT pg_temp.resolve(:'payroll', 'payroll_export', 'acme', 'hr.person', :one);
 SELECT toms.confirm_instruction(:one), toms.confirm_instruction(:many);
