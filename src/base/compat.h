@@ -60,17 +60,19 @@ typedef void TomsJsonActionResult;
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
-/* The executor's hooks; what an equivalence class was taken for; keys and NOT NULL that may be not valid yet. */
+/* The executor's hooks; what an equivalence class was taken for; keys and NOT NULL that may be not valid yet; GROUP BY as a range. */
 #if PG_VERSION_NUM >= 180000
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives_list)
 #define toms_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
 #define toms_is_not_null(desc, i) (TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_VALID)
+#define toms_group_expressions(rte) ((rte)->groupexprs)
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count
 #else
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives)
 #define toms_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #define toms_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
+#define toms_group_expressions(rte) NIL
 #define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
 #define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
 #endif
@@ -89,14 +91,12 @@ typedef void TomsJsonActionResult;
 #define toms_query_perminfos(query) NIL
 #define TOMS_CHECK_PERMS_INFOS NIL
 #endif
-
 typedef struct TomsRtePerms
 {
 	AclMode		required;		/* 0: nothing to check, a child for instance */
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
 	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
 } TomsRtePerms;
-
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 {

@@ -15,8 +15,8 @@
 PG_FUNCTION_INFO_V1(toms_blind_index);
 PG_FUNCTION_INFO_V1(toms_refuse_blind_index);
 
-static const char *
-tenant_in_force(void)
+const char *
+toms_seal_tenant_in_force(void)
 {
 	TomsReason	reason = toms_context_check();
 
@@ -38,7 +38,7 @@ toms_blind_index(PG_FUNCTION_ARGS)
 	uint32		domain_length = VARSIZE_ANY_EXHDR(domain);
 	uint32		value_length = VARSIZE_ANY_EXHDR(value);
 	uint32		prefix = pg_hton32(domain_length);
-	const TomsDataKey *key = toms_data_key_of_tenant(tenant_in_force());
+	const TomsDataKey *key = toms_data_key_of_tenant(toms_seal_tenant_in_force());
 	uint8	   *message = palloc(sizeof(prefix) + domain_length + value_length);
 	bytea	   *index = palloc(VARHDRSZ + TOMS_DIGEST_BYTES);
 

@@ -100,6 +100,9 @@ extern void toms_row_give_tenant(Oid root, const char *tenant);
 /* reveal.c: the key of a value that the context in force may open; refuses if it may not. */
 extern const TomsDataKey *toms_reveal_key(int64 id);
 
+/* blind.c: the tenant of the context, palloc'd; refuses without one. */
+extern const char *toms_seal_tenant_in_force(void);
+
 /* convert.c: whether the column, or any if NULL, is being sealed or unsealed */
 extern bool toms_seal_is_converting(Oid relid, const char *column);
 

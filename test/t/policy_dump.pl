@@ -106,7 +106,8 @@ my %content = (
 		FROM pg_class c WHERE relkind = 'v' AND relname LIKE 'parent\_%'},
 	protection => q{SELECT relation, mode, tenant, subject, category, intact, root, CASE WHEN relation <> 'hr.orphan'::regclass THEN parents END, parent_key, null_tenant
 		FROM toms.protected_tables},
-	map { $_ => "SELECT * FROM toms.$_" } 'row_labels', 'labelled_columns', 'tenant', 'category', 'enabled_category', 'instruction', 'instruction_event', 'trusted_function', 'protection_history');
+	map { $_ => "SELECT * FROM toms.$_" } 'row_labels', 'labelled_columns', 'tenant', 'category', 'enabled_category', 'instruction', 'instruction_event', 'trusted_function', 'protection_history',
+		'purpose', 'statistics', 'statistic_definition', 'statistic_mark', 'statistic_cell');
 
 # What names a table or a role that is not there any more stays behind.
 my %gone = (
@@ -241,7 +242,12 @@ $node->safe_psql('source', q{
 	RESET SESSION AUTHORIZATION;
 	DROP OWNED BY dump_gone;
 	DROP ROLE dump_gone;
-	DROP TABLE hr.doomed CASCADE});
+	DROP TABLE hr.doomed CASCADE;
+	SELECT toms.add_purpose('planning', description => 'planning', legal_basis => 'Art. 89(1) GDPR', granularity => 'aggregate', min_group => 3);
+	SELECT toms.permit('dump_hr', 'hr.absence', '{select}', '{planning}', scope => 'tenant', categories => '{health,personal}');
+	SELECT toms.add_statistic('absences', 'hr.absence', dimensions => '{kind}', measure => 'id', purpose => 'planning')});
+my $statistic = q{BEGIN; SELECT FROM toms.enter('acme', '17', 'dump_hr', 'planning'); SELECT dimensions, suppressed FROM toms.statistic('absences'); COMMIT};
+like(say_to('dump_job', 'source', $statistic), qr/^\{\}\|t$/m, 'a statistic is published, if only as nothing');
 is(seen('source'), $expected, 'each role sees its rows before the dump');
 is_closed('source', 'before the dump', '28000');
 is($node->safe_psql('source', q{SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f' AND connamespace = 'toms'::regnamespace}),
@@ -283,6 +289,11 @@ foreach my $database ('target', 'plain')
 	is_closed($database, "in $database", '28000');
 	like(say_to('dump_owner', $database, 'ALTER TABLE hr.sick_note ADD COLUMN diagnosis text'), qr/closed types only/, "health data takes no free text in $database");
 }
+
+# What was published is the answer, and no period is published again.
+$node->safe_psql('target', q{SET toms.reason = 'test'; INSERT INTO hr.absence SELECT n, 'acme', n, 'SICK' FROM generate_series(100, 110) n});
+like(say_to('dump_job', 'target', $statistic), qr/^\{\}\|t$/m, 'a restored statistic answers what it has published');
+$node->safe_psql('target', q{SET toms.reason = 'test'; DELETE FROM hr.absence WHERE id >= 100});
 
 # What comes after is counted on from where it was.
 is($node->safe_psql('target', q{SELECT toms.permit('dump_hr', 'hr.sick_note', '{update}', '{absence_management}', scope => 'tenant') > max(id) FROM toms.permissions}),

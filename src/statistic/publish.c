@@ -1,0 +1,109 @@
+/*
+ * publish.c - what a statistic has computed is stored in a transaction of its own.
+ *
+ * Called by statistic.c before it answers.  If the caller's transaction stored it, ROLLBACK would
+ * take back that a period is published, but not that he has read it: he could ask again after a
+ * row has changed and subtract.  So a background worker runs the statement that it finds in a
+ * segment of shared memory, as the bootstrap superuser, and commits while the caller waits.
+ *
+ * The caller holds no lock that the statement needs; his segment lives until he is done or fails.
+ */
+#include "statistic/statistic_int.h"
+
+#include "access/xact.h"
+#include "base/system_settings.h"
+#include "catalog/pg_authid.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "tcop/tcopprot.h"
+#include "utils/snapmgr.h"
+
+/* What lies in the segment. */
+typedef struct Task
+{
+	Oid			database;
+	bool		done;			/* written by the worker, read when it has ended */
+	char		statement[FLEXIBLE_ARRAY_MEMBER];
+} Task;
+
+extern PGDLLEXPORT void toms_publish_main(Datum handle);
+
+static void
+refuse_worker(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("the statistic could not be published"),
+			 errdetail("What is published is committed by a background worker before it is answered."),
+			 errhint("Ask again; if that does not help, raise max_worker_processes or look into the server log.")));
+}
+
+static void
+run_worker(dsm_segment *segment)
+{
+	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
+	.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment)),.bgw_notify_pid = MyProcPid};
+	BackgroundWorkerHandle *handle;
+
+	strlcpy(worker.bgw_name, "toms publishes a statistic", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "toms statistic", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "toms_publish_main", BGW_MAXLEN);
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle) ||
+		WaitForBackgroundWorkerShutdown(handle) != BGWH_STOPPED)
+		refuse_worker();
+}
+
+void
+toms_publish(const char *statement)
+{
+	Size		length = strlen(statement) + 1;
+	dsm_segment *segment = dsm_create(offsetof(Task, statement) + length, 0);
+	Task	   *task = dsm_segment_address(segment);
+
+	task->database = MyDatabaseId;
+	task->done = false;
+	memcpy(task->statement, statement, length);
+	run_worker(segment);
+	if (!task->done)
+		refuse_worker();
+	dsm_detach(segment);
+}
+
+/* the worker ------------------------------------------------------------------------------ */
+
+static void
+run_task(const char *statement)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactReadOnly = false;
+	(void) toms_use_system_settings();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(statement, false, 0) < 0 || SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not store a statistic");
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+void
+toms_publish_main(Datum handle)
+{
+	dsm_segment *segment;
+	Task	   *task;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		return;					/* nobody waits any more */
+	task = dsm_segment_address(segment);
+	BackgroundWorkerInitializeConnectionByOid(task->database, BOOTSTRAP_SUPERUSERID, 0);
+	pgstat_report_activity(STATE_RUNNING, "toms.statistic()");
+	run_task(task->statement);
+	task->done = true;
+}
