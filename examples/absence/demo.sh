@@ -514,6 +514,16 @@ SET LOCAL toms.purpose = 'absence_management';
 SELECT count(*) AS absences, hr.sick_days(17, 2025), toms.current_purpose()
 FROM hr.absence WHERE employee_id = 17;
 SQL
+try planner 'Planning staff gets numbers of groups, and they stay what they are' '4 rows' <<'SQL'
+SELECT dimensions ->> 'department' AS department, subjects AS persons, value AS illnesses
+FROM toms.statistic('illness') WHERE period = '2025-10-01' ORDER BY 1;
+SQL
+try planner 'It tries to count by hand' toms_purpose_aggregate <<'SQL'
+SELECT department, count(*) FROM hr.absence_by_department GROUP BY department;
+SQL
+try rival 'Nobody else asks: the token must hold the purpose' toms_purpose_not_in_token <<'SQL'
+SELECT * FROM toms.statistic('illness');
+SQL
 try deploy 'A developer makes the function answer more' 'CREATE FUNCTION' <<'SQL'
 CREATE OR REPLACE FUNCTION hr.sick_days(employee integer, year integer) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -65,6 +65,17 @@ SELECT toms.permit('administrator', 'hr.employee', '{select,insert,update}', '{e
 SELECT toms.separate('hr.absence', 'work.time_booking', unless => '{continued_pay}');
 SELECT toms.bind_purpose('hr.sick_days(integer,integer)', 'continued_pay');
 
--- 8. The payroll job has no user whose token it could pass on: it may enter, as HR, for
+-- 8. Planning staff sees no row. It is told how many absences were illness, by department and
+--    quarter, for groups of five and more. The view brings the department's name along.
+CREATE VIEW hr.absence_by_department WITH (security_invoker = true) AS
+    SELECT d.name AS department, a.employee_id, a.first_day, a.sick
+    FROM hr.absence a JOIN hr.employee e USING (tenant_id, employee_id) JOIN hr.department d USING (tenant_id, department_id);
+GRANT SELECT ON hr.absence_by_department TO hr;
+SELECT toms.add_statistic('illness', relation => 'hr.absence_by_department', dimensions => '{department}', measure => 'sick',
+                          purpose => 'staff_planning', period => 'first_day', subject => 'employee_id', period_unit => 'quarter');
+SELECT toms.permit('hr', relation, '{select}', '{staff_planning}', scope => 'tenant')
+FROM unnest('{hr.absence,hr.employee,hr.department}'::regclass[]) relation;
+
+-- 9. The payroll job has no user whose token it could pass on: it may enter, as HR, for
 --    the tenants that ordered it.
 SELECT toms.allow_enter('absence_job', tenants => '{acme,bergblick}', roles => '{hr}');

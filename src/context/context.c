@@ -534,6 +534,12 @@ toms_context_leave_frame(TomsFrame *left)
 }
 
 bool
+toms_context_in_statistic(void)
+{
+	return frame != NULL && frame->statistic;
+}
+
+bool
 toms_context_in_frame(void)
 {
 	return frame != NULL || (IsParallelWorker() && frame_place > 0);

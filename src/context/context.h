@@ -77,8 +77,9 @@ extern bool toms_context_holds_purpose(const char *purpose);
 extern TomsFrame *toms_context_enter_frame(const char *purpose, bool statistic);
 extern void toms_context_leave_frame(TomsFrame *frame);
 
-/* Whether an access function is running. */
+/* Whether an access function is running, or a statistic, of which groups alone come out. */
 extern bool toms_context_in_frame(void);
+extern bool toms_context_in_statistic(void);
 
 /* When it expires by the clock, leeway included. */
 extern TimestampTz toms_context_expires_at(void);

@@ -164,7 +164,7 @@ check_copy(const TomsAccess *access, const Company *company)
 {
 	TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_UNPROTECTED_COPY};
 
-	if (!company->writes_open || !reads_special(access))
+	if (!company->writes_open || !reads_special(access) || toms_context_in_statistic())
 		return;
 	if (OidIsValid(company->open))
 	{
