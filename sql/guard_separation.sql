@@ -205,7 +205,7 @@ INSERT INTO work.open SELECT id FROM care.sick_note;
 SELECT count(work.note_down(id)) > 0 FROM care.sick_note;
 COMMIT;
 RESET SESSION AUTHORIZATION;
-SELECT relation, reason, detail FROM toms.would_refuse ORDER BY reason, relation::text;
+SELECT relation, reason, detail FROM toms.would_refuse ORDER BY reason, relation::text, detail;
 SELECT toms.enforce('care.sick_note');
 
 --

@@ -47,7 +47,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON hr.absence TO regress_hr;
 GRANT SELECT (id, note) ON hr.absence TO regress_stranger;
 RESET SESSION AUTHORIZATION;
 SELECT regress.verdict($$SELECT toms.seal_column('hr.absence', 'kind')$$);              -- refused: not protected
-SELECT toms.protect('hr.absence', tenant => 'tenant', subject => 'employee', category => 'health');
+SELECT toms.protect('hr.absence', tenant => 'tenant', subject => 'employee');
 SELECT toms.permit('regress_hr', 'hr.absence', '{select,insert,update,delete}', '{absence_management}', 'tenant') > 0;
 CREATE PROCEDURE regress.enter(tenant text) LANGUAGE sql AS $$
     SELECT toms.enter(tenant, '1', 'regress_hr', 'absence_management');

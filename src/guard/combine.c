@@ -90,7 +90,8 @@ add_statement(Company *company, List *rtable, List *perminfos)
 		{
 			if (access.relation->nseparations > 0)
 				company->roots = list_append_unique_oid(company->roots, access.relation->root);
-			if (reads_special(&access))
+			/* what an INSERT returns is what it brought itself */
+			if (reads_special(&access) && (access.verbs & ACL_INSERT) == 0)
 				company->special = memcpy(palloc(sizeof(access)), &access, sizeof(access));
 		}
 		else if (rte->rtekind == RTE_RELATION && toms_rte_perms(rte, perminfos).writes &&

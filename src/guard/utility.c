@@ -436,12 +436,23 @@ is_analyze(ExplainStmt *explain)
 	return false;
 }
 
+/* ALTER TABLE and COPY FROM evaluate defaults for rows of a table, which may be an open one. */
+static bool
+fills_open_table(Node *statement)
+{
+	RangeVar   *table = IsA(statement, AlterTableStmt) ? ((AlterTableStmt *) statement)->relation :
+		IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from ? ((CopyStmt *) statement)->relation : NULL;
+	Oid			relid = table ? relation_named(table) : InvalidOid;
+
+	return OidIsValid(relid) && get_rel_relkind(relid) != RELKIND_VIEW && toms_catalog_relation(relid) == NULL;
+}
+
 TomsUtility
 toms_guard_before_utility(Node *statement)
 {
 	TomsUtility before = {false, false, false, NULL};
 
-	before.fills_table = IsA(statement, AlterTableStmt) || (IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from);
+	before.fills_table = fills_open_table(statement);
 	if (IsA(statement, VariableSetStmt))
 	{
 		warn_of_lost_context((VariableSetStmt *) statement);
