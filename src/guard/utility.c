@@ -405,6 +405,9 @@ check_ddl(Node *statement)
 		case T_RenameStmt:
 			check_rename((RenameStmt *) statement);
 			return true;
+		case T_DropOwnedStmt:
+			toms_seal_before_drop_owned((DropOwnedStmt *) statement);
+			return false;
 		case T_DropStmt:
 			toms_seal_before_drop((DropStmt *) statement);
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)

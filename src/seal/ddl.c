@@ -6,15 +6,20 @@
  */
 #include "seal/seal_int.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
 #include "parser/parse_type.h"
 #include "policy/policy.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 static void
 refuse_rewrite(Oid relid, const char *detail, const char *hint)
@@ -229,6 +234,32 @@ toms_seal_before_drop(const DropStmt *drop)
 	foreach(cell, drop->objects)
 	{
 		if (strcmp(strVal(lfirst(cell)), "toms") == 0 || strcmp(strVal(lfirst(cell)), "plpgsql") == 0)
+			toms_policy_run_as_superuser("SELECT toms.check_no_sealed_column()");
+	}
+}
+
+static Oid
+owner_of_schema(Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner = HeapTupleIsValid(tuple) ? ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner : InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* Whoever made the extension owns its types, on which the columns depend. */
+void
+toms_seal_before_drop_owned(const DropOwnedStmt *drop)
+{
+	ListCell   *cell;
+
+	if (!toms_catalog_is_installed())
+		return;
+	foreach(cell, drop->roles)
+	{
+		if (get_rolespec_oid(lfirst_node(RoleSpec, cell), true) == owner_of_schema(get_namespace_oid("toms", true)))
 			toms_policy_run_as_superuser("SELECT toms.check_no_sealed_column()");
 	}
 }

@@ -27,6 +27,7 @@ extern void toms_seal_after_alter(Oid relid, const AlterTableStmt *alter);
 extern void toms_seal_before_rename(Oid relid, const char *column);
 extern void toms_seal_before_index(Oid relid, const IndexStmt *index);
 extern void toms_seal_before_drop(const DropStmt *drop);
+extern void toms_seal_before_drop_owned(const DropOwnedStmt *drop);
 
 /* A view that toms.create_plain_view() made: its trigger cannot tell a conflict. */
 #define TOMS_PLAIN_VIEW_TRIGGER "toms_plain_view"
