@@ -238,7 +238,7 @@ SELECT s AS statement, j.without AS "without a reason", j.verdict, j.reason FROM
     'ALTER TABLE ver.absence ALTER COLUMN days TYPE bigint',
     'ALTER TABLE ver.absence ADD COLUMN diagnosis text',
     'ALTER TABLE ver.absence ALTER COLUMN days TYPE text',
-    'CREATE PUBLICATION ver_rows FOR TABLES IN SCHEMA ver',
+    'CREATE PUBLICATION ver_rows FOR TABLES IN SCHEMA ver /* absence */',
     'EXPLAIN ANALYZE SELECT FROM ver.absence',
     'DECLARE kept CURSOR WITH HOLD FOR SELECT FROM ver.absence',
     'CREATE FUNCTION ver.count() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = ver AS ''SELECT count(*) FROM absence''',

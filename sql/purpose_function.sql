@@ -15,6 +15,7 @@ BEGIN
     PERFORM pg_sleep(60);
 END
 $$;
+CREATE SCHEMA playground AUTHORIZATION regress_app;
 CREATE SCHEMA leave AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA leave TO PUBLIC;
 SET SESSION AUTHORIZATION regress_owner;
@@ -86,6 +87,9 @@ CREATE FUNCTION leave.forever(employee integer) RETURNS bigint LANGUAGE plpgsql 
 CREATE FUNCTION leave.any(anyelement) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT $1::text';
 CREATE FUNCTION leave.any(refcursor) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT $1::text';
 CREATE FUNCTION leave.record() RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT id FROM leave.absence';
+CREATE FUNCTION leave.no_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = '' AS 'SELECT count(*) FROM leave.absence';
+CREATE FUNCTION leave.early_temp() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_temp, pg_catalog, pg_temp AS 'SELECT count(*) FROM leave.absence';
+CREATE FUNCTION leave.others_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog, playground, pg_temp AS 'SELECT count(*) FROM leave.absence';
 CREATE FUNCTION leave.open_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog AS 'SELECT count(*) FROM leave.absence';
 SET client_min_messages = notice;
 SET SESSION AUTHORIZATION regress_officer;
@@ -117,6 +121,9 @@ SELECT regress.verdict($$SELECT toms.bind_purpose('leave.any(anyelement)', 'abse
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.any(refcursor)', 'absence_management')$$);    -- refused: the caller's statement
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.record()', 'absence_management')$$);          -- refused: the caller names the columns' types
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.open_path()', 'absence_management')$$);       -- refused: temporary objects come first
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.no_path()', 'absence_management')$$);         -- refused: they do
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.early_temp()', 'absence_management')$$);      -- refused: they do
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.others_path()', 'absence_management')$$);     -- refused: others create there
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.sum_of(integer)', 'absence_management')$$);   -- refused: an aggregate
 SELECT toms.bind_purpose(f, 'absence_management')
 FROM unnest('{leave.absences(integer),leave.nested(integer),leave.failing(text),leave.cursor(),leave.commits()}'::regprocedure[]) f \g /dev/null
@@ -357,6 +364,6 @@ COMMIT;
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 SELECT toms.unprotect(t, reason => 'end of test') FROM unnest('{leave.absence,leave.note}'::regclass[]) t \g /dev/null
-DROP SCHEMA leave CASCADE;
+DROP SCHEMA leave, playground CASCADE;
 DROP FUNCTION regress.after(text), regress.cancel();
 TRUNCATE toms.purpose, toms.purpose_history;

@@ -35,7 +35,7 @@ typedef struct Company
 {
 	List	   *roots;			/* tables that are separate from others */
 	const char *purpose;		/* for which they are reached */
-	TomsAccess *special;		/* what it reads and may hand on, of a special category; or NULL */
+	Oid			special;		/* what it reads and may hand on, of a special category; or InvalidOid */
 	bool		writes_open;	/* writes a table that is not protected, or makes one */
 	Oid			open;			/* which; InvalidOid: one that is being made */
 } Company;
@@ -92,7 +92,7 @@ add_statement(Company *company, List *rtable, List *perminfos)
 				company->roots = list_append_unique_oid(company->roots, access.relation->root);
 			/* what an INSERT returns is what it brought itself */
 			if (reads_special(&access) && (access.verbs & ACL_INSERT) == 0)
-				company->special = memcpy(palloc(sizeof(access)), &access, sizeof(access));
+				company->special = access.relation->relid;
 		}
 		else if (rte->rtekind == RTE_RELATION && toms_rte_perms(rte, perminfos).writes &&
 				 toms_guard_can_be_open(rte) && toms_catalog_relation(rte->relid) == NULL)
@@ -150,7 +150,7 @@ check_separation(const TomsAccess *access, const char *purpose, const Company *c
 	{
 		const TomsSeparation *separation = &relation->separations[i];
 		TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_SEPARATED,
-		.hint = "Run it for a purpose that may bring them together: SELECT * FROM toms.separations;"};
+		.hint = "Run it for a purpose that may bring them together; for officers: SELECT * FROM toms.separations;"};
 
 		if (!list_member_oid(company->roots, separation->other) ||
 			(names_purpose(separation, purpose) && names_purpose(separation, company->purpose)))
@@ -187,14 +187,17 @@ check_copy(const TomsAccess *access, const Company *company)
 static void
 check_writing(const Company *statement, const Company *around, int trigger_depth)
 {
+	TomsAccess	access = {.verbs = ACL_SELECT,.user = GetUserId()};
 	TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_UNPROTECTED_COPY,
 	.detail = "A function that it calls writes a table that is not protected."};
 
-	if (around->special == NULL || !statement->writes_open || toms_guard_trigger_depth() > trigger_depth)
+	if (!OidIsValid(around->special) || !statement->writes_open || toms_guard_trigger_depth() > trigger_depth)
 		return;
 	if (OidIsValid(statement->open))
 		finding.hint = psprintf("SELECT toms.protect(%s, …);", quote_literal_cstr(toms_relation_name(statement->open)));
-	refuse_or_note(around->special, false, &finding);
+	access.relation = toms_catalog_relation(around->special);
+	if (access.relation)
+		refuse_or_note(&access, false, &finding);
 }
 
 static void

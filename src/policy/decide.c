@@ -356,7 +356,7 @@ toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision)
 		case TOMS_PURPOSE_AGGREGATE:
 			return "SELECT * FROM toms.statistic('…');";
 		case TOMS_ACCESS_FUNCTION:
-			return "SELECT * FROM toms.access_functions; an officer binds one with toms.bind_purpose().";
+			return "Call the access function that is there for it; for officers: SELECT * FROM toms.access_functions;";
 		case TOMS_PROTECTION_INCOMPLETE:
 			return "SELECT toms.add_subject_alias(…); then toms.protect(…, subject_alias => '…') again.";
 		case TOMS_MFA_REQUIRED:

@@ -67,10 +67,16 @@ BEGIN
             HINT = 'Write the body as a string constant: only that can be compared after a dump and restore.';
     END IF;
     SELECT string_to_array(replace(substr(c, 13), '"', ''), ', ') INTO path FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%';
-    SELECT s INTO open FROM unnest(path) s WHERE s = '$user' OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = s AND has_schema_privilege('public', n.oid, 'CREATE')) LIMIT 1;
-    IF path IS NULL OR path[cardinality(path)] <> 'pg_temp' OR open IS NOT NULL THEN
+    SELECT s INTO open FROM unnest(path) s
+    WHERE s = '$user'
+       OR EXISTS (SELECT FROM pg_namespace n, LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+                  WHERE n.nspname = s AND a.privilege_type = 'CREATE' AND a.grantee <> p.proowner
+                    AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper))
+    LIMIT 1;
+    IF path[cardinality(path)] IS DISTINCT FROM 'pg_temp' OR cardinality(array_positions(path, 'pg_temp')) <> 1 OR open IS NOT NULL THEN
         RAISE EXCEPTION '% has no search_path of its own that ends with pg_temp', function USING ERRCODE = 'object_not_in_prerequisite_state',
-            DETAIL = coalesce(format('Anybody can put something into schema "%s".', open), 'Its caller would choose the tables and functions that it uses for its purpose.'),
+            DETAIL = CASE WHEN open IS NOT NULL THEN format('Others can put something into schema "%s".', open)
+                          ELSE 'Its caller would choose the tables and functions that it uses for its purpose.' END,
             HINT = format('ALTER ROUTINE %s SET search_path = pg_catalog, pg_temp; and write names with their schemas.', function);
     END IF;
     PERFORM toms.check_signature(function);

@@ -63,18 +63,30 @@ BEGIN
     PERFORM toms.check_not_excluded(purpose);
     IF NOT EXISTS (SELECT FROM toms.purpose p WHERE p.purpose = check_statistic_purpose.purpose AND p.aggregate) THEN
         RAISE EXCEPTION 'purpose "%" is not registered for statistics', purpose USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = format('SELECT toms.add_purpose(%L, description => ''…'', legal_basis => ''…'', granularity => ''aggregate'', min_group => 5);', purpose);
+            HINT = format('SELECT toms.add_purpose(%L, description => ''…'', legal_basis => ''…'', granularity => ''aggregate'', min_group => 5);',
+                          CASE WHEN EXISTS (SELECT FROM toms.purpose p WHERE p.purpose = check_statistic_purpose.purpose) THEN 'another_name' ELSE purpose END);
     END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_statistic_purpose(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_statistic_purpose(text) IS 'internal: whether a purpose answers statistics';
 
--- Statistics that count the same, dropped ones too.
+-- What a measure is made of, by name: views come and go.
+CREATE FUNCTION toms.source_names(relation regclass, measure name)
+RETURNS text[] LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(format('%s column %s', s.relid::regclass, coalesce(a.attname, '*')) ORDER BY s.relid, s.number), '{}')
+    FROM toms.measure_sources(relation, measure) s LEFT JOIN pg_attribute a ON a.attrelid = s.relid AND a.attnum = s.number AND s.number > 0;
+$$;
+REVOKE ALL ON FUNCTION toms.source_names(regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.source_names(regclass, name) IS 'internal: of which columns of tables a measure is made, by name';
+
+-- Statistics that count the same, dropped ones too, through whatever they read it now or did when they were added.
 CREATE FUNCTION toms.statistics_alike(relation regclass, measure name)
 RETURNS SETOF toms.statistic_definition LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT d.* FROM toms.statistic_definition d
     WHERE (d.relation_name = statistics_alike.relation::text AND d.measure = statistics_alike.measure)
+       OR EXISTS (SELECT FROM unnest(d.sources) a, unnest(toms.source_names(statistics_alike.relation, statistics_alike.measure)) b
+                  WHERE a = b OR (split_part(a, ' column ', 1) = split_part(b, ' column ', 1) AND '*' IN (split_part(a, ' column ', 2), split_part(b, ' column ', 2))))
        OR EXISTS (SELECT FROM pg_class c CROSS JOIN LATERAL toms.measure_sources(d.relation, d.measure) a
                          JOIN toms.measure_sources(statistics_alike.relation, statistics_alike.measure) b
                            ON b.relid = a.relid AND (b.number = a.number OR 0 IN (a.number, b.number))
@@ -113,6 +125,7 @@ BEGIN
         RAISE EXCEPTION 'there is no period "%"', wanted.period_unit USING ERRCODE = 'invalid_parameter_value', HINT = 'Periods are day, week, month, quarter and year.';
     END IF;
     wanted.relation_name := wanted.relation::text;
+    wanted.sources := toms.source_names(wanted.relation, wanted.measure);
     wanted.subject := coalesce(wanted.subject, (SELECT d.subject FROM toms.describe(wanted.relation) d WHERE d.root = wanted.relation));
     IF wanted.subject IS NULL THEN
         RAISE EXCEPTION 'which column of % tells the data subject is not known', wanted.relation USING ERRCODE = 'invalid_parameter_value',
@@ -194,8 +207,8 @@ BEGIN
         UPDATE toms.statistic_definition d SET dropped_at = NULL, dropped_by = NULL, reason = NULL, since = greatest(d.since, wanted.since) WHERE d.id = former;
         RETURN former;
     END IF;
-    INSERT INTO toms.statistic_definition (name, relation, relation_name, dimensions, measure, purpose, period, period_unit, subject, since)
-    VALUES (wanted.name, wanted.relation, wanted.relation_name, wanted.dimensions, wanted.measure, wanted.purpose, wanted.period, wanted.period_unit, wanted.subject, wanted.since)
+    INSERT INTO toms.statistic_definition (name, relation, relation_name, dimensions, measure, purpose, period, period_unit, subject, since, sources)
+    VALUES (wanted.name, wanted.relation, wanted.relation_name, wanted.dimensions, wanted.measure, wanted.purpose, wanted.period, wanted.period_unit, wanted.subject, wanted.since, wanted.sources)
     RETURNING id INTO former;
     RETURN former;
 END

@@ -104,6 +104,8 @@ toms_publish_main(Datum handle)
 	task = dsm_segment_address(segment);
 	BackgroundWorkerInitializeConnectionByOid(task->database, BOOTSTRAP_SUPERUSERID, 0);
 	pgstat_report_activity(STATE_RUNNING, "toms.statistic()");
+	/* what somebody has read must not be gone after a crash */
+	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
 	run_task(task->statement);
 	task->done = true;
 }

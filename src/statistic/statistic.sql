@@ -19,7 +19,8 @@ CREATE TABLE toms.statistic_definition (
     added_by      text NOT NULL DEFAULT session_user,
     dropped_at    timestamptz,
     dropped_by    text,
-    reason        text
+    reason        text,
+    sources       text[] NOT NULL           -- what the measure was made of when it was added
 );
 CREATE UNIQUE INDEX statistic_definition_name_key ON toms.statistic_definition (name) WHERE dropped_at IS NULL;
 SELECT pg_catalog.pg_extension_config_dump('toms.statistic_definition', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
@@ -66,6 +67,16 @@ CREATE TRIGGER keep BEFORE UPDATE OR DELETE OR TRUNCATE ON toms.statistic_cell F
 ALTER TABLE toms.statistic_cell ENABLE ALWAYS TRIGGER keep;
 CREATE TRIGGER keep BEFORE DELETE OR TRUNCATE ON toms.statistic_mark FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
 ALTER TABLE toms.statistic_mark ENABLE ALWAYS TRIGGER keep;
+CREATE TRIGGER keep_date BEFORE UPDATE ON toms.statistic_mark FOR EACH ROW
+    WHEN (NEW.until < OLD.until OR (NEW.statistic, NEW.tenant) IS DISTINCT FROM (OLD.statistic, OLD.tenant)) EXECUTE FUNCTION toms.keep_statistic();
+ALTER TABLE toms.statistic_mark ENABLE ALWAYS TRIGGER keep_date;
+CREATE TRIGGER keep BEFORE DELETE OR TRUNCATE ON toms.statistic_definition FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
+ALTER TABLE toms.statistic_definition ENABLE ALWAYS TRIGGER keep;
+CREATE TRIGGER keep_form BEFORE UPDATE ON toms.statistic_definition FOR EACH ROW
+    WHEN (NEW.since < OLD.since OR (NEW.id, NEW.name, NEW.relation_name, NEW.dimensions, NEW.measure, NEW.purpose, NEW.period, NEW.period_unit, NEW.subject, NEW.sources)
+          IS DISTINCT FROM (OLD.id, OLD.name, OLD.relation_name, OLD.dimensions, OLD.measure, OLD.purpose, OLD.period, OLD.period_unit, OLD.subject, OLD.sources))
+    EXECUTE FUNCTION toms.keep_statistic();
+ALTER TABLE toms.statistic_definition ENABLE ALWAYS TRIGGER keep_form;
 
 CREATE VIEW toms.statistics AS
     SELECT d.name, d.relation, d.dimensions, d.measure, d.purpose, p.min_group, d.period, d.period_unit, d.subject,
