@@ -204,7 +204,7 @@ COMMIT;
 -- An officer's view: its month is the period, the purpose's groups have grown to eight.  What it
 -- trips over is not told.
 RESET SESSION AUTHORIZATION;
-CREATE TABLE hr.booking (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, at timestamptz NOT NULL, late boolean, place text);
+CREATE TABLE hr.booking (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, at timestamptz NOT NULL, late boolean, place text, minutes integer, spare integer);
 SELECT toms.protect('hr.booking', tenant => 'tenant', subject => 'employee', category => 'personal', mode => 'enforce');
 SELECT toms.permit('regress_hr', 'hr.booking', '{select,insert}', '{absence_management}', 'tenant') > 0;
 SELECT toms.permit('regress_planner', 'hr.booking', '{select}', '{staff_planning}', 'own') > 0;
@@ -302,6 +302,17 @@ CALL regress.enter('acme', 'regress_planner', 'staff_planning');
 SELECT dimensions, period, subjects, value > 0 FROM toms.statistic('ids');
 COMMIT;
 RESET SESSION AUTHORIZATION;
+-- a view that is made anew of something else, or dropped, does not hide what its statistic was of
+CREATE VIEW hr.first WITH (security_invoker = true) AS SELECT employee, place, minutes FROM hr.booking;
+SELECT toms.add_statistic('first', relation => 'hr.first', dimensions => '{place}', measure => 'minutes', subject => 'employee', purpose => 'staff_planning') > 0;
+CREATE OR REPLACE VIEW hr.first WITH (security_invoker = true) AS SELECT employee, place, spare AS minutes FROM hr.booking;
+SELECT regress.verdict($$SELECT toms.add_statistic('second', relation => 'hr.booking', dimensions => '{place}', measure => 'minutes', purpose => 'staff_planning')$$);
+DROP VIEW hr.first;
+SELECT regress.verdict($$SELECT toms.add_statistic('second', relation => 'hr.booking', dimensions => '{place}', measure => 'minutes', purpose => 'staff_planning')$$);
+-- what has been declared and published is not turned back, by superusers neither
+SELECT regress.verdict($$UPDATE toms.statistic_mark SET until = until - 40$$);
+SELECT regress.verdict($$UPDATE toms.statistic_definition SET dimensions = '{team}' WHERE name = 'ids'$$);
+SELECT regress.verdict($$DELETE FROM toms.statistic_definition$$);
 SELECT toms.protect('hr.booking', tenant => 'tenant', subject => 'employee', category => 'personal', mode => 'observe', reason => 'test');
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;

@@ -117,7 +117,7 @@ DECLARE
 BEGIN
     IF wanted.name IS NULL OR wanted.relation IS NULL OR wanted.measure IS NULL OR wanted.purpose IS NULL OR wanted.period_unit IS NULL
        OR coalesce(cardinality(wanted.dimensions), 0) NOT BETWEEN 1 AND 8 OR array_position(wanted.dimensions, NULL) IS NOT NULL
-       OR (SELECT count(DISTINCT d) < cardinality(wanted.dimensions) FROM unnest(wanted.dimensions) d) THEN
+       OR wanted.measure = ANY (wanted.dimensions) OR (SELECT count(DISTINCT d) < cardinality(wanted.dimensions) FROM unnest(wanted.dimensions) d) THEN
         RAISE EXCEPTION 'a statistic has a name, a relation, one to eight different dimensions, a measure and a purpose' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'dimensions => ''{department,team}'', outermost first.';
     END IF;
