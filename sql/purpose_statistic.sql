@@ -108,9 +108,9 @@ BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
 SELECT dimensions, period, subjects, value, merged, suppressed FROM toms.statistic('sick_by_department');
 -- the same for who tries workers, and from what is published
-SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0; SET LOCAL force_parallel_mode = on;
+SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0; SELECT set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \g /dev/null
 SELECT count(*), sum(subjects), sum(value) FROM toms.statistic('sick_by_department') WHERE dimensions ->> 'department' <> 'sales';
-SET LOCAL force_parallel_mode = off;
+SELECT set_config(name, 'off', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \g /dev/null
 EXPLAIN (COSTS OFF) SELECT * FROM toms.statistic('sick_by_department') WHERE subjects > 1;
 -- the frame has been left
 SELECT regress.verdict($$SELECT count(*) FROM hr.day$$);
