@@ -41,6 +41,7 @@ CREATE FUNCTION care.dynamic() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ DE
 CREATE FUNCTION care.for_pay(integer) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT count(*) FROM care.sick_note WHERE employee = $1); END $$;
 CREATE FUNCTION care.parallel(integer) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN (SELECT count(*) FROM care.sick_note WHERE employee = $1); END $$;
 CREATE FUNCTION care.forever() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT max(day)::text FROM care.sick_note); END $$;
+CREATE FUNCTION care.forever_with_path() RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT max(day)::text FROM care.sick_note); END $$;
 CREATE FUNCTION care.latest() RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (SELECT max(day)::text FROM care.sick_note); END $$;
 CREATE FUNCTION work.on_change() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$ BEGIN INSERT INTO work.open VALUES (NEW.id, TG_OP); RETURN NEW; END $$;
 CREATE TRIGGER on_change BEFORE UPDATE ON care.sick_note FOR EACH ROW EXECUTE FUNCTION work.on_change();
@@ -108,6 +109,7 @@ SELECT regress.verdict('SELECT sum(hours) FILTER (WHERE EXISTS (SELECT FROM care
 SELECT regress.verdict('CREATE TEMP TABLE t AS SELECT b.id FROM work.booking b JOIN care.sick_note USING (employee)');  -- CREATE TABLE AS
 SELECT regress.verdict('DECLARE c CURSOR FOR SELECT * FROM care.sick_note JOIN work.booking USING (employee)');     -- a cursor
 SELECT regress.verdict('EXPLAIN SELECT * FROM care.sick_note JOIN work.booking USING (employee)');                  -- EXPLAIN too
+SELECT regress.verdict('SELECT b.id, care.forever_with_path() FROM work.booking b');                                -- a function that the planner evaluates
 SELECT regress.verdict('SELECT b.id, care.forever() FROM work.booking b');                                          -- a function that the planner evaluates
 DECLARE unread CURSOR FOR SELECT day FROM care.sick_note;
 SELECT regress.verdict($$SELECT count(*), cursor_to_xml('unread', 10, false, true, '') FROM work.booking$$);        -- a cursor that is read meanwhile

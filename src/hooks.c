@@ -232,8 +232,6 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		next_object_access(access, class, object, sub, arg);
 	if (access == OAT_TRUNCATE && class == RelationRelationId)
 		toms_guard_check_truncate(object);
-	else if (access == OAT_FUNCTION_EXECUTE)
-		toms_guard_before_function(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
 }
@@ -273,6 +271,7 @@ relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column, Variabl
 static bool
 needs_fmgr(Oid function)
 {
+	toms_guard_before_function(function);
 	return (next_needs_fmgr && next_needs_fmgr(function)) || toms_purpose_is_bound(function);
 }
 
@@ -293,6 +292,9 @@ around_call(FmgrHookEventType event, FmgrInfo *function, Datum *kept)
 		site = MemoryContextAllocZero(function->fn_mcxt, sizeof(CallSite));
 		*kept = PointerGetDatum(site);
 	}
+	/* one with settings of its own is called through here without being asked for before */
+	if (event == FHET_START)
+		toms_guard_before_function(function->fn_oid);
 	if (event == FHET_START && next_fmgr)
 		next_fmgr(event, function, &site->next);
 	/* innermost: an error of the next one must not leave a frame behind */

@@ -73,7 +73,7 @@ extern bool toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse);
 
 extern void toms_guard_check_truncate(Oid relid);
 
-/* Before the executor evaluates a function, or the planner does. */
+/* Before a function that is not PostgreSQL's own is evaluated, by the executor or by the planner. */
 extern void toms_guard_before_function(Oid function);
 
 /* A column has been written to the catalog: refuse it if the table does not take its type. */
