@@ -89,6 +89,8 @@ CREATE FUNCTION leave.any(refcursor) RETURNS text LANGUAGE sql STABLE SET search
 CREATE FUNCTION leave.record() RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT id FROM leave.absence';
 CREATE FUNCTION leave.no_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = '' AS 'SELECT count(*) FROM leave.absence';
 CREATE FUNCTION leave.early_temp() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_temp, pg_catalog, pg_temp AS 'SELECT count(*) FROM leave.absence';
+CREATE FUNCTION leave.quoted_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = "pg_catalog, pg_temp" AS 'SELECT count(*) FROM leave.absence';
+CREATE FUNCTION leave.users_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = "$user", pg_temp AS 'SELECT count(*) FROM leave.absence';
 CREATE FUNCTION leave.others_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog, playground, pg_temp AS 'SELECT count(*) FROM leave.absence';
 CREATE FUNCTION leave.open_path() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog AS 'SELECT count(*) FROM leave.absence';
 SET client_min_messages = notice;
@@ -123,6 +125,8 @@ SELECT regress.verdict($$SELECT toms.bind_purpose('leave.record()', 'absence_man
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.open_path()', 'absence_management')$$);       -- refused: temporary objects come first
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.no_path()', 'absence_management')$$);         -- refused: they do
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.early_temp()', 'absence_management')$$);      -- refused: they do
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.quoted_path()', 'absence_management')$$);     -- refused: one name that looks like two
+SELECT regress.verdict($$SELECT toms.bind_purpose('leave.users_path()', 'absence_management')$$);      -- refused: the caller's schema
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.others_path()', 'absence_management')$$);     -- refused: others create there
 SELECT regress.verdict($$SELECT toms.bind_purpose('leave.sum_of(integer)', 'absence_management')$$);   -- refused: an aggregate
 SELECT toms.bind_purpose(f, 'absence_management')

@@ -9,6 +9,7 @@
  */
 #include "purpose/purpose_int.h"
 
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/reason.h"
@@ -19,7 +20,6 @@
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
-#include "access/table.h"
 #include "utils/syscache.h"
 
 typedef struct BindingEntry

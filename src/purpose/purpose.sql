@@ -66,10 +66,10 @@ BEGIN
         RAISE EXCEPTION '% has a body of the SQL standard''s form', function USING ERRCODE = 'feature_not_supported',
             HINT = 'Write the body as a string constant: only that can be compared after a dump and restore.';
     END IF;
-    SELECT string_to_array(replace(substr(c, 13), '"', ''), ', ') INTO path FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%';
+    -- a name in quotes may hold a comma, and so look like two
+    SELECT string_to_array(substr(c, 13), ', ') INTO path FROM unnest(p.proconfig) c WHERE c LIKE 'search\_path=%' AND strpos(c, '"') = 0;
     SELECT s INTO open FROM unnest(path) s
-    WHERE s = '$user'
-       OR EXISTS (SELECT FROM pg_namespace n, LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+    WHERE EXISTS (SELECT FROM pg_namespace n, LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
                   WHERE n.nspname = s AND a.privilege_type = 'CREATE' AND a.grantee <> p.proowner
                     AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper))
     LIMIT 1;
