@@ -24,6 +24,8 @@ case " $* " in *' check-all '*|*' check-tap '*)
 	command -v node >/dev/null || clients+=" nodejs node-pg" ;;
 esac
 
+case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
+
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv
 shared=${TOMS_SHARED:-$top/../shared}
