@@ -86,10 +86,7 @@ toms_guard_push_level(void)
 	return enclosing;
 }
 
-/*
- * What the planner evaluates stays in the plan, which others may run later, unless a function is
- * known to be evaluated for an estimate.
- */
+/* What the planner evaluates stays in the plan, which others may run later. */
 TomsLevel
 toms_guard_push_planning(void)
 {
@@ -97,10 +94,10 @@ toms_guard_push_planning(void)
 
 	current.planning = true;
 	current.folding_around = current.folding;
-	current.folding = true;
 	return enclosing;
 }
 
+/* A function is about to be evaluated: by the planner it is for good, or for an estimate. */
 void
 toms_guard_before_function(Oid function)
 {

@@ -29,7 +29,7 @@ typedef struct TomsLevel
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
 	bool		filling;		/* inside of a utility statement that fills a table */
 	bool		planning;		/* the planner is at work, by itself */
-	bool		folding;		/* what is computed stays in a plan, as by a function that is declared IMMUTABLE */
+	bool		folding;		/* what is computed stays in a plan: by a function that is declared IMMUTABLE */
 	bool		folding_around; /* that was so already when the planner was called */
 } TomsLevel;
 
