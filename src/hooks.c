@@ -38,6 +38,7 @@ static ExecutorFinish_hook_type next_executor_finish = NULL;
 static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
+static bool object_access_kept = false;
 static get_relation_info_hook_type next_relation_info = NULL;
 static set_rel_pathlist_hook_type next_pathlist = NULL;
 static create_upper_paths_hook_type next_upper_paths = NULL;
@@ -202,14 +203,52 @@ check_perms(TOMS_CHECK_PERMS_PARAMS)
 }
 
 static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (next_object_access)
+		next_object_access(access, class, object, sub, arg);
+	if (access == OAT_TRUNCATE && class == RelationRelationId)
+		toms_guard_check_truncate(object);
+	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
+		toms_guard_column_added(object, sub);
+}
+
+/*
+ * The executor asks object_access_hook for every function that a statement calls.  Ours only
+ * looks at what utility statements do, so it is in its place while one runs, and at no other
+ * time.  Returns whether it was put there.
+ */
+static bool
+put_object_access(void)
+{
+	if (object_access_kept || object_access_hook == object_access)
+		return false;
+	next_object_access = object_access_hook;
+	object_access_hook = object_access;
+	return true;
+}
+
+/* A module loaded meanwhile calls ours as its next one: then ours stays. */
+static void
+take_object_access(void)
+{
+	if (object_access_hook == object_access)
+		object_access_hook = next_object_access;
+	else
+		object_access_kept = true;
+}
+
+static void
 utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
 		ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
 {
 	/* the statement's own tree may be gone when it has run */
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
 	TomsLevel	level = toms_guard_push_level();
+	bool		put;
 
 	toms_guard_enter_utility(before);
+	put = put_object_access();
 	PG_TRY();
 	{
 		if (next_utility)
@@ -220,20 +259,11 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	PG_FINALLY();
 	{
 		toms_guard_pop_level(level);
+		if (put)
+			take_object_access();
 	}
 	PG_END_TRY();
 	toms_guard_after_utility(before.statement);
-}
-
-static void
-object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
-{
-	if (next_object_access)
-		next_object_access(access, class, object, sub, arg);
-	if (access == OAT_TRUNCATE && class == RelationRelationId)
-		toms_guard_check_truncate(object);
-	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
-		toms_guard_column_added(object, sub);
 }
 
 static void
@@ -333,8 +363,6 @@ toms_hooks_install(void)
 	ExecutorCheckPerms_hook = check_perms;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
-	next_object_access = object_access_hook;
-	object_access_hook = object_access;
 	next_relation_info = get_relation_info_hook;
 	get_relation_info_hook = relation_info;
 	next_pathlist = set_rel_pathlist_hook;
