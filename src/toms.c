@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "audit/audit.h"
 #include "base/crypto.h"
 #include "base/debug_point.h"
 #include "catalog/catalog.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 	toms_purpose_init();
 	toms_seal_init();
 	toms_guard_init();
+	toms_audit_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

@@ -58,6 +58,18 @@ toms_crypto_digest(uint8 digest[TOMS_DIGEST_BYTES], const void *message, size_t 
 }
 
 void
+toms_crypto_sha256(uint8 digest[32], const void *message, size_t length)
+{
+	crypto_hash_sha256(digest, message, length);
+}
+
+void
+toms_crypto_short_hash(uint8 hash[16], const void *message, size_t length, const uint8 key[16])
+{
+	crypto_shorthash_siphashx24(hash, message, length, key);
+}
+
+void
 toms_crypto_random(void *bytes, size_t length)
 {
 	randombytes_buf(bytes, length);

@@ -36,6 +36,12 @@ extern void toms_crypto_digest(uint8 digest[TOMS_DIGEST_BYTES],
 							   const void *message, size_t length,
 							   const uint8 *key, size_t key_length);
 
+/* SHA-256 (FIPS 180-4), of trees of hashes. */
+extern void toms_crypto_sha256(uint8 digest[32], const void *message, size_t length);
+
+/* SipHash-2-4 with 128 bits, and a key of as many: a pseudo-random function of short input. */
+extern void toms_crypto_short_hash(uint8 hash[16], const void *message, size_t length, const uint8 key[16]);
+
 extern void toms_crypto_random(void *bytes, size_t length);
 
 /* Many bytes at once: drawn from the system once, and stretched with ChaCha20. */

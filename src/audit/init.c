@@ -1,0 +1,12 @@
+/*
+ * init.c - what slice audit starts with the server.
+ *
+ * Called by toms.c in the postmaster.
+ */
+#include "audit/audit_int.h"
+
+void
+toms_audit_init(void)
+{
+	toms_record_init();
+}

@@ -1,0 +1,92 @@
+/*
+ * trail.h - the shape of the audit trail: what an entry is, and which bytes stand for it.
+ *
+ * Slice audit writes entries and closes them into blocks.  Nothing here reads or writes a table.
+ * doc/trail-format.md tells the same to those who verify without the database.
+ */
+#ifndef TOMS_TRAIL_H
+#define TOMS_TRAIL_H
+
+#include "postgres.h"
+
+#include "base/crypto.h"
+#include "datatype/timestamp.h"
+
+/* Kinds of entries; each is kept in a table of its own, for a period of its own. */
+typedef enum TomsEntryKind
+{
+	TOMS_ENTRY_WHO = 'w',		/* who acted, to which others refer */
+	TOMS_ENTRY_OBJECT = 'o',	/* which table, with its columns, to which others refer */
+	TOMS_ENTRY_CHANGE = 'c'		/* a row was added, changed or deleted, or all rows at once */
+} TomsEntryKind;
+
+typedef enum TomsEntryVerb
+{
+	TOMS_VERB_NONE = '-',		/* of who and object */
+	TOMS_VERB_INSERT = 'i',
+	TOMS_VERB_UPDATE = 'u',
+	TOMS_VERB_DELETE = 'd',
+	TOMS_VERB_TRUNCATE = 't'
+} TomsEntryVerb;
+
+/* A row of toms.audit_entry; its columns are read by position. */
+enum
+{
+	TOMS_ENTRY_ID = 1,
+	TOMS_ENTRY_AT,
+	TOMS_ENTRY_XID,
+	TOMS_ENTRY_WHO_ID,
+	TOMS_ENTRY_OBJECT_ID,
+	TOMS_ENTRY_KEY_ID,
+	TOMS_ENTRY_KIND,
+	TOMS_ENTRY_VERB,
+	TOMS_ENTRY_TENANT,
+	TOMS_ENTRY_COLUMNS,
+	TOMS_ENTRY_PAYLOAD,
+	TOMS_ENTRY_NATTS = TOMS_ENTRY_PAYLOAD
+};
+
+typedef struct TomsEntry
+{
+	int64		id;
+	TimestampTz at;				/* when the statement began */
+	int64		xid;			/* of the top transaction, with its epoch */
+	int64		who;			/* id of an entry of kind who; 0: none */
+	int64		object;			/* id of an entry of kind object; of such an entry itself, the table's OID; 0: none */
+	int64		key;			/* of toms.data_key: opens the payload, and says whose it is; 0: the payload is plain */
+	char		kind;
+	char		verb;
+	const char *tenant;			/* NULL: nobody's */
+	TomsBytes	columns;		/* bit n - 1 (of byte (n - 1) / 8, lowest first) is column n; bytes NULL: not told */
+	TomsBytes	payload;		/* sealed with key under a nonce of id, xid and at; bytes NULL: none */
+} TomsEntry;
+
+/* Ids are given out in chunks of a sequence: chunk number n holds n * 1024 to n * 1024 + 1023. */
+#define TOMS_ENTRY_CHUNK 1024
+
+/*
+ * The bytes that stand for an entry, palloc'd.  Numbers are big-endian: version (1), kind, verb,
+ * id, at, xid, who, object, key (8 each); then tenant (length in 2 bytes), columns (2) and payload
+ * (4), a length of all ones being null.
+ */
+extern TomsBytes toms_entry_encode(const TomsEntry *entry);
+extern Size toms_entry_encoded_size(const TomsEntry *entry);
+extern void toms_entry_encode_to(const TomsEntry *entry, uint8 *bytes);
+
+/* A row of toms.audit_entry, deformed; refers to its memory. */
+extern TomsEntry toms_entry_of_row(const Datum *values, const bool *nulls);
+
+/* The nonce of an entry's payload: id, xid and at, 8 bytes each. */
+extern void toms_entry_nonce(const TomsEntry *entry, uint8 nonce[TOMS_NONCE_BYTES]);
+
+/* RFC 6962, section 2.1, with SHA-256; a leaf's data is its salt and the entry's bytes. */
+#define TOMS_HASH_BYTES 32
+#define TOMS_SALT_BYTES 16
+#define TOMS_BLOCK_SECRET_BYTES 16
+
+/* The salt of an entry in a block: SipHash-2-4 with 128 bits of the id (8 bytes, big-endian) under the block's secret. */
+extern void toms_entry_salt(uint8 salt[TOMS_SALT_BYTES], const uint8 secret[TOMS_BLOCK_SECRET_BYTES], int64 id);
+extern void toms_entry_leaf(uint8 leaf[TOMS_HASH_BYTES], const uint8 salt[TOMS_SALT_BYTES], const TomsEntry *entry);
+extern void toms_tree_node(uint8 node[TOMS_HASH_BYTES], const uint8 left[TOMS_HASH_BYTES], const uint8 right[TOMS_HASH_BYTES]);
+
+#endif							/* TOMS_TRAIL_H */
