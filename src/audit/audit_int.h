@@ -16,4 +16,8 @@ extern void toms_record_init(void);
 extern void toms_record_begin(TomsEntry *entry);
 extern void toms_record_add(const TomsEntry *entry);
 
+/* partition.c: run SQL that writes to the trail or changes its tables, as the current user. */
+extern void toms_partition_init(void);
+extern void toms_trail_run(const char *statements);
+
 #endif							/* TOMS_AUDIT_INT_H */

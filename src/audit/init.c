@@ -9,4 +9,5 @@ void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_partition_init();
 }
