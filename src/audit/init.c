@@ -9,5 +9,7 @@ void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_payload_init();
+	toms_object_init();
 	toms_partition_init();
 }

@@ -121,6 +121,8 @@ make_partition(const Month *month)
 	appendStringInfo(&sql, "CREATE INDEX %s_order ON toms.%s USING brin (at, xid, id) WITH (pages_per_range = 32)%s;", month->name, month->name, space);
 	if (strcmp(month->kind, "audit_who") == 0 || strcmp(month->kind, "audit_object") == 0)
 		appendStringInfo(&sql, "CREATE INDEX %s_id ON toms.%s (id)%s;", month->name, month->name, space);
+	if (strcmp(month->kind, "audit_object") == 0)
+		appendStringInfo(&sql, "CREATE INDEX %s_table ON toms.%s (object, id)%s;", month->name, month->name, space);
 	appendStringInfo(&sql, "LOCK TABLE ONLY toms.%s_default IN ACCESS EXCLUSIVE MODE;", month->kind);
 	appendStringInfo(&sql, move_rows, month->kind, month->since, month->until, month->name);
 	appendStringInfo(&sql, "ALTER TABLE toms.%s ATTACH PARTITION toms.%s FOR VALUES FROM ('%s 00:00:00+00') TO ('%s 00:00:00+00');",
@@ -156,7 +158,8 @@ toms_index_audit_partition(PG_FUNCTION_ARGS)
 	snprintf(index, sizeof(index), "%s_key", partition);
 	if (OidIsValid(get_relname_relid(index, get_rel_namespace(PG_GETARG_OID(0)))))
 		PG_RETURN_BOOL(false);
-	toms_trail_run(psprintf("CREATE INDEX %s ON toms.%s (key) WHERE key IS NOT NULL%s", quote_identifier(index), quote_identifier(partition), ""));
+	toms_trail_run(psprintf("CREATE INDEX %s ON toms.%s (key) WHERE key IS NOT NULL%s",
+							quote_identifier(index), quote_identifier(partition), in_tablespace()));
 	PG_RETURN_BOOL(true);
 }
 

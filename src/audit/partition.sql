@@ -69,17 +69,17 @@ SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
 DECLARE
     kind record;
     first timestamptz;
-    left_over timestamptz;
+    since timestamptz;
 BEGIN
     FOR kind IN SELECT * FROM toms.audit_kinds() LOOP
+        since := '-infinity';
         LOOP
-            EXECUTE format('SELECT min(at) FROM toms.%I WHERE at < now() AND ($1 IS NULL OR at >= $1)', 'audit_' || kind.kind || '_default')
-            INTO first USING left_over;
+            EXECUTE format('SELECT min(at) FROM toms.%I WHERE at < now() AND at >= $1', 'audit_' || kind.kind || '_default') INTO first USING since;
             EXIT WHEN first IS NULL;
             IF NOT toms.add_audit_partition(kind.relation, (first AT TIME ZONE 'UTC')::date) THEN
                 PERFORM toms.collect_audit_strays(kind.relation, (first AT TIME ZONE 'UTC')::date);
             END IF;
-            left_over := (date_trunc('month', first AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
+            since := (date_trunc('month', first AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
         END LOOP;
     END LOOP;
 END
@@ -88,11 +88,19 @@ REVOKE ALL ON FUNCTION toms.gather_audit_defaults() FROM PUBLIC;
 COMMENT ON FUNCTION toms.gather_audit_defaults() IS 'internal: give what lies in default partitions the partitions of its months';
 
 CREATE FUNCTION toms.index_audit()
-RETURNS integer LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
-    SELECT count(*)::integer FROM toms.audit_partitions p
-    WHERE p.until < now() - interval '1 day' AND p.kind IN ('change', 'who') AND toms.index_audit_partition(('toms.' || p.partition)::regclass);
+RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
+DECLARE
+    closed regclass;
+    made integer := 0;
+BEGIN
+    FOR closed IN SELECT 'toms.' || p.partition FROM toms.audit_partitions p
+                  WHERE p.until < now() - interval '1 day' AND p.kind IN ('change', 'who') ORDER BY p.month LOOP
+        IF toms.index_audit_partition(closed) THEN
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END
 $$;
 REVOKE ALL ON FUNCTION toms.index_audit() FROM PUBLIC;
 COMMENT ON FUNCTION toms.index_audit() IS 'internal: index months that are over by data key';
-
-SELECT toms.make_audit_partitions();

@@ -33,6 +33,7 @@ BEGIN
                       IS NOT DISTINCT FROM (category, null_tenant, access, free_text, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
+            PERFORM toms.end_audit(rel);
             PERFORM toms.restore_row_security(rel);
         END IF;
         PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, mode));
@@ -41,6 +42,7 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM toms.bind_sealed_columns(relation);
+    PERFORM toms.audit_changes(relation);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) FROM PUBLIC;
@@ -245,6 +247,7 @@ BEGIN
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
     PERFORM toms.unlabel_rows(unprotect.relation, l.category) FROM toms.row_labels l WHERE l.relation = unprotect.relation;
+    PERFORM toms.end_audit(relation);
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         IF (toms.describe(rel)).mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);

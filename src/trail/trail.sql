@@ -52,6 +52,7 @@ CREATE INDEX audit_object_default_order ON toms.audit_object_default USING brin 
 CREATE INDEX audit_change_default_order ON toms.audit_change_default USING brin (at, xid, id) WITH (pages_per_range = 32);
 CREATE INDEX audit_who_default_id ON toms.audit_who_default (id);
 CREATE INDEX audit_object_default_id ON toms.audit_object_default (id);
+CREATE INDEX audit_object_default_table ON toms.audit_object_default (object, id);
 
 -- Not in dumps: a restored trail is not in use before something is recorded.
 CREATE TABLE toms.audit_use (
