@@ -3,6 +3,7 @@
 CREATE FUNCTION toms.audit_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_row';
 REVOKE ALL ON FUNCTION toms.audit_row() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.audit_row() TO PUBLIC;      -- who adds a partition makes its trigger
 COMMENT ON FUNCTION toms.audit_row() IS 'internal: trigger that takes the change of a row into the audit trail';
 
 CREATE FUNCTION toms.audit_truncate() RETURNS trigger

@@ -36,7 +36,8 @@ typedef struct Audited
 	AttrNumber	subject;		/* 0: rows are about nobody */
 	Oid			tenant_type;
 	Oid			subject_type;
-	bool		with_values;
+	int			nconsents;
+	TomsConsent *consents;
 } Audited;
 
 typedef struct Owner
@@ -67,7 +68,13 @@ find_audited(Relation rel, Audited *audited)
 	audited->subject = relation->subject;
 	audited->tenant_type = relation->tenant_type;
 	audited->subject_type = relation->subject_type;
-	audited->with_values = relation->values_until > GetCurrentTransactionStartTimestamp();
+	audited->nconsents = relation->nconsents;
+	audited->consents = NULL;
+	if (relation->nconsents == 0)
+		return true;
+	audited->consents = palloc(relation->nconsents * sizeof(TomsConsent));
+	for (int i = 0; i < relation->nconsents; i++)
+		audited->consents[i] = (TomsConsent) {pstrdup(relation->consents[i].tenant), relation->consents[i].until};
 	return true;
 }
 
@@ -220,7 +227,7 @@ changes_key(const TomsObject *object, const Change *change)
 
 /* Of a row that goes from one owner to another each is told his own side. */
 static void
-describe(StringInfo text, const Audited *audited, const TomsObject *object, const Change *change)
+describe(StringInfo text, const TomsObject *object, const Change *change, bool with_values)
 {
 	appendStringInfoChar(text, '{');
 	say_key(text, "key", object, change->old ? change->old : change->new);
@@ -229,11 +236,22 @@ describe(StringInfo text, const Audited *audited, const TomsObject *object, cons
 		appendStringInfoChar(text, ',');
 		say_key(text, "new_key", object, change->new);
 	}
-	if (audited->with_values && change->old)
+	if (with_values && change->old)
 		say_values(text, "old", change, change->old);
-	if (audited->with_values && change->new)
+	if (with_values && change->new)
 		say_values(text, "new", change, change->new);
 	appendStringInfoChar(text, '}');
+}
+
+static bool
+is_consented(const Audited *audited, const Owner *owner, TimestampTz at)
+{
+	for (int i = 0; i < audited->nconsents; i++)
+	{
+		if (owner->has_tenant && strcmp(audited->consents[i].tenant, owner->tenant) == 0 && at < audited->consents[i].until)
+			return true;
+	}
+	return false;
 }
 
 /* entries ----------------------------------------------------------------------------- */
@@ -250,7 +268,7 @@ add_entry(const Audited *audited, const Change *change, const Owner *owner)
 	object = toms_object(audited->rel, audited->root, entry.at);
 	entry.object = object->entry;
 	initStringInfo(&text);
-	describe(&text, audited, object, change);
+	describe(&text, object, change, is_consented(audited, owner, entry.at));
 	entry.tenant = owner->has_tenant ? owner->tenant : NULL;
 	toms_payload_seal(&entry, owner->subject, &text);
 	toms_record_add(&entry);

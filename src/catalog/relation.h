@@ -64,7 +64,8 @@ typedef struct TomsRelation
 	TomsOptionalColumn *optional;	/* in the order of the columns */
 	int			npermissions;
 	TomsPermission *permissions;
-	TimestampTz values_until;	/* the audit trail holds values of its rows until then; 0: it does not */
+	int			nconsents;
+	TomsConsent *consents;
 	TomsIntact	intact;
 	TomsIntact	intact_below;	/* its children, as far as sealed values are concerned */
 
