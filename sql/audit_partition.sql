@@ -36,7 +36,7 @@ SELECT DISTINCT p.kind, array_agg(i.relname::text || ' ' || a.amname ORDER BY i.
 FROM toms.audit_partitions p JOIN pg_index x ON x.indrelid = ('toms.' || p.partition)::regclass JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am a ON a.oid = i.relam
 GROUP BY p.kind, p.partition ORDER BY 1;
 SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relname ~ '^audit_.*\d' AND a.grantee <> c.relowner;
-SELECT count(*) FROM pg_depend d JOIN toms.audit_partitions p ON d.objid = ('toms.' || p.partition)::regclass WHERE d.deptype = 'e';
+SELECT count(*) FROM pg_depend d JOIN toms.audit_partitions p ON d.objid = ('toms.' || p.partition)::regclass WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e';
 
 -- again: there is nothing to do
 SELECT toms.make_audit_partitions(4), toms.make_audit_partitions();

@@ -129,6 +129,11 @@ toms_guard_trail_used(void)
 
 /* which tables ------------------------------------------------------------------------ */
 
+/* What belongs to it besides the entries, which lie in partitions; what is declared is not of the trail. */
+static const char *const tables[] = {
+	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_use", "audit_chunk", "dataset"
+};
+
 bool
 toms_guard_is_trail(Oid relid)
 {
@@ -138,7 +143,12 @@ toms_guard_is_trail(Oid relid)
 	if (!OidIsValid(schema) || schema < FirstNormalObjectId || schema != get_namespace_oid("toms", true))
 		return false;
 	name = get_rel_name(relid);
-	return name && (strncmp(name, "audit_", 6) == 0 || strcmp(name, "dataset") == 0);
+	for (int i = 0; name && i < lengthof(tables); i++)
+	{
+		if (strcmp(name, tables[i]) == 0)
+			return true;
+	}
+	return name && strncmp(name, "audit_", 6) == 0 && get_rel_relispartition(relid);
 }
 
 static bool
