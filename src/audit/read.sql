@@ -80,7 +80,7 @@ BEGIN
     END IF;
     -- constants, so that partitions are pruned when the query is planned
     conditions := format('e.kind = ANY (%L::"char"[])', letters);
-    conditions := conditions || coalesce(format(' AND e.at >= %L', since_at), '') || coalesce(format(' AND e.at < %L', until_at), '');
+    conditions := conditions || coalesce(' AND e.at >= ' || quote_literal(since_at), '') || coalesce(' AND e.at < ' || quote_literal(until_at), '');
     IF of_kind IS NOT NULL THEN
         conditions := conditions || ' AND e.verb = ANY ($2)';
     END IF;
@@ -102,7 +102,7 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT e.id, e.at, e.xid, e.tenant, w.who ->> ''actor'', coalesce(w.who ->> ''role'', w.who ->> ''user''), w.who ->> ''login'',
                 w.who ->> ''address'', w.who ->> ''application'', w.who ->> ''purpose'', w.who ->> ''function'', toms.audit_kind(e.kind, e.verb),
-                o.object ->> ''relation'', (x.opened).payload -> ''key'', (x.opened).subject, toms.audit_columns(e.columns, o.object -> ''columns''),
+                o.object ->> ''relation'', nullif((x.opened).payload -> ''key'', ''{}''), (x.opened).subject, toms.audit_columns(e.columns, o.object -> ''columns''),
                 (x.opened).payload -> ''old'', CASE WHEN (x.opened).payload ? ''new_key'' THEN coalesce((x.opened).payload -> ''new'', ''{}'') || ((x.opened).payload -> ''new_key'')
                                          ELSE (x.opened).payload -> ''new'' END,
                 w.who ->> ''reason'', NULL::bigint, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false)
