@@ -4,9 +4,11 @@
  * Called by toms.c in the postmaster.
  */
 #include "audit/audit_int.h"
+#include "audit/outside.h"
 
 void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_outside_init();
 }
