@@ -10,5 +10,8 @@ void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_payload_init();
+	toms_object_init();
+	toms_partition_init();
 	toms_outside_init();
 }
