@@ -30,7 +30,10 @@ check_link(const Block *block)
 	else if (block->number > last.number + 2)
 		fault("missing: blocks %" PRIu64 " to %" PRIu64, last.number + 1, block->number - 1);
 	else if (block->number <= last.number)
+	{
 		fault("block %" PRIu64 " does not follow block %" PRIu64, block->number, last.number);
+		return;
+	}
 	else if (memcmp(block->previous, last.digest, HASH_BYTES) != 0)
 		fault("rewritten: block %" PRIu64 " follows another block %" PRIu64 " than this one", block->number, last.number);
 	if (block->segment < last.segment)
@@ -48,11 +51,11 @@ compare_with_log(const Block *block)
 	uint64_t	line = log_says(block->number, &digest);
 
 	if (line == 0)
-		fault_of_block("is not in the outside log", block->number);
+		fault_of_block("not in the outside log", block->number);
 	else if (memcmp(digest, block->digest, HASH_BYTES) == 0)
 		end_range();
 	else if (log_ever_said(block->number, block->digest))
-		fault_of_block("rewound: sealed again as another one, as the outside log says", block->number);
+		fault_of_block("rewound, and sealed again as another one since", block->number);
 	else
 		fault_of_block("rewritten: the outside log has another digest", block->number);
 }

@@ -25,9 +25,13 @@ typedef struct Rewound
 
 static bool given = false;
 static uint64_t lines;
+static uint64_t pieces;			/* that crashes left */
+static uint64_t broken;			/* the line before, if it is no record: its number */
+static const char *broken_problem;
 static uint64_t expected;		/* number of the next line */
 static uint64_t last_block;
 static uint8_t dataset[DATASET_BYTES];
+static bool known_dataset;
 static uint8_t line_hash[HASH_BYTES];
 
 static Said *said;
@@ -43,8 +47,9 @@ log_start(void)
 	said = NULL;
 	rewound = NULL;
 	said_count = rewound_count = 0;
-	lines = last_block = 0;
+	lines = pieces = broken = last_block = 0;
 	expected = 1;
+	known_dataset = false;
 	memset(line_hash, 0, sizeof(line_hash));
 	given = true;
 }
@@ -124,29 +129,64 @@ read_rewind_line(Text line)
 	}
 }
 
-/* Number, data set and the hash of the line before. */
+/* What is no record, and is not followed by one that was chained to it. */
 static void
-check_sequence(const Member *members)
+refuse_broken(void)
+{
+	if (broken > 0)
+		fault("line %" PRIu64 " is not one of an outside log: %s", broken, broken_problem);
+	broken = 0;
+}
+
+/*
+ * Number and hash of the line before.  A piece of a line that a crash left stays in the log:
+ * the next record is chained to it, and numbered as if it were not there.
+ */
+static void
+check_sequence(Text n, Text previous)
 {
 	uint64_t	number;
-	uint8_t		uuid[DATASET_BYTES];
-	uint8_t		previous[HASH_BYTES];
+	uint8_t		hash[HASH_BYTES];
+	bool		numbered = json_number(n, &number);
+	bool		chained = json_bytes(previous, hash, HASH_BYTES) && memcmp(hash, line_hash, HASH_BYTES) == 0;
 
-	if (!json_number(members[0].value, &number))
+	if (broken > 0 && chained && numbered && number == expected)
+	{
+		broken = 0;
+		pieces++;
+	}
+	else if (broken > 0 && numbered)
+		expected = number;
+	refuse_broken();
+	if (!numbered)
 		fault("has no number");
 	else if (number != expected)
-	{
 		fault("numbered %" PRIu64 ", not %" PRIu64 ": a line is missing, added or moved", number, expected);
-		expected = number + 1;
-	}
-	else
-		expected++;
-	if (!json_uuid(members[1].value, uuid) || (lines > 1 && memcmp(uuid, dataset, DATASET_BYTES) != 0))
+	expected = (numbered ? number : expected) + 1;
+	if (!chained)
+		fault("does not follow the line before: that one was changed, or this one moved");
+}
+
+static void
+check_line(Text line, const Member *members)
+{
+	uint8_t		uuid[DATASET_BYTES];
+
+	check_sequence(members[0].value, members[3].value);
+	if (!json_uuid(members[1].value, uuid) || (known_dataset && memcmp(uuid, dataset, DATASET_BYTES) != 0))
 		fault("of another data set than the line before");
 	else
 		memcpy(dataset, uuid, DATASET_BYTES);
-	if (!json_bytes(members[3].value, previous, HASH_BYTES) || memcmp(previous, line_hash, HASH_BYTES) != 0)
-		fault("does not follow the line before: that one was changed, or this one moved");
+	known_dataset = true;
+	if (line.size < 5 || memcmp(line.at, "{\"n\":", 5) != 0)
+		fault("does not begin as a line of an outside log");
+	else if (check_signed_line(line, members[5].value, members[4].value))
+	{
+		if (json_is(members[2].value, "block"))
+			read_block_line(line);
+		else if (json_is(members[2].value, "rewind"))
+			read_rewind_line(line);
+	}
 }
 
 void
@@ -156,23 +196,13 @@ log_line(Text line)
 	const char *problem = json_members(line, members, lengthof(members), true);
 
 	lines++;
-	if (problem)
-	{
-		fault("not a line of an outside log: %s", problem);
-		expected++;
-	}
+	if (!problem)
+		check_line(line, members);
 	else
 	{
-		check_sequence(members);
-		if (line.size < 5 || memcmp(line.at, "{\"n\":", 5) != 0)
-			fault("does not begin as a line of an outside log");
-		else if (check_signed_line(line, members[5].value, members[4].value))
-		{
-			if (json_is(members[2].value, "block"))
-				read_block_line(line);
-			else if (json_is(members[2].value, "rewind"))
-				read_rewind_line(line);
-		}
+		refuse_broken();
+		broken = lines;
+		broken_problem = problem;
 	}
 	crypto_hash_sha256(line_hash, (const uint8_t *) line.at, line.size);
 }
@@ -191,6 +221,7 @@ compare(const void *left, const void *right)
 void
 log_end(void)
 {
+	refuse_broken();
 	for (size_t i = 0; i < rewound_count; i++)
 	{
 		if (!rewound[i].acknowledged)
@@ -200,6 +231,8 @@ log_end(void)
 	if (said_count > 0)
 		qsort(said, said_count, sizeof(Said), compare);
 	say("outside log: %" PRIu64 " lines, %zu of blocks", lines, said_count);
+	if (pieces > 0)
+		say("outside log: %" PRIu64 " pieces of lines that crashes left", pieces);
 }
 
 /* The first of the sorted entries that is not of a block below. */
@@ -246,7 +279,7 @@ log_ever_said(uint64_t block, const uint8_t digest[HASH_BYTES])
 void
 log_check_dataset(const uint8_t other[DATASET_BYTES])
 {
-	if (given && lines > 0 && memcmp(dataset, other, DATASET_BYTES) != 0)
+	if (given && known_dataset && memcmp(dataset, other, DATASET_BYTES) != 0)
 		fault("the outside log is of another data set");
 }
 

@@ -34,7 +34,7 @@ set_place(const char *file, uint64_t line)
 	place_line = line;
 }
 
-static void
+static void __attribute__((format(printf, 1, 0)))
 print_fault(const char *format, va_list args)
 {
 	if (place_line > 0)
@@ -96,9 +96,9 @@ end_range(void)
 	range_what = NULL;
 	place_line = 0;
 	if (what && range_from == range_to)
-		fault("block %" PRIu64 " %s", range_from, what);
+		fault("%s: block %" PRIu64, what, range_from);
 	else if (what)
-		fault("blocks %" PRIu64 " to %" PRIu64 " %s", range_from, range_to, what);
+		fault("%s: blocks %" PRIu64 " to %" PRIu64, what, range_from, range_to);
 	place_line = line;
 }
 
