@@ -6,14 +6,54 @@
 
 #include "audit/audit.h"
 
+#include "access/attnum.h"
+#include "lib/stringinfo.h"
 #include "trail/trail.h"
+#include "utils/relcache.h"
 
 /*
- * record.c: take an entry into the trail with this transaction.  Fills in id, at and xid first,
- * so that the payload can be sealed: begin, seal, add.  Columns, tenant and payload are copied.
+ * record.c: take an entry into the trail with this transaction.  begin() fills in id, at and xid,
+ * under whose nonce the payload is sealed; add() copies all that the entry refers to.
  */
 extern void toms_record_init(void);
 extern void toms_record_begin(TomsEntry *entry);
 extern void toms_record_add(const TomsEntry *entry);
+
+/* Months since year 0, UTC: what entries say of others they say anew in each, since they go by months. */
+extern int32 toms_record_month(TimestampTz at);
+
+/* The table that entries of a kind are kept in at a time; InvalidOid: there is none. */
+extern Oid	toms_record_table(char kind, TimestampTz at);
+
+/*
+ * Raised when entries that others refer to were rolled back, or may be: who remembers some has to
+ * forget them all and add new ones.
+ */
+extern uint64 toms_record_losses(void);
+
+/*
+ * payload.c: seal the text for the entry under the key of its tenant and the subject ("": nobody)
+ * for this month.  Of what is nobody's, or of a tenant who is not registered, nothing is sealed.
+ */
+extern void toms_payload_seal(TomsEntry *entry, const char *subject, const StringInfoData *text);
+
+extern void toms_payload_init(void);
+
+/* The OID of toms.audit_entry: keys of payloads are of this relation. */
+extern Oid	toms_payload_relation(void);
+
+/* who.c: the entry that says who acts, for entries of that time. */
+extern int64 toms_who(TimestampTz at);
+
+/* object.c: a table as entries tell of it. */
+typedef struct TomsObject
+{
+	int64		entry;			/* of kind object */
+	int			nkeys;			/* columns of its primary key or replica identity; 0: it has none */
+	AttrNumber *keys;
+} TomsObject;
+
+extern void toms_object_init(void);
+extern const TomsObject *toms_object(Relation rel, Oid root, TimestampTz at);
 
 #endif							/* TOMS_AUDIT_INT_H */

@@ -9,4 +9,6 @@ void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_payload_init();
+	toms_object_init();
 }

@@ -38,6 +38,7 @@ static const struct
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
 	[TOMS_CONFIG_SEPARATION] = {"separation", "separation_relation_other_key", 2, F_OIDEQ},
+	[TOMS_CONFIG_AUDIT_CONSENT] = {"audit_consent", "audit_consent_relation_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_CATEGORY] = {"category", "category_pkey", 1, F_TEXTEQ},
 	[TOMS_CONFIG_PURPOSE] = {"purpose", "purpose_pkey", 1, F_TEXTEQ},
 	[TOMS_CONFIG_ENABLED_CATEGORY] = {"enabled_category", "enabled_category_tenant_idx", 2, F_TEXTEQ},
@@ -75,6 +76,12 @@ enum
 {
 	SEPARATION_OTHER = 3,
 	SEPARATION_UNLESS
+};
+enum
+{
+	CONSENT_TENANT = 3,
+	CONSENT_UNTIL,
+	CONSENT_ENDED_AT
 };
 enum
 {
@@ -239,6 +246,20 @@ add_separation(const Datum *values, const bool *nulls, void *answer)
 }
 
 static void
+add_consent(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsConsent *consent;
+
+	if (!nulls[CONSENT_ENDED_AT - 1])
+		return;
+	relation->consents = grow(relation->consents, relation->nconsents, sizeof(TomsConsent));
+	consent = &relation->consents[relation->nconsents++];
+	consent->tenant = TextDatumGetCString(values[CONSENT_TENANT - 1]);
+	consent->until = DatumGetTimestampTz(values[CONSENT_UNTIL - 1]);
+}
+
+static void
 add_category(const Datum *values, const bool *nulls, void *answer)
 {
 	*(bool *) answer |= DatumGetBool(values[CATEGORY_ARTICLE9 - 1]);
@@ -319,6 +340,7 @@ toms_config_read(TomsRelation *relation)
 	if (relation->alias.id)
 		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
 	toms_config_scan(TOMS_CONFIG_SEPARATION, root, add_separation, relation);
+	toms_config_scan(TOMS_CONFIG_AUDIT_CONSENT, root, add_consent, relation);
 	read_row_labels(relation);
 	read_category(relation->category, &relation->is_special);
 	for (int i = 0; i < relation->nrow_labels; i++)

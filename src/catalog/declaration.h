@@ -60,4 +60,11 @@ typedef struct TomsSeparation
 	char	  **purposes;
 } TomsSeparation;
 
+/* A tenant who has consented that the audit trail holds values of his rows. */
+typedef struct TomsConsent
+{
+	char	   *tenant;
+	TimestampTz until;
+} TomsConsent;
+
 #endif							/* TOMS_DECLARATION_H */

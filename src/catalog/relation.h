@@ -64,6 +64,8 @@ typedef struct TomsRelation
 	TomsOptionalColumn *optional;	/* in the order of the columns */
 	int			npermissions;
 	TomsPermission *permissions;
+	int			nconsents;
+	TomsConsent *consents;
 	TomsIntact	intact;
 	TomsIntact	intact_below;	/* its children, as far as sealed values are concerned */
 

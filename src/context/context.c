@@ -61,7 +61,7 @@ struct TomsFrame
 {
 	TomsFrame  *enclosing;
 	char		purpose[NAMEDATALEN];
-	bool		statistic;		/* reads rows for an aggregate purpose, whose groups alone come out */
+	Oid			function;		/* InvalidOid: a statistic, which reads rows for an aggregate purpose; its groups alone come out */
 	int			place;			/* what the place was around it */
 	uint64		changes;		/* what toms_change_count was around it */
 	uint64		changes_inside; /* and became when it was entered */
@@ -347,7 +347,7 @@ find_purpose(const char **purpose)
 	if (*purpose == NULL && chosen == NULL)
 		return TOMS_OK;
 	known = toms_catalog_purpose(*purpose ? *purpose : chosen);
-	answer.aggregate = known.is_aggregate && !(frame && frame->statistic);
+	answer.aggregate = known.is_aggregate && !toms_context_in_statistic();
 	if (known.is_excluded)
 		return TOMS_PURPOSE_EXCLUDED;
 	return *purpose ? TOMS_OK : TOMS_PURPOSE_NOT_IN_TOKEN;
@@ -488,13 +488,13 @@ toms_context_holds_purpose(const char *purpose)
 }
 
 TomsFrame *
-toms_context_enter_frame(const char *purpose, bool statistic)
+toms_context_enter_frame(const char *purpose, Oid function)
 {
 	TomsFrame  *entered = MemoryContextAlloc(TopMemoryContext, sizeof(TomsFrame));
 
 	entered->enclosing = frame;
 	strlcpy(entered->purpose, purpose, NAMEDATALEN);
-	entered->statistic = statistic;
+	entered->function = function;
 	entered->place = frame_place;
 	entered->changes = toms_change_count;
 	entered->answer = answer;
@@ -536,7 +536,13 @@ toms_context_leave_frame(TomsFrame *left)
 bool
 toms_context_in_statistic(void)
 {
-	return frame != NULL && frame->statistic;
+	return frame != NULL && !OidIsValid(frame->function);
+}
+
+Oid
+toms_context_function(void)
+{
+	return frame ? frame->function : InvalidOid;
 }
 
 bool

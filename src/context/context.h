@@ -74,8 +74,11 @@ extern const char *toms_context_purpose(void);
  */
 typedef struct TomsFrame TomsFrame;
 extern bool toms_context_holds_purpose(const char *purpose);
-extern TomsFrame *toms_context_enter_frame(const char *purpose, bool statistic);
+extern TomsFrame *toms_context_enter_frame(const char *purpose, Oid function);	/* InvalidOid: a statistic */
 extern void toms_context_leave_frame(TomsFrame *frame);
+
+/* The innermost access function that is running; InvalidOid: none, or a statistic. */
+extern Oid	toms_context_function(void);
 
 /* Whether an access function is running, or a statistic, of which groups alone come out. */
 extern bool toms_context_in_frame(void);

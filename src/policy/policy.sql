@@ -212,6 +212,7 @@ BEGIN
         PERFORM toms.sync_policies(rel);
     END LOOP;
     PERFORM toms.bind_sealed_columns(root);
+    PERFORM toms.audit_changes(root);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;

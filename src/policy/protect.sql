@@ -33,6 +33,7 @@ BEGIN
                       IS NOT DISTINCT FROM (category, null_tenant, access, free_text, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
+            PERFORM toms.end_audit(rel);
             PERFORM toms.restore_row_security(rel);
         END IF;
         PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, mode));
@@ -41,6 +42,7 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM toms.bind_sealed_columns(relation);
+    PERFORM toms.audit_changes(relation);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) FROM PUBLIC;
@@ -161,7 +163,8 @@ CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subjec
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
                              null_tenant text DEFAULT 'nobody', access text DEFAULT 'statements', free_text text DEFAULT NULL,
-                             mode text DEFAULT 'enforce', reason text DEFAULT NULL)
+                             audit text DEFAULT 'changes', mode text DEFAULT 'enforce', instruction bigint DEFAULT NULL, until timestamptz DEFAULT NULL,
+                             reason text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today record;
@@ -192,6 +195,7 @@ BEGIN
         PERFORM toms.take_down(relation);
     END IF;
     PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
+    PERFORM toms.declare_audit(relation, audit, instruction, until, reason);
     PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, free_text, mode);
     IF has_children THEN
         PERFORM toms.put_up(relation);
@@ -203,12 +207,13 @@ BEGIN
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, detail, reason, by)
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
             nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END,
+                            CASE audit WHEN 'values' THEN 'values in the audit trail until ' || until || ' by instruction ' || instruction END,
                              'free text ' || nullif(free_text, toms.free_text_default(category))), ''), protect.reason, session_user);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
+REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) TO toms_admin;
+COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
 
 CREATE FUNCTION toms.unprotect(relation regclass, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -245,6 +250,8 @@ BEGIN
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
     PERFORM toms.unlabel_rows(unprotect.relation, l.category) FROM toms.row_labels l WHERE l.relation = unprotect.relation;
+    PERFORM toms.end_audit(relation);
+    PERFORM toms.declare_audit(relation, 'changes', NULL, NULL, NULL);
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         IF (toms.describe(rel)).mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);

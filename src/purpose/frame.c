@@ -49,7 +49,7 @@ enter(Oid function)
 		tell_of_change(function);
 		return NULL;
 	}
-	return toms_context_enter_frame(binding.purpose, false);
+	return toms_context_enter_frame(binding.purpose, function);
 }
 
 static void

@@ -4,6 +4,7 @@
 CREATE FUNCTION toms.seal_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_seal_row';
 REVOKE ALL ON FUNCTION toms.seal_row() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.seal_row() TO PUBLIC;       -- who adds a partition makes its trigger
 COMMENT ON FUNCTION toms.seal_row() IS 'internal: trigger that seals values for the row they are written to';
 
 -- The sealed types, domains over them, and arrays and row types with them.

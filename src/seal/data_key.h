@@ -1,5 +1,5 @@
 /*
- * data_key.h - the keys of values, as data_key.c keeps them; between the files of slice seal.
+ * data_key.h - the keys of values and of entries of the audit trail; part of seal.h.
  */
 #ifndef TOMS_DATA_KEY_H
 #define TOMS_DATA_KEY_H
@@ -10,7 +10,7 @@
 typedef struct TomsDataKey
 {
 	int64		id;
-	Oid			relid;			/* the protected table: never a partition */
+	Oid			relid;			/* the protected table: never a partition; toms.audit_entry */
 	int32		month;			/* first day of the month of sealing, as a date */
 	const char *tenant;
 	const char *subject;

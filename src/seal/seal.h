@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "seal/data_key.h"
 
 extern void toms_seal_init(void);
 

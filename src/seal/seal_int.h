@@ -10,7 +10,6 @@
 #include "catalog/catalog.h"
 #include "context/context.h"
 #include "fmgr.h"
-#include "seal/data_key.h"
 #include "utils/relcache.h"
 
 /*

@@ -399,7 +399,7 @@ toms_statistic(PG_FUNCTION_ARGS)
 
 		refuse_context(reason == TOMS_OK ? TOMS_PURPOSE_NOT_IN_TOKEN : reason, statistic.purpose);
 	}
-	frame = toms_context_enter_frame(statistic.purpose, true);
+	frame = toms_context_enter_frame(statistic.purpose, InvalidOid);
 	PG_TRY();
 	{
 		check_asker(&statistic);

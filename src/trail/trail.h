@@ -49,7 +49,7 @@ enum
 typedef struct TomsEntry
 {
 	int64		id;
-	TimestampTz at;				/* when the statement began */
+	TimestampTz at;				/* when it was made, by the clock */
 	int64		xid;			/* of the top transaction, with its epoch */
 	int64		who;			/* id of an entry of kind who; 0: none */
 	int64		object;			/* id of an entry of kind object; of such an entry itself, the table's OID; 0: none */

@@ -1,0 +1,52 @@
+-- What takes changes of protected tables into the trail: triggers, put up wherever protection is.
+
+CREATE FUNCTION toms.audit_row() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_row';
+REVOKE ALL ON FUNCTION toms.audit_row() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.audit_row() TO PUBLIC;      -- who adds a partition makes its trigger
+COMMENT ON FUNCTION toms.audit_row() IS 'internal: trigger that takes the change of a row into the audit trail';
+
+CREATE FUNCTION toms.audit_truncate() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_truncate';
+REVOKE ALL ON FUNCTION toms.audit_truncate() FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_truncate() IS 'internal: trigger that takes TRUNCATE into the audit trail';
+
+-- Partitions get the row trigger from their table; inheritance children have their own.
+CREATE FUNCTION toms.audit_changes(relation regclass)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today record;
+    rel regclass;
+BEGIN
+    SELECT * INTO today FROM toms.describe(relation);
+    IF today.mode IS DISTINCT FROM 'enforce' THEN
+        RETURN;
+    END IF;
+    FOR rel IN SELECT r FROM toms.relation_tree(today.root) r JOIN pg_class c ON c.oid = r WHERE c.relkind IN ('r', 'p')
+               ORDER BY c.relispartition LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit') THEN
+            EXECUTE format('CREATE TRIGGER "~toms_audit" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION toms.audit_row()', rel);
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit_truncate') THEN
+            EXECUTE format('CREATE TRIGGER "~toms_audit_truncate" AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_truncate()', rel);
+        END IF;
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "~toms_audit", ENABLE ALWAYS TRIGGER "~toms_audit_truncate"', rel);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.audit_changes(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_changes(regclass) IS 'internal: put up the triggers that take changes of a table into the audit trail';
+
+CREATE FUNCTION toms.end_audit(relation regclass)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    audited record;
+BEGIN
+    FOR audited IN SELECT t.tgrelid::regclass AS rel, t.tgname FROM toms.relation_tree(relation) r JOIN pg_trigger t ON t.tgrelid = r
+                   WHERE t.tgname IN ('~toms_audit', '~toms_audit_truncate') AND t.tgparentid = 0 LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', audited.tgname, audited.rel);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.end_audit(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.end_audit(regclass) IS 'internal: take down the triggers of the audit trail';
