@@ -1,0 +1,107 @@
+/*
+ * segment.c - in which cluster entries were written: transaction numbers mean nothing in another.
+ *
+ * Called when a block is closed, and by whoever takes the first chunk of ids.  A segment is opened
+ * under a lock on toms.audit_segment that lasts until the transaction ends.
+ */
+#include "audit/block.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* More of them nobody has; rows that somebody else put there must not fill memory. */
+#define SEGMENT_LIMIT 10000
+
+/* Number of the last segment, 0 if there is none; whether it is this cluster's. */
+static int32
+last_segment(bool *here)
+{
+	char		system[32];
+	bool		isnull;
+
+	*here = false;
+	/* whatever the isolation level: another transaction may have opened it meanwhile */
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute("SELECT number, system_identifier FROM toms.audit_segment ORDER BY number DESC LIMIT 1", true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read toms.audit_segment");
+	PopActiveSnapshot();
+	if (SPI_processed == 0)
+		return 0;
+	snprintf(system, sizeof(system), UINT64_FORMAT, GetSystemIdentifier());
+	*here = strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2), system) == 0;
+	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/* Ids that are given out from now on are above the first one: it is of a chunk that nobody else gets. */
+static void
+insert_segment(int32 number)
+{
+	Oid			types[] = {INT4OID, TEXTOID};
+	char	   *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
+	Datum		values[] = {Int32GetDatum(number), CStringGetTextDatum(system)};
+
+	if (SPI_execute_with_args("INSERT INTO toms.audit_segment (number, system_identifier, first_id, opened_at) "
+							  "SELECT $1, $2, pg_catalog.nextval('toms.audit_chunk') OPERATOR(pg_catalog.*) " CppAsString2(TOMS_ENTRY_CHUNK)
+							  ", pg_catalog.clock_timestamp()", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not open a segment");
+}
+
+static bool
+lock_segments(bool wait)
+{
+	Oid			relid = get_relname_relid("audit_segment", get_namespace_oid("toms", false));
+
+	if (!wait)
+		return ConditionalLockRelationOid(relid, ShareRowExclusiveLock);
+	LockRelationOid(relid, ShareRowExclusiveLock);
+	return true;
+}
+
+int32
+toms_segment_open(bool wait)
+{
+	int32		number;
+	bool		here;
+
+	SPI_connect();
+	number = last_segment(&here);
+	if (!here && !lock_segments(wait))
+		number = 0;
+	else if (!here)
+	{
+		number = last_segment(&here);
+		if (!here)
+			insert_segment(++number);
+	}
+	SPI_finish();
+	return number;
+}
+
+int
+toms_segments_read(TomsSegment **segments)
+{
+	int			count;
+
+	if (SPI_execute("SELECT number, system_identifier, first_id FROM toms.audit_segment ORDER BY number", true, SEGMENT_LIMIT) != SPI_OK_SELECT)
+		elog(ERROR, "could not read toms.audit_segment");
+	count = (int) SPI_processed;
+	*segments = palloc0(sizeof(TomsSegment) * (count + 1));	/* room for one that is to come */
+	for (int i = 0; i < count; i++)
+	{
+		TomsSegment *segment = &(*segments)[i];
+		HeapTuple	row = SPI_tuptable->vals[i];
+		char	   *system = SPI_getvalue(row, SPI_tuptable->tupdesc, 2);
+		bool		isnull;
+
+		segment->number = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+		segment->system = system ? strtou64(system, NULL, 10) : 0;
+		segment->first_id = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull));
+	}
+	return count;
+}

@@ -1,0 +1,161 @@
+/*
+ * task.c - toms.seal_audit(): the step that closes a block, run by a background worker.
+ *
+ * A block is committed before its digest is told, which the caller's transaction could not do.  The
+ * caller waits; he may have changed rows, which are not in the block, since they are not committed.
+ */
+#include "audit/block.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* What lies in the segment of shared memory; all but the database is written by the worker, read when it has ended. */
+typedef struct Task
+{
+	Oid			database;
+	bool		done;
+	int64		number;
+	char		problem[512];
+	char		detail[1024];
+} Task;
+
+PG_FUNCTION_INFO_V1(toms_seal_audit);
+
+extern PGDLLEXPORT void toms_seal_main(Datum handle);
+
+static void
+refuse_worker(const Task *task)
+{
+	if (task->problem[0])
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the audit trail could not be sealed: %s", task->problem),
+				 task->detail[0] ? errdetail("%s", task->detail) : 0));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("the audit trail could not be sealed"),
+			 errdetail("A background worker closes the block."),
+			 errhint("Try again; if that does not help, raise max_worker_processes or look into the server log.")));
+}
+
+static void
+run_worker(dsm_segment *segment)
+{
+	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
+	.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment)),.bgw_notify_pid = MyProcPid};
+	BackgroundWorkerHandle *handle;
+
+	strlcpy(worker.bgw_name, "toms seals the audit trail", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "toms seal", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "toms_seal_main", BGW_MAXLEN);
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle) ||
+		WaitForBackgroundWorkerShutdown(handle) != BGWH_STOPPED)
+		refuse_worker(dsm_segment_address(segment));
+}
+
+/* toms.seal_audit(): number of the last block; null: there was never anything to close. */
+Datum
+toms_seal_audit(PG_FUNCTION_ARGS)
+{
+	dsm_segment *segment;
+	Task	   *task;
+	int64		number;
+
+	PreventCommandDuringRecovery("toms.seal_audit()");
+	segment = dsm_create(sizeof(Task), 0);
+	task = dsm_segment_address(segment);
+	memset(task, 0, sizeof(Task));
+	task->database = MyDatabaseId;
+	run_worker(segment);
+	if (!task->done)
+		refuse_worker(task);
+	number = task->number;
+	dsm_detach(segment);
+	if (number == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(number);
+}
+
+/* the worker ------------------------------------------------------------------------------ */
+
+static int64
+last_number(void)
+{
+	int64		number;
+	bool		isnull;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (SPI_execute("SELECT pg_catalog.max(number) FROM toms.audit_block", true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not read toms.audit_block");
+	number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return isnull ? 0 : number;
+}
+
+static void
+run_step(Task *task)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		XactReadOnly = false;
+		XactIsoLevel = XACT_READ_COMMITTED;
+		task->number = toms_block_close();
+		CommitTransactionCommand();
+		toms_block_publish();
+		if (task->number == 0)
+			task->number = last_number();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		strlcpy(task->problem, error->message, sizeof(task->problem));
+		strlcpy(task->detail, error->detail ? error->detail : "", sizeof(task->detail));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	task->done = true;
+}
+
+void
+toms_seal_main(Datum handle)
+{
+	dsm_segment *segment;
+	Task	   *task;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		return;					/* nobody waits any more */
+	task = dsm_segment_address(segment);
+	BackgroundWorkerInitializeConnectionByOid(task->database, BOOTSTRAP_SUPERUSERID, 0);
+	pgstat_report_activity(STATE_RUNNING, "toms.seal_audit()");
+	/* what has been told must not be gone after a crash */
+	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+	run_step(task);
+}
