@@ -56,4 +56,8 @@ typedef struct TomsObject
 extern void toms_object_init(void);
 extern const TomsObject *toms_object(Relation rel, Oid root, TimestampTz at);
 
+/* partition.c: run SQL that writes to the trail or changes its tables, as the current user. */
+extern void toms_partition_init(void);
+extern void toms_trail_run(const char *statements);
+
 #endif							/* TOMS_AUDIT_INT_H */

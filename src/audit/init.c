@@ -13,4 +13,5 @@ toms_audit_init(void)
 	toms_payload_init();
 	toms_object_init();
 	toms_outside_init();
+	toms_partition_init();
 }

@@ -2,8 +2,8 @@
  * proof.c - toms.audit_proof(), for controllers who do not want to believe the database, and the
  * public key that belongs to it.
  *
- * Called by SQL.  Who may read the entry is asked as the caller; the trail is then read as the
- * bootstrap superuser, since nobody has privileges on it.  The proof's form is in
+ * Called by SQL.  The trail is read as the bootstrap superuser, since nobody has privileges on it;
+ * toms.audit_reader() looks at who called, whoever is the current user.  The proof's form is in
  * doc/trail-format.md.
  */
 #include "audit/proof.h"
@@ -137,15 +137,13 @@ toms_audit_proof(PG_FUNCTION_ARGS)
 	int			level = toms_use_system_settings();
 	Oid			user;
 	int			security;
-	char	   *tenant;
 	text	   *proof;
 	Datum		result;
 
 	SPI_connect();
-	tenant = reader();
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	proof = proof_of(id, tenant);
+	proof = proof_of(id, reader());
 	SetUserIdAndSecContext(user, security);
 	result = SPI_datumTransfer(PointerGetDatum(proof), false, -1);
 	SPI_finish();

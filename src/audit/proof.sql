@@ -1,7 +1,7 @@
 -- What controllers and auditors check by themselves with toms-verify: see doc/trail-format.md.
 
 CREATE FUNCTION toms.audit_proof(entry_id bigint) RETURNS json
-    LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_proof';
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_proof';
 REVOKE ALL ON FUNCTION toms.audit_proof(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.audit_proof(bigint) TO PUBLIC;      -- toms.audit_reader() refuses who may not read the trail
 COMMENT ON FUNCTION toms.audit_proof(bigint) IS 'proof that an entry of the audit trail was sealed, for toms-verify';

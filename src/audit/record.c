@@ -18,6 +18,8 @@
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
+#include "guard/guard.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
@@ -181,6 +183,21 @@ write_table(Oid table, const Gathered *first, int n)
 	table_close(rel, RowExclusiveLock);
 }
 
+/* While it waits for the default table a partition of the month may be made. */
+static Oid
+locked_table(char kind, TimestampTz at)
+{
+	Oid			found = InvalidOid;
+	Oid			table;
+
+	while (OidIsValid(table = toms_record_table(kind, at)) && table != found)
+	{
+		LockRelationOid(table, RowExclusiveLock);
+		found = table;
+	}
+	return table;
+}
+
 static void
 find_tables(Gathered *first, int n)
 {
@@ -192,7 +209,7 @@ find_tables(Gathered *first, int n)
 		if (i > 0 && first[i - 1].entry.kind == entry->kind && first[i - 1].entry.at / USECS_PER_DAY == entry->at / USECS_PER_DAY)
 			first[i].table = first[i - 1].table;
 		else
-			first[i].table = toms_record_table(entry->kind, entry->at);
+			first[i].table = locked_table(entry->kind, entry->at);
 		if (!OidIsValid(first[i].table))
 			elog(ERROR, "the audit trail has no table for entries of kind %c", entry->kind);
 	}
@@ -233,6 +250,7 @@ write_from(int first)
 			written_references = GetCurrentSubTransactionId();
 	}
 	/* an error ends the transaction, and with it what is gathered */
+	toms_guard_trail_used();
 	write_all(gathered + first, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);

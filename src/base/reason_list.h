@@ -75,6 +75,7 @@ TOMS_REASON(EXPLAIN_ANALYZE, "toms_explain_analyze", ERRCODE_INSUFFICIENT_PRIVIL
 TOMS_REASON(DDL, "toms_ddl", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement would run an expression over the rows of every tenant")
 TOMS_REASON(RULE, "toms_rule", ERRCODE_INSUFFICIENT_PRIVILEGE, "a rule could copy rows or send them elsewhere")
 TOMS_REASON(POLICY_MANAGED, "toms_policy_managed", ERRCODE_INSUFFICIENT_PRIVILEGE, "row security of a protected table is kept by toms")
+TOMS_REASON(TRAIL_APPEND_ONLY, "toms_trail_append_only", ERRCODE_INSUFFICIENT_PRIVILEGE, "the audit trail is written by toms alone")
 TOMS_REASON(OFFICER_REQUIRED, "toms_officer_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "only a toms officer may do this")
 TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the log-in may not enter this context")
 

@@ -408,6 +408,19 @@ toms_catalog_relation(Oid relid)
 	return find_relation(relid);
 }
 
+TomsRelation *
+toms_catalog_own(Oid relid)
+{
+	TomsRelation *relation = palloc0(sizeof(TomsRelation));
+
+	relation->relid = relid;
+	relation->root = relid;
+	relation->mode = TOMS_MODE_ENFORCE;
+	strlcpy(relation->category, "personal", NAMEDATALEN);
+	toms_config_read(relation);
+	return relation;
+}
+
 static void
 take_tenant(const Datum *values, const bool *nulls, void *answer)
 {

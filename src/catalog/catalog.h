@@ -30,6 +30,9 @@ extern void toms_catalog_init(void);
  */
 extern TomsRelation *toms_catalog_relation(Oid relid);
 
+/* A table of toms itself, with the permissions for it; not kept. */
+extern TomsRelation *toms_catalog_own(Oid relid);
+
 /* Whether the extension has been created in this database. */
 extern bool toms_catalog_is_installed(void);
 

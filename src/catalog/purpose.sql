@@ -139,8 +139,17 @@ COMMENT ON FUNCTION toms.exclude_purpose(text, text) IS 'name a purpose that not
 CREATE FUNCTION toms.load_purposes(application text)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF application IS DISTINCT FROM 'absence' THEN
-        RAISE EXCEPTION 'there is no set of purposes "%"', application USING ERRCODE = 'invalid_parameter_value', HINT = 'There is: absence.';
+    IF application IS NULL OR application NOT IN ('absence', 'audit') THEN
+        RAISE EXCEPTION 'there is no set of purposes "%"', application USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: absence, audit.';
+    END IF;
+    IF application = 'audit' THEN
+        PERFORM toms.add_purpose('security_control', description => 'detecting and looking into breaches of security',
+            legal_basis => 'Art. 6(1)(c),(f), 32(1), 33 GDPR');
+        PERFORM toms.add_purpose('data_protection_control', description => 'checking that data is used lawfully, by the data protection officer above all',
+            legal_basis => 'Art. 6(1)(c), 5(2), 24(1), 39(1)(b) GDPR');
+        PERFORM toms.add_purpose('subject_rights', description => 'answering data subjects who ask about the use of their data',
+            legal_basis => 'Art. 6(1)(c), 12, 15 GDPR');
+        RETURN 3;
     END IF;
     PERFORM toms.add_purpose('absence_management', description => 'planning, approving and recording absences',
         legal_basis => 'Art. 6(1)(b),(c), 9(2)(b) GDPR; §§ 26(3), 22(2) BDSG');
@@ -158,7 +167,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.load_purposes(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.load_purposes(text) TO toms_admin;
-COMMENT ON FUNCTION toms.load_purposes(text) IS 'register the purposes of an application, and what it excludes: absence';
+COMMENT ON FUNCTION toms.load_purposes(text) IS 'register the purposes of an application, and what it excludes: absence; or those for reading the audit trail: audit';
 
 -- For what gives a purpose to somebody or something.
 CREATE FUNCTION toms.check_not_excluded(purpose text)

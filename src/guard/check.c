@@ -17,6 +17,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "context/context.h"
+#include "guard/trail.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -145,6 +146,7 @@ toms_guard_init(void)
 {
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
+	toms_guard_trail_init();
 }
 
 void
@@ -388,6 +390,8 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Con
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
 		{
+			if (!toms_guard_check_trail(rte->relid, perms.required, refuse))
+				return false;
 			concern->open |= perms.writes && toms_guard_can_be_open(rte);
 			continue;
 		}
@@ -483,7 +487,10 @@ toms_guard_check_truncate(Oid relid)
 	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
 
 	if (access.relation == NULL)
+	{
+		(void) toms_guard_check_trail(relid, ACL_TRUNCATE, true);
 		return;
+	}
 	if (toms_guard_is_administrator() && toms_context_stated_reason())
 		toms_guard_record_administrator(relid, "truncate");
 	else if (access.relation->mode == TOMS_MODE_OBSERVE)

@@ -92,4 +92,17 @@ extern TomsUtility toms_guard_before_utility(Node *statement);
 extern void toms_guard_after_utility(Node *statement);
 extern void toms_guard_enter_utility(TomsUtility utility);
 
+/*
+ * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off.  No
+ * code of others may run meanwhile.  It ends with the (sub)transaction at the latest.
+ */
+extern void toms_guard_trail_work(bool on);
+
+/*
+ * Whoever writes to the trail says so in the same transaction, each time: from the first on nobody
+ * else can, as a restore does before.  Until then nothing is to be sealed either.
+ */
+extern void toms_guard_trail_used(void);
+extern bool toms_guard_trail_is_used(void);
+
 #endif							/* TOMS_GUARD_H */

@@ -17,6 +17,7 @@
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "context/context.h"
+#include "guard/trail.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/pg_list.h"
@@ -456,6 +457,7 @@ toms_guard_before_utility(Node *statement)
 	TomsUtility before = {false, false, false, NULL};
 
 	before.fills_table = fills_open_table(statement);
+	toms_guard_trail_utility(statement);
 	if (IsA(statement, VariableSetStmt))
 	{
 		warn_of_lost_context((VariableSetStmt *) statement);

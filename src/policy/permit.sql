@@ -1,12 +1,24 @@
 -- Permissions: permit() and forbid().
 
+CREATE FUNCTION toms.is_audit_entry(relation regclass)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(relation = to_regclass('toms.audit_entry'), false);
+$$;
+REVOKE ALL ON FUNCTION toms.is_audit_entry(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.is_audit_entry(regclass) IS 'internal: whether a permission is for reading the audit trail';
+
 CREATE FUNCTION toms.check_permit(relation regclass, verbs text[], purposes text[], scope text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    of_trail constant boolean := toms.is_audit_entry(relation);
     today record;
 BEGIN
     SELECT * INTO today FROM toms.describe(relation);
-    IF today.root IS NULL THEN
+    IF of_trail AND (verbs IS DISTINCT FROM '{select}' OR scope IS DISTINCT FROM 'tenant') THEN
+        RAISE EXCEPTION 'the audit trail can be read, and by tenant' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'verbs => ''{select}'', scope => ''tenant'': toms.audit_trail() shows the tenant''s entries, of one data subject where it is asked to.';
+    END IF;
+    IF today.root IS NULL AND NOT of_trail THEN
         RAISE EXCEPTION 'table % is not protected', relation USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', subject => ''…'');', relation);
     END IF;
@@ -74,7 +86,8 @@ BEGIN
     PERFORM toms.check_permit(relation, verbs, purposes, scope);
     PERFORM toms.check_not_excluded(u) FROM unnest(purposes) u;
     LOCK TABLE toms.permission IN SHARE ROW EXCLUSIVE MODE;
-    lacking := toms.grant_verbs(role, relation, verbs);
+    -- the trail is read by a function: nobody has a privilege on its tables
+    lacking := CASE WHEN toms.is_audit_entry(relation) THEN '{}' ELSE toms.grant_verbs(role, relation, verbs) END;
     SELECT p.id INTO permission FROM toms.permission p
     WHERE p.role = permit.role AND p.relation = permit.relation AND p.verbs @> permit.verbs AND p.verbs <@ permit.verbs
       AND p.purposes @> permit.purposes AND p.purposes <@ permit.purposes AND p.scope = permit.scope

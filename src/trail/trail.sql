@@ -46,10 +46,19 @@ COMMENT ON TABLE toms.audit_who_default IS 'entries of months that no partition 
 COMMENT ON TABLE toms.audit_object_default IS 'entries of months that no partition was made for';
 COMMENT ON TABLE toms.audit_change_default IS 'entries of months that no partition was made for';
 
-CREATE INDEX audit_entry_order ON toms.audit_entry USING brin (at, xid, id) WITH (pages_per_range = 32);
-CREATE INDEX audit_who_id ON toms.audit_who (id);
-CREATE INDEX audit_object_id ON toms.audit_object (id);
-CREATE INDEX audit_object_table ON toms.audit_object (object, id);
+-- Of each leaf by itself: what a dump's partitions bring would meet those that a parent's index makes.
+CREATE INDEX audit_who_default_order ON toms.audit_who_default USING brin (at, xid, id) WITH (pages_per_range = 32);
+CREATE INDEX audit_object_default_order ON toms.audit_object_default USING brin (at, xid, id) WITH (pages_per_range = 32);
+CREATE INDEX audit_change_default_order ON toms.audit_change_default USING brin (at, xid, id) WITH (pages_per_range = 32);
+CREATE INDEX audit_who_default_id ON toms.audit_who_default (id);
+CREATE INDEX audit_object_default_id ON toms.audit_object_default (id);
+CREATE INDEX audit_object_default_table ON toms.audit_object_default (object, id);
+
+-- Not in dumps: a restored trail is not in use before something is recorded.
+CREATE TABLE toms.audit_use (
+    since timestamptz NOT NULL
+);
+COMMENT ON TABLE toms.audit_use IS 'since when this trail is written here: from then on by toms alone, before that superusers can restore it';
 
 -- Numbers of transactions mean something in one cluster only: entries from a dump are of a segment before.
 CREATE TABLE toms.audit_segment (
@@ -93,5 +102,5 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruned', '');
 COMMENT ON TABLE toms.audit_pruned IS 'what stands in sealed blocks for entries that were deleted when their period ended';
 
 REVOKE ALL ON toms.dataset, toms.audit_entry, toms.audit_who, toms.audit_object, toms.audit_change, toms.audit_who_default,
-    toms.audit_object_default, toms.audit_change_default, toms.audit_segment, toms.audit_block, toms.audit_pruned FROM PUBLIC;
+    toms.audit_object_default, toms.audit_change_default, toms.audit_segment, toms.audit_block, toms.audit_pruned, toms.audit_use FROM PUBLIC;
 REVOKE ALL ON SEQUENCE toms.audit_chunk FROM PUBLIC;

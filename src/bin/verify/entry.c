@@ -135,7 +135,7 @@ print_columns(const Entry *entry, Text names)
 static void
 print_object(const Entry *entry, const Entry *object)
 {
-	Member		members[] = {{"relation", true}, {"columns", false}};
+	Member		members[] = {{"relation", true}, {"columns", false}, {"partition", false}};
 	bool		plain = plain_payload(object, members, lengthof(members));
 
 	if (entry->object == 0)
@@ -144,6 +144,8 @@ print_object(const Entry *entry, const Entry *object)
 		say("table: %s (OID %" PRId64 ")", shown_value(members[0].value), object->object);
 	else
 		say("table: not told (object %" PRId64 ")", entry->object);
+	if (plain && members[2].value.at)
+		say("partition: %s", shown_value(members[2].value));
 	if (entry->columns.at && entry != object)
 		print_columns(entry, plain ? members[1].value : (Text) {NULL, 0});
 }
@@ -151,17 +153,17 @@ print_object(const Entry *entry, const Entry *object)
 static void
 print_who(const Entry *entry, const Entry *who)
 {
-	static const char *const names[] = {"actor", "role", "login", "address", "application", "purpose", "function", "reason"};
+	static const char *const names[] = {"actor", "role", "purpose", "function", "reason", "login", "user", "address", "application", "process"};
 	Member		members[lengthof(names)];
 
 	if (entry->who == 0 && entry != who)
 		return;
 	for (int i = 0; i < lengthof(names); i++)
 		members[i] = (Member) {names[i], false, {NULL, 0}};
-	if (!who)
-		say("who: not told (entry %" PRId64 ")", entry->who);
-	else if (!plain_payload(who, members, lengthof(members)))
+	if (who && who->key != 0)
 		say("who: sealed (data key %" PRId64 ", entry %" PRId64 ")", who->key, who->id);
+	else if (!plain_payload(who, members, lengthof(members)))
+		say("who: not told (entry %" PRId64 ")", who ? who->id : entry->who);
 	else
 	{
 		for (int i = 0; i < lengthof(members); i++)

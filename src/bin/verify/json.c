@@ -2,7 +2,7 @@
  * json.c - JSON from untrusted files, in the small form that doc/trail-format.md has.
  *
  * Called by all that read.  Nothing recurses and nothing is copied: a value is the piece of the
- * text that it stands in.  Texts are valid UTF-8 and free of control characters, or refused.
+ * text that it stands in.  Strings are valid UTF-8, or refused.
  */
 #include "verify.h"
 
@@ -92,7 +92,7 @@ skip_string(Cursor *c)
 	{
 		int			length = sequence_length(c);
 
-		if (length == 0 || (uint8_t) *c->at < ' ' || *c->at == 0x7F)
+		if (length == 0 || (uint8_t) *c->at < ' ')
 			return false;
 		c->at += length;
 		if (c->at[-1] == '\\' && length == 1 && !skip_escape(c))
