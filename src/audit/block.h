@@ -72,6 +72,9 @@ extern void toms_tree_root(const TomsTree *tree, uint8 root[TOMS_HASH_BYTES]);
  */
 #define TOMS_MANIFEST_PREFIX 4
 
+/* A value of PostgreSQL's has at most 1 GB, and two of them are in memory while it is stored. */
+#define TOMS_MANIFEST_LIMIT ((Size) 512 * 1024 * 1024)
+
 typedef struct TomsManifest
 {
 	struct varlena *bytes;		/* bytea */

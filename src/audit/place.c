@@ -350,7 +350,7 @@ ignore_end(DestReceiver *self)
 void
 toms_entries_walk(const TomsMapParts *parts, const char *condition, TomsPlacedVisit visit, void *arg)
 {
-	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestNone},
+	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestTuplestore},
 	.open = parts->open,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
 	ParamListInfo params = makeParamList(1);
 	SPIExecuteOptions options = {.params = params,.read_only = true,.dest = &receiver.dest};
