@@ -37,16 +37,21 @@ $$;
 REVOKE ALL ON FUNCTION toms.audit_changes(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_changes(regclass) IS 'internal: put up the triggers that take changes of a table into the audit trail';
 
-CREATE FUNCTION toms.end_audit(relation regclass)
+-- All triggers of toms that a table and what is below it have of themselves.
+CREATE FUNCTION toms.drop_triggers(relation regclass, only_audit boolean DEFAULT false)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    audited record;
+    found record;
 BEGIN
-    FOR audited IN SELECT t.tgrelid::regclass AS rel, t.tgname FROM toms.relation_tree(relation) r JOIN pg_trigger t ON t.tgrelid = r
-                   WHERE t.tgname IN ('~toms_audit', '~toms_audit_truncate') AND t.tgparentid = 0 LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', audited.tgname, audited.rel);
+    FOR found IN SELECT t.tgrelid::regclass AS rel, t.tgname FROM toms.relation_tree(relation) r JOIN pg_trigger t ON t.tgrelid = r
+                 WHERE t.tgname IN ('~toms_audit', '~toms_audit_truncate') OR (t.tgname = '~toms_seal' AND NOT only_audit)
+                 ORDER BY t.tgparentid LOOP
+        -- a parent takes those of its partitions along
+        IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = found.rel AND t.tgname = found.tgname) THEN
+            EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.rel);
+        END IF;
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.end_audit(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.end_audit(regclass) IS 'internal: take down the triggers of the audit trail';
+REVOKE ALL ON FUNCTION toms.drop_triggers(regclass, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.drop_triggers(regclass, boolean) IS 'internal: take triggers of toms down';

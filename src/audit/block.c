@@ -19,6 +19,7 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
+#include "guard/guard.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -54,8 +55,8 @@ typedef struct Last
 /* Closed by this process, and not told yet. */
 static int64 closed_number = 0;
 
-static void
-lock_closing(void)
+void
+toms_block_lock(void)
 {
 	LockDatabaseObject(RelationRelationId, get_relname_relid("audit_block", get_namespace_oid("toms", false)), 0, ExclusiveLock);
 }
@@ -257,17 +258,20 @@ toms_block_close(void)
 	int32		segment;
 	int64		number;
 
-	lock_closing();
+	toms_block_lock();
+	toms_guard_trail_used();
+	toms_guard_trail_work(true);
 	/* who is opening a segment may be waiting for us: nothing of his is committed yet */
 	segment = toms_segment_open(false);
 	if (segment == 0)
-		return 0;				/* the settings end with the transaction */
+		return 0;				/* flag and settings end with the transaction */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	number = close_block(segment);
 	SPI_finish();
 	PopActiveSnapshot();
+	toms_guard_trail_work(false);
 	AtEOXact_GUC(true, level);
 	closed_number = number;
 	TOMS_DEBUG_POINT("block-before-commit");

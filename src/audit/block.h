@@ -21,6 +21,9 @@
 extern int64 toms_block_close(void);
 extern void toms_block_publish(void);
 
+/* Until the transaction ends: nobody closes a block, nor takes entries out of some. */
+extern void toms_block_lock(void);
+
 /* header.c: what of a block is signed. */
 typedef struct TomsBlockHeader
 {
@@ -130,6 +133,8 @@ typedef struct TomsMapParts
 	int			count;			/* at most TOMS_MAP_LIMIT */
 	int			before;			/* the first are told for reference: their entries are not wanted */
 	int			open;			/* index of one that is not closed: entries come with their time, those in no block too; or -1 */
+	Oid			marked;			/* a partition: its entries are marked, and come with their bytes where "with_bytes" is true */
+	bool		with_bytes;
 } TomsMapParts;
 
 #define TOMS_MAP_LIMIT 32000
@@ -143,6 +148,8 @@ typedef struct TomsPlaced
 	int64		id;
 	TimestampTz at;				/* of the block that is open, and nowhere */
 	const uint8 *leaf;			/* else */
+	bool		marked;
+	TomsBytes	bytes;			/* canonical, of those that are marked */
 } TomsPlaced;
 
 /* "visit" is called for each entry, in the memory context of the caller.  SPI is connected. */

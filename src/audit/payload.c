@@ -9,9 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
-#include "keyring/keyring.h"
-#include "miscadmin.h"
-#include "commands/trigger.h"
+#include "replication/logicalworker.h"
 #include "seal/seal.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -40,17 +38,15 @@ toms_payload_relation(void)
 }
 
 /*
- * Rows of a tenant whom nobody has registered belong to nobody who could read them.  A replica gets
- * rows whose keys it may not have.
+ * Rows of a tenant whom nobody has registered belong to nobody who could read them.  A logical
+ * subscriber may not have the keys; whose row it was stands in the trail of the publisher.
  */
 static bool
 has_keys(const char *tenant)
 {
 	TimestampTz ends_at;
 
-	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA && !toms_keyring_configured())
-		return false;
-	return toms_catalog_tenant(tenant, &ends_at) != TOMS_TENANT_IS_UNKNOWN;
+	return !IsLogicalWorker() && toms_catalog_tenant(tenant, &ends_at) != TOMS_TENANT_IS_UNKNOWN;
 }
 
 void

@@ -290,6 +290,8 @@ typedef struct Receiver
 	int			open;
 	TomsPlacedVisit visit;
 	void	   *arg;
+	bool		marking;
+	bool		with_bytes;
 	MemoryContext context;		/* of one visit */
 } Receiver;
 
@@ -330,7 +332,16 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		placed.at = 0;
 		placed.leaf = at + PLACE_BYTES;
 	}
+	placed.marked = receiver->marking && DatumGetBool(slot_getattr(slot, 2, &isnull)) && !isnull;
+	placed.bytes = (TomsBytes) {NULL, 0};
+	value = receiver->with_bytes ? slot_getattr(slot, 3, &isnull) : (Datum) 0;
 	before = MemoryContextSwitchTo(receiver->context);
+	if (receiver->with_bytes && !isnull)
+	{
+		bytea	   *bytes = DatumGetByteaPP(value);
+
+		placed.bytes = (TomsBytes) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+	}
 	receiver->visit(receiver->arg, &placed);
 	MemoryContextSwitchTo(before);
 	return true;
@@ -346,19 +357,34 @@ ignore_end(DestReceiver *self)
 {
 }
 
+static const char *
+more_columns(const TomsMapParts *parts)
+{
+	if (!OidIsValid(parts->marked))
+		return "";
+	return psprintf(", tableoid = %u%s", parts->marked, parts->with_bytes ?
+					psprintf(", CASE WHEN tableoid = %u THEN toms.audit_bytes(id, at, xid, who, object, key, kind, verb, tenant, columns, payload) END",
+							 parts->marked) : "");
+}
+
 /* The rows are not kept: SPI hands them on one by one, and a plan may have parallel workers. */
 void
 toms_entries_walk(const TomsMapParts *parts, const char *condition, TomsPlacedVisit visit, void *arg)
 {
+<<<<<<< /tmp/work/blk_o
 	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestTuplestore},
 	.open = parts->open,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
+=======
+	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestNone},
+	.open = parts->open,.marking = OidIsValid(parts->marked),.with_bytes = parts->with_bytes,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
+>>>>>>> /tmp/work/blk_t
 	ParamListInfo params = makeParamList(1);
 	SPIExecuteOptions options = {.params = params,.read_only = true,.dest = &receiver.dest};
 	Map		   *map = make_map(parts);
 
 	params->params[0] = (ParamExternData) {PointerGetDatum(map), false, 0, BYTEAOID};
-	if (SPI_execute_extended(psprintf("SELECT toms.audit_leaf($1, id, at, xid, who, object, key, kind, verb, tenant, columns, payload) "
-									  "FROM toms.audit_entry WHERE %s ORDER BY 1", condition), &options) != SPI_OK_SELECT)
+	if (SPI_execute_extended(psprintf("SELECT toms.audit_leaf($1, id, at, xid, who, object, key, kind, verb, tenant, columns, payload)%s "
+									  "FROM toms.audit_entry WHERE %s ORDER BY 1", more_columns(parts), condition), &options) != SPI_OK_SELECT)
 		elog(ERROR, "could not read toms.audit_entry");
 	pfree(map);
 }

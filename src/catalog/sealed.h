@@ -30,6 +30,9 @@ typedef struct TomsSealedColumn
 } TomsSealedColumn;
 
 /* Binds sealed values to their rows; the last of all, since triggers run in the order of names. */
-#define TOMS_SEAL_TRIGGER "~toms_seal"
+/* Names of our triggers begin so: they run after others. */
+#define TOMS_TRIGGERS "~toms_"
+#define TOMS_SEAL_TRIGGER TOMS_TRIGGERS "seal"
+#define TOMS_AUDIT_TRIGGER TOMS_TRIGGERS "audit"
 
 #endif							/* TOMS_SEALED_H */

@@ -30,7 +30,7 @@
 #include "utils/lsyscache.h"
 
 static const char policies_managed[] = "Policies named toms_… and the switches of row security belong to toms.";
-static const char trigger_managed[] = "Trigger " TOMS_SEAL_TRIGGER " binds sealed values to their rows: without it the table would be closed.";
+static const char trigger_managed[] = "Triggers of toms bind sealed values to their rows and take changes into the audit trail: without them the table would be closed.";
 
 static void
 refuse_managed(Oid relid, const char *detail)
@@ -128,23 +128,29 @@ dropped_policy(DropStmt *drop, RangeVar **table, const char **policy)
 	return dropped_of_table(drop, OBJECT_POLICY, table, policy);
 }
 
-static void
-check_sealing(Oid relid)
+static bool
+is_our_trigger(const char *name)
 {
-	if (is_enforced(relid) && toms_catalog_relation(relid)->nsealed > 0)
+	return strncmp(name, TOMS_TRIGGERS, strlen(TOMS_TRIGGERS)) == 0;
+}
+
+static void
+check_triggers(Oid relid)
+{
+	if (is_enforced(relid))
 		check_taking_down(relid, trigger_managed);
 }
 
 /* ENABLE makes an ordinary trigger of one that fires always. */
 static bool
-stops_sealing(const AlterTableCmd *command)
+stops_trigger(const AlterTableCmd *command)
 {
 	switch (command->subtype)
 	{
 		case AT_EnableTrig:
 		case AT_EnableReplicaTrig:
 		case AT_DisableTrig:
-			return strcmp(command->name, TOMS_SEAL_TRIGGER) == 0;
+			return is_our_trigger(command->name);
 		case AT_DisableTrigAll:
 		case AT_DisableTrigUser:
 			return true;
@@ -211,6 +217,14 @@ check_new_parent(Oid child, Oid parent)
 	}
 }
 
+/* A partition gets its triggers from its parent, if it has none of these names. */
+static void
+hand_triggers_over(Oid child, Oid parent)
+{
+	if (is_protected(child) && is_protected(parent))
+		toms_policy_run_as_superuser(psprintf("SELECT toms.drop_triggers(%u)", child));
+}
+
 /*
  * An expression over all rows meets no policy.  It is an administrator's, on record.
  */
@@ -258,12 +272,15 @@ check_alter_table(AlterTableStmt *alter)
 		if ((command->subtype == AT_DisableRowSecurity || command->subtype == AT_NoForceRowSecurity) &&
 			is_enforced(relid))
 			check_taking_down(relid, policies_managed);
-		if (stops_sealing(command))
-			check_sealing(relid);
+		if (stops_trigger(command))
+			check_triggers(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_AttachPartition)
+		{
 			check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);
+			hand_triggers_over(relation_named(castNode(PartitionCmd, command->def)->name), relid);
+		}
 	}
 }
 
@@ -289,8 +306,8 @@ check_rename(RenameStmt *rename)
 {
 	if (rename->renameType == OBJECT_COLUMN)
 		toms_seal_before_rename(relation_named(rename->relation), rename->subname);
-	if (rename->renameType == OBJECT_TRIGGER && strcmp(rename->subname, TOMS_SEAL_TRIGGER) == 0)
-		check_sealing(relation_named(rename->relation));
+	if (rename->renameType == OBJECT_TRIGGER && is_our_trigger(rename->subname))
+		check_triggers(relation_named(rename->relation));
 	if (rename->renameType != OBJECT_POLICY)
 		return;
 	check_policy_name(rename->relation, rename->subname);
@@ -413,8 +430,8 @@ check_ddl(Node *statement)
 			toms_seal_before_drop((DropStmt *) statement);
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
 				return toms_policy_before_drop(protected_tables_named((DropStmt *) statement));
-			if (dropped_of_table((DropStmt *) statement, OBJECT_TRIGGER, &table, &policy) && strcmp(policy, TOMS_SEAL_TRIGGER) == 0)
-				check_sealing(relation_named(table));
+			if (dropped_of_table((DropStmt *) statement, OBJECT_TRIGGER, &table, &policy) && is_our_trigger(policy))
+				check_triggers(relation_named(table));
 			if (!dropped_policy((DropStmt *) statement, &table, &policy))
 				return false;
 			if (toms_policy_is_reserved(policy) && is_protected(relation_named(table)))
@@ -481,6 +498,15 @@ app_policy_changed(RangeVar *table, const char *policy)
 		toms_policy_app_changed(relid);
 }
 
+/* It keeps its protection, but loses the triggers that it had from its parent. */
+static void
+partition_detached(Oid relid)
+{
+	CommandCounterIncrement();
+	if (is_protected(relid))
+		toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
+}
+
 static void
 table_altered(AlterTableStmt *alter)
 {
@@ -497,6 +523,8 @@ table_altered(AlterTableStmt *alter)
 			toms_policy_child_added(relation_named(castNode(PartitionCmd, command->def)->name));
 		else if (command->subtype == AT_AddInherit)
 			toms_policy_child_added(relation_named(alter->relation));
+		else if (command->subtype == AT_DetachPartition)
+			partition_detached(relation_named(castNode(PartitionCmd, command->def)->name));
 	}
 }
 

@@ -446,11 +446,34 @@ is_sealed(Relation rel, const TomsRelation *relation)
 }
 
 static bool
+audits_changes(const Trigger *trigger)
+{
+	return strcmp(trigger->tgname, TOMS_AUDIT_TRIGGER) == 0 && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+		trigger->tgqual == NULL && trigger->tgnattr == 0 && TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_AFTER(trigger->tgtype) &&
+		TRIGGER_FOR_INSERT(trigger->tgtype) && TRIGGER_FOR_UPDATE(trigger->tgtype) && TRIGGER_FOR_DELETE(trigger->tgtype) &&
+		calls(trigger, "audit_row");
+}
+
+/* Every change goes into the audit trail; of partitions each by itself. */
+static bool
+is_audited(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		return true;
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (audits_changes(&rel->trigdesc->triggers[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
 is_intact(const TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
 	bool		intact = rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity &&
-		rel->rd_rsdesc != NULL && finds_its_tenant(relation) && is_sealed(rel, relation);
+		rel->rd_rsdesc != NULL && finds_its_tenant(relation) && is_sealed(rel, relation) && is_audited(rel);
 
 	intact = intact && !is_peeked_at(rel);
 	for (int i = 0; intact && i < TOMS_VERB_COUNT; i++)

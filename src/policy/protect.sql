@@ -33,12 +33,13 @@ BEGIN
                       IS NOT DISTINCT FROM (category, null_tenant, access, free_text, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
-            PERFORM toms.end_audit(rel);
             PERFORM toms.restore_row_security(rel);
         END IF;
         PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, mode));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
+        ELSE
+            PERFORM toms.drop_triggers(rel, only_audit => true);
         END IF;
     END LOOP;
     PERFORM toms.bind_sealed_columns(relation);
@@ -250,14 +251,14 @@ BEGIN
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
     PERFORM toms.unlabel_rows(unprotect.relation, l.category) FROM toms.row_labels l WHERE l.relation = unprotect.relation;
-    PERFORM toms.end_audit(relation);
-    PERFORM toms.declare_audit(relation, 'changes', NULL, NULL, NULL);
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         IF (toms.describe(rel)).mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);
         END IF;
         PERFORM toms.label_relation(rel, NULL, NULL);
     END LOOP;
+    PERFORM toms.drop_triggers(relation, only_audit => true);
+    PERFORM toms.declare_audit(relation, 'changes', NULL, NULL, NULL);
     PERFORM toms.forget_namesake(relation);
     PERFORM toms.drop_unused_lookups();
     INSERT INTO toms.protection_history (relation_name, action, reason, by)

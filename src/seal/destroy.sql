@@ -106,6 +106,10 @@ DECLARE
     part regclass;
     destroyed bigint;
 BEGIN
+    IF toms.is_audit_entry(root) THEN
+        RAISE EXCEPTION 'keys of the audit trail go with the period of its entries' USING ERRCODE = 'wrong_object_type',
+            HINT = 'SELECT toms.prune_audit();';
+    END IF;
     PERFORM toms.check_readable(root);
     IF NOT EXISTS (SELECT FROM toms.unused_keys(root)) THEN
         RETURN 0;
