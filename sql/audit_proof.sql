@@ -50,6 +50,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 CREATE TABLE proof.start AS SELECT coalesce(max(number), 0) AS block FROM toms.audit_block;
+SET toms.reason = 'tests of proofs';
 
 -- entries of two tenants and of an administrator, in one block
 SET SESSION AUTHORIZATION regress_job;
@@ -66,13 +67,16 @@ RESET SESSION AUTHORIZATION;
 CREATE TABLE proof.entry AS SELECT e.* FROM toms.audit_entry e JOIN toms.audit_entry o ON o.id = e.object
 WHERE e.kind = 'c' AND position('"relation":"proof.note"' IN encode(o.payload, 'escape')) > 0;
 GRANT SELECT ON proof.entry TO PUBLIC;
-SELECT DISTINCT proof.verdict(id) FROM proof.entry;                             -- not sealed yet
+BEGIN;
+INSERT INTO proof.note VALUES (9, 'acme', 17, 'e');
+SELECT proof.verdict(max(id)) FROM toms.audit_entry WHERE kind = 'c' AND xid = pg_current_xact_id()::text::bigint;    -- not sealed yet
+ROLLBACK;
 SELECT toms.seal_audit() > 0;
 SELECT e.tenant, e.verb, proof.holds(p), proof.holds(p -> 'who'), proof.holds(p -> 'object'), json_object_keys(p -> 'object') AS keys FROM proof.entry e, toms.audit_proof(e.id) p WHERE e.verb = 'u';
 SELECT e.tenant, e.verb, proof.holds(p), proof.holds(p -> 'who'), proof.holds(p -> 'object') FROM proof.entry e, toms.audit_proof(e.id) p ORDER BY e.id;
 -- so are the entries to which others refer, which refer to none
 SELECT e.kind, bool_and(proof.holds(p)), bool_or((p -> 'who') IS NOT NULL OR (p -> 'object') IS NOT NULL)
-FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.id IN (SELECT who FROM proof.entry UNION SELECT object FROM proof.entry) GROUP BY 1;
+FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.id IN (SELECT who FROM proof.entry UNION SELECT object FROM proof.entry) GROUP BY 1 ORDER BY 1;
 -- the bytes are those of the entry, and the salt is its own
 SELECT count(*), count(DISTINCT p ->> 'salt'), bool_and(substr(proof.bytes(p ->> 'entry'), 4, 8) = int8send(e.id) AND substr(proof.bytes(p ->> 'entry'), 2, 1) = 'c')
 FROM proof.entry e, toms.audit_proof(e.id) p;
@@ -82,7 +86,6 @@ FROM proof.entry e, toms.audit_proof(e.id) p, json_each_text(p) AS m(k, v) WHERE
 
 -- blocks of every size up to 33, every entry of them
 SET SESSION AUTHORIZATION regress_migration;
-SET toms.reason = 'blocks';
 INSERT INTO proof.note VALUES (100, 'acme', 17, 'x');
 RESET SESSION AUTHORIZATION;
 SELECT toms.seal_audit() > 0;
@@ -92,10 +95,9 @@ SET SESSION AUTHORIZATION regress_migration;
 SELECT format('INSERT INTO proof.note SELECT %s + n, ''acme'', 17, ''x'' FROM generate_series(1, %s) n', 100 * size, size), 'RESET SESSION AUTHORIZATION', 'SELECT toms.seal_audit()', 'SET SESSION AUTHORIZATION regress_migration' FROM generate_series(1, 33) size \gexec
 \o
 RESET SESSION AUTHORIZATION;
-RESET toms.reason;
 WITH proved AS (SELECT (p ->> 'size')::bigint AS size, (p ->> 'index')::bigint AS index, p ->> 'header' AS header, p
                 FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.kind = 'c' AND e.id > (SELECT max(id) FROM proof.entry))
-SELECT count(DISTINCT size), min(size), max(size), count(*), count(DISTINCT (header, index)), bool_and(proof.holds(p)) FROM proved;
+SELECT count(DISTINCT size) > 20, count(*), count(DISTINCT (header, index)), bool_and(proof.holds(p)) FROM proved;
 
 --
 -- Who may
