@@ -127,6 +127,7 @@ make_partition(const Month *month)
 	appendStringInfo(&sql, move_rows, month->kind, month->since, month->until, month->name);
 	appendStringInfo(&sql, "ALTER TABLE toms.%s ATTACH PARTITION toms.%s FOR VALUES FROM ('%s 00:00:00+00') TO ('%s 00:00:00+00');",
 					 month->kind, month->name, month->since, month->until);
+	appendStringInfo(&sql, "COMMENT ON TABLE toms.%s IS 'entries of a month';", month->name);
 	toms_trail_run(sql.data);
 }
 
