@@ -129,6 +129,7 @@ make_partition(const Month *month)
 					 month->kind, month->name, month->since, month->until);
 	/* the first pages too are summed up when they are full, not with each entry */
 	appendStringInfo(&sql, "SELECT brin_desummarize_range('toms.%s_order', 0);", month->name);
+	appendStringInfo(&sql, "COMMENT ON TABLE toms.%s IS 'entries of a month';", month->name);
 	toms_trail_run(sql.data);
 }
 

@@ -44,7 +44,7 @@ COMMENT ON FUNCTION toms.bury_audit_keys() IS 'internal: destroy data keys of en
 
 CREATE FUNCTION toms.prune_audit()
 RETURNS TABLE (partition text, entries bigint)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 BEGIN
     FOR partition IN SELECT p.partition FROM toms.audit_partitions p JOIN toms.audit_periods k ON k.kind = p.kind
                      WHERE p.until + k.keep <= now() ORDER BY p.month, p.kind LOOP
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION toms.prune_audit() IS 'take months out of the audit trail wh
 
 CREATE FUNCTION toms.archive_audit(before timestamptz, directory text)
 RETURNS TABLE (file text, partition text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 BEGIN
     IF before IS NULL OR directory IS NULL THEN
         RAISE EXCEPTION 'before and directory must not be null' USING ERRCODE = 'null_value_not_allowed';

@@ -29,8 +29,9 @@ $$;
 REVOKE ALL ON FUNCTION toms.audit_keys(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_keys(text, text) IS 'internal: keys of the entries of a person, or of what he did';
 
+-- These two go into the query that calls them, which has its own search_path.
 CREATE FUNCTION toms.audit_columns(bits bytea, names jsonb)
-RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN bits IS NOT NULL THEN
         ARRAY(SELECT coalesce(names ->> n, (n + 1)::text) FROM generate_series(0, 8 * length(bits) - 1) n WHERE get_bit(bits, n) = 1 ORDER BY n) END;
 $$;
@@ -38,7 +39,7 @@ REVOKE ALL ON FUNCTION toms.audit_columns(bytea, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_columns(bytea, jsonb) IS 'internal: names of the columns of a change';
 
 CREATE FUNCTION toms.audit_kind(letter "char", verb "char")
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE letter WHEN 'c' THEN CASE verb WHEN 'i' THEN 'insert' WHEN 'u' THEN 'update' WHEN 'd' THEN 'delete' WHEN 't' THEN 'truncate' END END;
 $$;
 REVOKE ALL ON FUNCTION toms.audit_kind("char", "char") FROM PUBLIC;
