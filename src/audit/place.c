@@ -371,13 +371,8 @@ more_columns(const TomsMapParts *parts)
 void
 toms_entries_walk(const TomsMapParts *parts, const char *condition, TomsPlacedVisit visit, void *arg)
 {
-<<<<<<< /tmp/work/blk_o
 	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestTuplestore},
-	.open = parts->open,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
-=======
-	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestNone},
 	.open = parts->open,.marking = OidIsValid(parts->marked),.with_bytes = parts->with_bytes,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
->>>>>>> /tmp/work/blk_t
 	ParamListInfo params = makeParamList(1);
 	SPIExecuteOptions options = {.params = params,.read_only = true,.dest = &receiver.dest};
 	Map		   *map = make_map(parts);

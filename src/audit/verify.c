@@ -22,8 +22,8 @@
 #define BATCH_BLOCKS 16000
 #define BATCH_XIPS (4 * 1024 * 1024)
 
-/* Time within which blocks are closed and told of, in microseconds. */
-#define SEAL_INTERVAL (5 * USECS_PER_MINUTE)
+/* Blocks are closed and told of within so many of toms.seal_interval. */
+#define INTERVALS 10
 
 /* Blocks whose entries are verified together. */
 typedef struct Batch
@@ -172,6 +172,15 @@ find_range(TomsVerification *run, NullableDatum since, NullableDatum until)
 	run->last = number_of("SELECT coalesce(max(number), 0) FROM toms.audit_block WHERE sealed_at <= $1", until, run->last);
 }
 
+/* In microseconds. */
+static int64
+patience(void)
+{
+	const char *interval = GetConfigOption("toms.seal_interval", true, false);
+
+	return interval ? (int64) atoi(interval) * 1000 * INTERVALS : 5 * USECS_PER_MINUTE;
+}
+
 static void
 prepare(TomsVerification *run, NullableDatum since, NullableDatum until)
 {
@@ -179,7 +188,7 @@ prepare(TomsVerification *run, NullableDatum since, NullableDatum until)
 	run->has_dataset = toms_dataset_get(run->dataset);
 	run->has_key = toms_audit_key(run->key);
 	run->segment_count = toms_segments_read(&run->segments);
-	run->overdue = GetCurrentTimestamp() - SEAL_INTERVAL;
+	run->overdue = GetCurrentTimestamp() - patience();
 	/* while the server was down, or did not know of the log outside, nothing could be done */
 	if (PgStartTime > run->overdue || PgReloadTime > run->overdue)
 		run->overdue = DT_NOBEGIN;

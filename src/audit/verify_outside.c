@@ -101,7 +101,7 @@ add_to_range(Comparison *comparison, const char *fault, int64 block, int32 timel
 	}
 	flush_range(comparison);
 	*range = (TomsFault) {.fault = fault,.block = block,.to_block = block,.timeline = timeline,
-		.detail = "it is not the block that the log outside tells of"};
+		.detail = strcmp(fault, "block_missing") == 0 ? "the log outside tells of it" : "the log outside tells of another block"};
 }
 
 static void
@@ -298,7 +298,7 @@ toms_verify_outside(TomsVerification *run)
 		toms_verify_report(run, (TomsFault) {.fault = "outside_missing",.detail = problem});
 		return;
 	}
-	if (!run->has_dataset)
+	if (!run->has_dataset && !toms_outside_find(run->dataset))
 		return;
 	comparison.acknowledged = toms_acknowledgements(run, &comparison.acknowledgements);
 	comparison.context = AllocSetContextCreate(CurrentMemoryContext, "toms compared line", ALLOCSET_SMALL_SIZES);
