@@ -42,17 +42,16 @@ typedef struct Comparison
 } Comparison;
 
 static Now
-look_up(int64 number)
+look_up(TomsVerification *run, int64 number)
 {
 	Now			now = {false};
-	Datum		value = Int64GetDatum(number);
+	Datum		value;
 	TomsBlockHeader header;
 	bool		isnull;
 
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute_with_args("SELECT header FROM toms.audit_block WHERE number = $1", 1, (Oid[]) {INT8OID}, &value, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read toms.audit_block");
+	toms_verify_query(run, TOMS_VERIFY_HEADER, number);
 	PopActiveSnapshot();
 	now.exists = SPI_processed > 0;
 	if (now.exists)
@@ -206,7 +205,7 @@ compare_block(Comparison *comparison, const TomsOutsideLine *line)
 		line_fault(comparison, line, "its signature is not that of the keyring's key");
 		return;
 	}
-	now = look_up(line->block);
+	now = look_up(run, line->block);
 	if (!now.exists || memcmp(now.digest, line->digest, sizeof(now.digest)) != 0)
 		differs(comparison, line, &now);
 	else if (line->block >= comparison->expected)
