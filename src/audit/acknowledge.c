@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "guard/guard.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -128,7 +129,9 @@ toms_acknowledge_rewind(PG_FUNCTION_ARGS)
 	if (!toms_dataset_get(dataset))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no block has been sealed yet")));
 	acknowledgement.range.line = last_line(dataset);
+	toms_guard_trail_work(true);
 	store(dataset, &acknowledgement);
+	toms_guard_trail_work(false);
 	SPI_finish();
 	AtEOXact_GUC(true, level);
 	PG_RETURN_VOID();

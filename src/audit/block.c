@@ -304,8 +304,8 @@ static void
 tell_outside(TomsOutside *log, const TomsBlockHeader *header, const uint8 digest[TOMS_HASH_BYTES])
 {
 	toms_outside_add(log, "block",
-					 psprintf("\"block\":" INT64_FORMAT ",\"segment\":%d,\"system\":\"" UINT64_FORMAT "\",\"timeline\":%d,\"size\":" INT64_FORMAT
-							  ",\"digest\":\"%s\",\"at\":\"%s\"", header->number, header->segment, header->system, header->timeline, header->size,
+					 psprintf("\"block\":" INT64_FORMAT ",\"segment\":%d,\"system\":\"" UINT64_FORMAT "\",\"database\":%u,\"timeline\":%d,\"size\":" INT64_FORMAT
+							  ",\"digest\":\"%s\",\"at\":\"%s\"", header->number, header->segment, header->system, MyDatabaseId, header->timeline, header->size,
 							  toms_base64url_encode(digest, TOMS_HASH_BYTES), toms_iso_time(header->sealed_at)));
 }
 

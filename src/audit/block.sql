@@ -10,6 +10,11 @@ REVOKE ALL ON FUNCTION toms.audit_leaf FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_leaf(bytea, bigint, timestamptz, bigint, bigint, bigint, bigint, "char", "char", text, bytea, bytea)
     IS 'internal: which block an entry is in, and the leaf that stands for it there, to be sorted';
 
+CREATE FUNCTION toms.tree_root(hashes bytea[], sizes bigint[]) RETURNS bytea
+    LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sql_tree_root';
+REVOKE ALL ON FUNCTION toms.tree_root(bytea[], bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tree_root(bytea[], bigint[]) IS 'internal: root of an RFC 6962 tree, of subtrees from left to right';
+
 CREATE FUNCTION toms.seal_audit() RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_seal_audit';
 REVOKE ALL ON FUNCTION toms.seal_audit() FROM PUBLIC;

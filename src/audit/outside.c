@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "audit/outside_int.h"
 #include "base/json.h"
 #include "miscadmin.h"
@@ -104,6 +105,48 @@ toms_outside_directory(void)
 	return outside_directory;
 }
 
+/* The dataset that a file is named after. */
+static bool
+read_name(const char *name, uint8 dataset[16])
+{
+	int			digits = 0;
+
+	if (strlen(name) != 40 || strcmp(name + 36, ".log") != 0)
+		return false;
+	for (const char *at = name; at < name + 36; at++)
+	{
+		const char *hex = "0123456789abcdef";
+
+		if (*at == '-')
+			continue;
+		if (strchr(hex, *at) == NULL || digits == 32)
+			return false;
+		dataset[digits / 2] = dataset[digits / 2] << 4 | (strchr(hex, *at) - hex);
+		digits++;
+	}
+	return digits == 32;
+}
+
+bool
+toms_outside_find(uint8 dataset[16])
+{
+	DIR		   *directory = AllocateDir(outside_directory);
+	struct dirent *entry;
+	bool		found = false;
+
+	while (!found && (entry = ReadDir(directory, outside_directory)) != NULL)
+	{
+		TomsOutsideReader *reader = read_name(entry->d_name, dataset) ? toms_outside_read(dataset) : NULL;
+		TomsOutsideLine line;
+
+		found = reader && toms_outside_next(reader, &line) && line.whole && line.system == GetSystemIdentifier() && line.database == MyDatabaseId;
+		if (reader)
+			toms_outside_end(reader);
+	}
+	FreeDir(directory);
+	return found;
+}
+
 /* a line ---------------------------------------------------------------------------------- */
 
 static bool
@@ -146,7 +189,8 @@ visit(void *arg, const TomsJsonItem *item)
 		return read_bytes(item, line->key, sizeof(line->key));
 	else if (strcmp(name, "signature") == 0)
 		return read_bytes(item, line->signature, sizeof(line->signature));
-	else if (strcmp(name, "n") == 0 || strcmp(name, "block") == 0 || strcmp(name, "timeline") == 0 || strcmp(name, "system") == 0)
+	else if (strcmp(name, "n") == 0 || strcmp(name, "block") == 0 || strcmp(name, "timeline") == 0 || strcmp(name, "system") == 0 ||
+			 strcmp(name, "database") == 0)
 	{
 		if (!read_integer(item, &number))
 			return false;
@@ -156,6 +200,8 @@ visit(void *arg, const TomsJsonItem *item)
 			line->block = (int64) number;
 		else if (strcmp(name, "timeline") == 0)
 			line->timeline = (int32) number;
+		else if (strcmp(name, "database") == 0)
+			line->database = (Oid) number;
 		else
 			line->system = number;
 	}

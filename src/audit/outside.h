@@ -31,6 +31,7 @@ typedef struct TomsOutsideLine
 	char	   *type;
 	int64		block;
 	uint64		system;
+	Oid			database;
 	int32		timeline;
 	uint8		digest[TOMS_HASH_BYTES];
 	uint8		previous[TOMS_HASH_BYTES];
@@ -38,6 +39,9 @@ typedef struct TomsOutsideLine
 	uint8		signature[TOMS_SIGNATURE_BYTES];
 	size_t		signed_length;	/* of the text: what the signature is over */
 } TomsOutsideLine;
+
+/* Which dataset the log of this database is of, where the database does not know; false: there is none. */
+extern bool toms_outside_find(uint8 dataset[16]);
 
 extern void toms_outside_parse(const char *text, size_t length, TomsOutsideLine *line);
 extern bool toms_outside_signed(const TomsOutsideLine *line);

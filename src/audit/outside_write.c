@@ -35,6 +35,7 @@ struct TomsOutside
 	const uint8 *seed;
 	uint8		key[TOMS_PUBLIC_KEY_BYTES];
 	char	   *buffer;
+	MemoryContext context;
 };
 
 static void
@@ -126,6 +127,7 @@ toms_outside_open(const uint8 dataset[16])
 	if (problem)
 		refuse(problem);
 	lock_log();
+	log->context = CurrentMemoryContext;
 	log->path = toms_outside_path(dataset);
 	log->dataset = toms_outside_dataset_name(dataset);
 	log->buffer = palloc(TOMS_OUTSIDE_LINE_LIMIT + 4);
@@ -138,9 +140,12 @@ toms_outside_open(const uint8 dataset[16])
 static void
 read_key(TomsOutside *log)
 {
+	MemoryContext before = MemoryContextSwitchTo(log->context);
+
 	toms_keyring_create("audit");
 	log->seed = toms_keyring_seed("audit");
 	toms_crypto_public_key(log->key, log->seed);
+	MemoryContextSwitchTo(before);
 }
 
 void

@@ -22,8 +22,8 @@
 #define BATCH_BLOCKS 16000
 #define BATCH_XIPS (4 * 1024 * 1024)
 
-/* Time within which blocks are closed and told of, in microseconds. */
-#define SEAL_INTERVAL (5 * USECS_PER_MINUTE)
+/* Blocks are closed and told of within so many of toms.seal_interval. */
+#define INTERVALS 10
 
 /* Blocks whose entries are verified together. */
 typedef struct Batch
@@ -50,6 +50,42 @@ toms_verify_report(const TomsVerification *run, TomsFault fault)
 	pfree(DatumGetPointer(values[0]));
 	if (fault.detail)
 		pfree(DatumGetPointer(values[5]));
+}
+
+static const char *const statements[] = {
+	[TOMS_VERIFY_MANIFEST] = "SELECT manifest, EXISTS (SELECT FROM toms.audit_pruned p WHERE p.block = b.number) FROM toms.audit_block b WHERE number = $1 LIMIT 1",
+	[TOMS_VERIFY_PRUNED] = "SELECT start, size, hash FROM toms.audit_pruned WHERE block = $1 AND start >= 0 AND size > 0 AND length(hash) = 32 "
+	"ORDER BY start LIMIT 1000000",
+	[TOMS_VERIFY_HEADER] = "SELECT header FROM toms.audit_block WHERE number = $1 LIMIT 1",
+};
+
+void
+toms_verify_query(TomsVerification *run, TomsVerifyStatement statement, int64 number)
+{
+	Datum		value = Int64GetDatum(number);
+
+	if (run->plans[statement] == NULL)
+	{
+		Oid			type = INT8OID;
+		SPIPlanPtr	plan = SPI_prepare(statements[statement], 1, &type);
+
+		/* it outlives this level of SPI */
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare what verifies the trail");
+		run->plans[statement] = plan;
+	}
+	if (SPI_execute_plan(run->plans[statement], &value, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the trail");
+}
+
+static void
+free_plans(void *arg)
+{
+	TomsVerification *run = arg;
+
+	for (int i = 0; i < lengthof(run->plans); i++)
+		if (run->plans[i])
+			SPI_freeplan(run->plans[i]);
 }
 
 /* batches --------------------------------------------------------------------------------- */
@@ -172,6 +208,15 @@ find_range(TomsVerification *run, NullableDatum since, NullableDatum until)
 	run->last = number_of("SELECT coalesce(max(number), 0) FROM toms.audit_block WHERE sealed_at <= $1", until, run->last);
 }
 
+/* In microseconds. */
+static int64
+patience(void)
+{
+	const char *interval = GetConfigOption("toms.seal_interval", true, false);
+
+	return interval ? (int64) atoi(interval) * 1000 * INTERVALS : 5 * USECS_PER_MINUTE;
+}
+
 static void
 prepare(TomsVerification *run, NullableDatum since, NullableDatum until)
 {
@@ -179,7 +224,7 @@ prepare(TomsVerification *run, NullableDatum since, NullableDatum until)
 	run->has_dataset = toms_dataset_get(run->dataset);
 	run->has_key = toms_audit_key(run->key);
 	run->segment_count = toms_segments_read(&run->segments);
-	run->overdue = GetCurrentTimestamp() - SEAL_INTERVAL;
+	run->overdue = GetCurrentTimestamp() - patience();
 	/* while the server was down, or did not know of the log outside, nothing could be done */
 	if (PgStartTime > run->overdue || PgReloadTime > run->overdue)
 		run->overdue = DT_NOBEGIN;
@@ -189,16 +234,22 @@ prepare(TomsVerification *run, NullableDatum since, NullableDatum until)
 Datum
 toms_audit_faults(PG_FUNCTION_ARGS)
 {
-	TomsVerification run = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	TomsVerification *run = palloc0(sizeof(TomsVerification));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	NullableDatum since = {PG_GETARG_DATUM(0), PG_ARGISNULL(0)};
 	NullableDatum until = {PG_GETARG_DATUM(1), PG_ARGISNULL(1)};
 	int			level = toms_use_system_settings();
 
 	InitMaterializedSRF(fcinfo, 0);
+	run->result = (ReturnSetInfo *) fcinfo->resultinfo;
+	/* also when it fails */
+	callback->func = free_plans;
+	callback->arg = run;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	SPI_connect();
-	prepare(&run, since, until);
-	verify_blocks(&run);
-	toms_verify_outside(&run);
+	prepare(run, since, until);
+	verify_blocks(run);
+	toms_verify_outside(run);
 	SPI_finish();
 	AtEOXact_GUC(true, level);
 	return (Datum) 0;

@@ -36,7 +36,18 @@ typedef struct TomsVerification
 	int			segment_count;
 	TimestampTz overdue;		/* what is older should have been sealed, and told outside */
 	TimestampTz sealed_at;		/* of the last block */
+	void	   *plans[3];		/* of statements that are run for each block, or line */
 } TomsVerification;
+
+/* Run such a statement, of one number; SPI is connected. */
+typedef enum TomsVerifyStatement
+{
+	TOMS_VERIFY_MANIFEST,
+	TOMS_VERIFY_PRUNED,
+	TOMS_VERIFY_HEADER
+} TomsVerifyStatement;
+
+extern void toms_verify_query(TomsVerification *run, TomsVerifyStatement statement, int64 number);
 
 extern void toms_verify_report(const TomsVerification *run, TomsFault fault);
 

@@ -15,9 +15,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* More subtrees than there can be. */
-#define PRUNED_LIMIT 1000000
-
 typedef struct Pruned
 {
 	uint64		start;
@@ -201,18 +198,20 @@ take_entry(Walk *walk, const TomsPlaced *placed)
 
 /* a block --------------------------------------------------------------------------------- */
 
-static void
+/* Whether some of its entries were deleted with their period. */
+static bool
 load_manifest(Walk *walk)
 {
+	bool		has_pruned;
 	uint8		digest[TOMS_HASH_BYTES];
-	Datum		number = Int64GetDatum(walk->block->number);
 	MemoryContext spi;
 	Datum		value;
 	bool		isnull = true;
 
 	SPI_connect();
-	if (SPI_execute_with_args("SELECT manifest FROM toms.audit_block WHERE number = $1", 1, (Oid[]) {INT8OID}, &number, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read toms.audit_block");
+	toms_verify_query(walk->run, TOMS_VERIFY_MANIFEST, walk->block->number);
+	has_pruned = SPI_processed > 0 && DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	isnull = true;
 	value = SPI_processed > 0 ? SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull) : (Datum) 0;
 	spi = MemoryContextSwitchTo(walk->context);
 	walk->manifest = (TomsBytes) {"", 0};
@@ -228,19 +227,15 @@ load_manifest(Walk *walk)
 	walk->named = !walk->block->sealed || memcmp(digest, walk->block->manifest, sizeof(digest)) == 0;
 	if (!walk->named)
 		report(walk, "block_changed", 0, "its manifest is not what was signed");
+	return has_pruned;
 }
 
 static void
 load_pruned(Walk *walk)
 {
-	Datum		number = Int64GetDatum(walk->block->number);
-
 	SPI_connect();
-	if (SPI_execute_with_args("SELECT start, size, hash FROM toms.audit_pruned WHERE block = $1 AND start >= 0 AND size > 0 AND length(hash) = 32 ORDER BY start",
-							  1, (Oid[]) {INT8OID}, &number, NULL, true, PRUNED_LIMIT) != SPI_OK_SELECT)
-		elog(ERROR, "could not read toms.audit_pruned");
+	toms_verify_query(walk->run, TOMS_VERIFY_PRUNED, walk->block->number);
 	walk->pruned_count = (int) SPI_processed;
-	walk->pruned_next = 0;
 	walk->pruned = MemoryContextAlloc(walk->context, sizeof(Pruned) * (walk->pruned_count + 1));
 	for (int i = 0; i < walk->pruned_count; i++)
 	{
@@ -266,8 +261,9 @@ start_block(Walk *walk, int current)
 	walk->misfit = false;
 	memset(&walk->tree, 0, offsetof(TomsTree, sizes));
 	MemoryContextReset(walk->context);
-	load_manifest(walk);
-	load_pruned(walk);
+	walk->pruned_count = walk->pruned_next = 0;
+	if (load_manifest(walk))
+		load_pruned(walk);
 	toms_swap_start(&walk->swap);
 	walk->item = toms_manifest_start(walk->manifest);
 	walk->more = walk->named && toms_manifest_next(&walk->item);

@@ -42,17 +42,16 @@ typedef struct Comparison
 } Comparison;
 
 static Now
-look_up(int64 number)
+look_up(TomsVerification *run, int64 number)
 {
 	Now			now = {false};
-	Datum		value = Int64GetDatum(number);
+	Datum		value;
 	TomsBlockHeader header;
 	bool		isnull;
 
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute_with_args("SELECT header FROM toms.audit_block WHERE number = $1", 1, (Oid[]) {INT8OID}, &value, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read toms.audit_block");
+	toms_verify_query(run, TOMS_VERIFY_HEADER, number);
 	PopActiveSnapshot();
 	now.exists = SPI_processed > 0;
 	if (now.exists)
@@ -101,7 +100,7 @@ add_to_range(Comparison *comparison, const char *fault, int64 block, int32 timel
 	}
 	flush_range(comparison);
 	*range = (TomsFault) {.fault = fault,.block = block,.to_block = block,.timeline = timeline,
-		.detail = "it is not the block that the log outside tells of"};
+		.detail = strcmp(fault, "block_missing") == 0 ? "the log outside tells of it" : "the log outside tells of another block"};
 }
 
 static void
@@ -206,7 +205,7 @@ compare_block(Comparison *comparison, const TomsOutsideLine *line)
 		line_fault(comparison, line, "its signature is not that of the keyring's key");
 		return;
 	}
-	now = look_up(line->block);
+	now = look_up(run, line->block);
 	if (!now.exists || memcmp(now.digest, line->digest, sizeof(now.digest)) != 0)
 		differs(comparison, line, &now);
 	else if (line->block >= comparison->expected)
@@ -298,7 +297,7 @@ toms_verify_outside(TomsVerification *run)
 		toms_verify_report(run, (TomsFault) {.fault = "outside_missing",.detail = problem});
 		return;
 	}
-	if (!run->has_dataset)
+	if (!run->has_dataset && !toms_outside_find(run->dataset))
 		return;
 	comparison.acknowledged = toms_acknowledgements(run, &comparison.acknowledgements);
 	comparison.context = AllocSetContextCreate(CurrentMemoryContext, "toms compared line", ALLOCSET_SMALL_SIZES);
