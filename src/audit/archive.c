@@ -67,22 +67,28 @@ check_privilege(void)
 static char *
 checked_directory(const char *directory)
 {
-	char		real[MAXPGPATH];
-	char		data[MAXPGPATH];
+	char	   *real;
+	char	   *data;
+	char	   *result;
 	struct stat status;
 
 	check_privilege();
 	if (!is_absolute_path(directory))
 		refuse_directory(directory, "It is not an absolute path.");
-	if (realpath(directory, real) == NULL || stat(real, &status) != 0)
+	real = realpath(directory, NULL);
+	if (real == NULL || stat(real, &status) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open directory \"%s\": %m", directory)));
 	if (!S_ISDIR(status.st_mode))
 		refuse_directory(directory, "It is not a directory.");
-	if (realpath(DataDir, data) == NULL || path_is_prefix_of_path(data, real))
+	data = realpath(DataDir, NULL);
+	if (data == NULL || path_is_prefix_of_path(data, real))
 		refuse_directory(directory, "It lies in the data directory.");
-	return pstrdup(real);
+	result = pstrdup(real);
+	free(data);
+	free(real);
+	return result;
 }
 
 /* toms.check_archive_directory(directory): before anything is done. */

@@ -3,7 +3,7 @@
 CREATE TABLE toms.audit_period (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind   text NOT NULL CHECK (kind = 'change'),
-    keep   interval NOT NULL CHECK (keep >= interval '1 year'),
+    keep   interval NOT NULL CHECK (timestamp '2001-01-01' + keep >= timestamp '2002-01-01'),
     reason text NOT NULL CHECK (reason <> ''),
     set_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     set_by text NOT NULL
@@ -59,7 +59,7 @@ BEGIN
         RAISE EXCEPTION 'no period can be set for entries of kind "%"', kind USING ERRCODE = 'invalid_parameter_value',
             HINT = format('Periods can be set for: %s.', (SELECT string_agg(p.kind, ', ') FROM toms.audit_periods p WHERE p.minimum IS NOT NULL));
     END IF;
-    IF keep < today.minimum THEN
+    IF timestamp '2001-01-01' + keep < timestamp '2001-01-01' + today.minimum THEN
         RAISE EXCEPTION 'entries of kind "%" are kept for % at least', kind, today.minimum USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM toms.put_audit_period(kind, keep, reason, session_user);

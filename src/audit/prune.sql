@@ -76,11 +76,16 @@ REVOKE ALL ON FUNCTION toms.archive_audit(timestamptz, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.archive_audit(timestamptz, text) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.archive_audit(timestamptz, text) IS 'write months before a date to signed files in a directory of the server, one each, and take them out of the trail';
 
--- In this order: what waits for a lock on the default partition comes last.
+-- In this order: what waits for a lock on the default partition comes last, and comes even if nothing can be pruned.
 CREATE FUNCTION toms.maintain_audit()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM toms.prune_audit();
+    BEGIN
+        PERFORM toms.prune_audit();
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'the audit trail could not be pruned: %', SQLERRM USING ERRCODE = SQLSTATE,
+            HINT = 'SELECT * FROM toms.prune_audit(); tells more.';
+    END;
     PERFORM toms.index_audit();
     PERFORM toms.make_audit_partitions();
     PERFORM toms.gather_audit_defaults();
