@@ -19,7 +19,8 @@ my $dir = PostgreSQL::Test::Utils::tempdir();
 my $outside = PostgreSQL::Test::Utils::tempdir();
 chmod 0700, $outside or die;
 
-my $node = sealed_server('proofs', keyring(), settings => "toms.outside = '$outside'\n");
+my $keyring = keyring();
+my $node = sealed_server('proofs', $keyring, settings => "toms.outside = '$outside'\n");
 $node->start;
 add_roles($node);
 create_sealed($node, 'postgres');
@@ -111,6 +112,27 @@ my $own = as_tenant($node, 'postgres', 'acme', "SELECT toms.audit_proof($update)
 whole([ 'proof', spew('own.json', $own), @log ], 'asked for by the tenant');
 like(as_tenant($node, 'postgres', 'acme', "SELECT toms.audit_proof($globex)"), qr/there is no entry $globex/, 'another tenant\'s entry');
 unlike(join('', map { unpack('u', '') . $_ } $own), qr/globex/, 'nothing of the other tenant');
+
+# Restored from a dump in another cluster: a new segment of the same chain
+
+my $other = sealed_server('restored', $keyring);
+$other->start;
+add_roles($other);
+$other->safe_psql('postgres', 'CREATE DATABASE restored');
+my ($dumped, undef, $problem) = program($node, 'pg_dump', '-Fc', '-f', "$dir/dump", 'postgres');
+ok($dumped, 'dumped') or diag($problem);
+($dumped, undef, $problem) = program($other, 'pg_restore', '-d', 'restored', "$dir/dump");
+ok($dumped, 'restored') or diag($problem);
+as_tenant($other, 'restored', 'acme', "UPDATE med.note SET plain = 'restored' WHERE id = 1");
+$other->safe_psql('restored', 'SELECT toms.seal_audit()');
+my $new_last = $other->safe_psql('restored', 'SELECT max(number) FROM toms.audit_block');
+cmp_ok($new_last, '>', $last, 'sealed there');
+whole([ 'chain', spew('restored.jsonl', $other->safe_psql('restored', 'SELECT toms.export_blocks()') . "\n"), @key ], 'the chain goes on');
+foreach my $id ($update, $truncate, $other->safe_psql('restored', "SELECT max(id) FROM toms.audit_entry WHERE kind = 'c'"))
+{
+	whole([ 'proof', spew('restored.json', $other->safe_psql('restored', "SELECT toms.audit_proof($id)")), @key ], "entry $id, after the restore");
+}
+$other->stop;
 
 # Altered: each byte in every thirty-first place, and values of another proof
 
