@@ -67,10 +67,7 @@ RESET SESSION AUTHORIZATION;
 CREATE TABLE proof.entry AS SELECT e.* FROM toms.audit_entry e JOIN toms.audit_entry o ON o.id = e.object
 WHERE e.kind = 'c' AND position('"relation":"proof.note"' IN encode(o.payload, 'escape')) > 0;
 GRANT SELECT ON proof.entry TO PUBLIC;
-BEGIN;
-INSERT INTO proof.note VALUES (9, 'acme', 17, 'e');
-SELECT proof.verdict(max(id)) FROM toms.audit_entry WHERE kind = 'c' AND xid = pg_current_xact_id()::text::bigint;    -- not sealed yet
-ROLLBACK;
+SELECT DISTINCT proof.verdict(id) FROM proof.entry;                             -- not sealed yet
 SELECT toms.seal_audit() > 0;
 SELECT e.tenant, e.verb, proof.holds(p), proof.holds(p -> 'who'), proof.holds(p -> 'object'), json_object_keys(p -> 'object') AS keys FROM proof.entry e, toms.audit_proof(e.id) p WHERE e.verb = 'u';
 SELECT e.tenant, e.verb, proof.holds(p), proof.holds(p -> 'who'), proof.holds(p -> 'object') FROM proof.entry e, toms.audit_proof(e.id) p ORDER BY e.id;

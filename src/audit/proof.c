@@ -8,6 +8,7 @@
  */
 #include "audit/proof.h"
 
+#include "audit/block.h"
 #include "audit/dataset.h"
 #include "base/system_settings.h"
 #include "catalog/pg_authid.h"
@@ -58,14 +59,73 @@ read_entry(int64 id, char kind, TomsEntry *entry)
 	return true;
 }
 
-/* Of another tenant's entry no more is said than of one that does not exist. */
-static void
-refuse_entry(int64 id)
+/* The place of an entry in a block's manifest; -1: it is not in it. */
+static int64
+index_in(struct varlena *manifest, int64 id)
 {
+	TomsManifestItem item = toms_manifest_start((TomsBytes) {VARDATA_ANY(manifest), VARSIZE_ANY_EXHDR(manifest)});
+	int64		index = 0;
+
+	for (; toms_manifest_next(&item); index++)
+	{
+		if (item.id == id)
+			return index;
+	}
+	return -1;
+}
+
+static bool
+is_pruned(int64 block, int64 index)
+{
+	if (SPI_execute_with_args("SELECT FROM toms.audit_pruned WHERE block = $1 AND start <= $2 AND start + size > $2",
+							  2, (Oid[]) {INT8OID, INT8OID}, (Datum[]) {Int64GetDatum(block), Int64GetDatum(index)}, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read toms.audit_pruned");
+	return SPI_processed > 0;
+}
+
+/* The block from which an entry was pruned; 0: none. */
+static int64
+pruned_from(int64 id)
+{
+	Portal		portal = SPI_cursor_open_with_args(NULL, "SELECT number, manifest FROM toms.audit_block b WHERE manifest IS NOT NULL AND "
+												   "EXISTS (SELECT FROM toms.audit_pruned p WHERE p.block = b.number)",
+												   0, NULL, NULL, NULL, true, 0);
+	int64		block = 0;
+
+	for (SPI_cursor_fetch(portal, true, 1); block == 0 && SPI_processed > 0; SPI_cursor_fetch(portal, true, 1))
+	{
+		SPITupleTable *rows = SPI_tuptable;
+		bool		isnull;
+		int64		number = DatumGetInt64(SPI_getbinval(rows->vals[0], rows->tupdesc, 1, &isnull));
+		struct varlena *manifest = PG_DETOAST_DATUM_COPY(SPI_getbinval(rows->vals[0], rows->tupdesc, 2, &isnull));
+		int64		index = index_in(manifest, id);
+
+		if (index >= 0 && is_pruned(number, index))
+			block = number;
+		pfree(manifest);
+		SPI_freetuptable(rows);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_cursor_close(portal);
+	return block;
+}
+
+/* Of another tenant's entry, or one that was pruned, a tenant is told no more than of one that never was. */
+static void
+refuse_entry(int64 id, const char *tenant)
+{
+	int64		block = tenant ? 0 : pruned_from(id);
+
+	if (block > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("entry " INT64_FORMAT " of the audit trail was deleted when its period ended", id),
+				 errdetail("Block " INT64_FORMAT " has a hash in its place, which proves nothing without the entry.", block),
+				 errhint("If it was archived, the archive proves it: see toms.audit_pruning, and toms-verify archive.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("there is no entry " INT64_FORMAT " in the audit trail", id),
-			 errdetail("Entries whose period has ended are deleted, and cannot be proved any more.")));
+			 tenant ? errdetail("Entries whose period has ended are deleted, and cannot be proved any more.") : 0));
 }
 
 /* json ------------------------------------------------------------------------------------ */
@@ -109,7 +169,7 @@ proof_of(int64 id, const char *tenant)
 	StringInfoData json;
 
 	if (!read_entry(id, '\0', &entry) || (tenant && (entry.tenant == NULL || strcmp(entry.tenant, tenant) != 0)))
-		refuse_entry(id);
+		refuse_entry(id, tenant);
 	paths[ITSELF].entry = entry;
 	if (entry.who != 0 && read_entry(entry.who, TOMS_ENTRY_WHO, &paths[count].entry))
 		at[WHO] = count++;

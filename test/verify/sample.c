@@ -25,7 +25,7 @@ static uint8_t public_key[32];
 static uint8_t secret_key[64];
 static Made blocks[SAMPLE_BLOCKS + 1];
 
-static void
+static void __attribute__((format(printf, 2, 3)))
 add(Sample *sample, const char *format,...)
 {
 	va_list		args;

@@ -47,7 +47,7 @@ archive_start(void)
 static void
 read_start(Text line)
 {
-	Member		members[] = {{"type", true}, {"version", true}, {"dataset", true}, {"kind", true}, {"since", true}, {"until", true}, {"at", true}};
+	Member		members[] = {NEEDED("type"), NEEDED("version"), NEEDED("dataset"), NEEDED("kind"), NEEDED("since"), NEEDED("until"), NEEDED("at")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint64_t	version;
 	char		at[32];
@@ -87,7 +87,7 @@ end_block(void)
 static void
 read_block_line(Text line)
 {
-	Member		members[] = {{"type", true}, {"header", true}, {"signature", true}, {"key", true}};
+	Member		members[] = {NEEDED("type"), NEEDED("header"), NEEDED("signature"), NEEDED("key")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint64_t	before = archive.block.number;
 
@@ -149,7 +149,7 @@ add_line(const Member *members, uint64_t start, uint64_t size, const uint8_t has
 static void
 read_entry_line(Text line)
 {
-	Member		members[] = {{"type", true}, {"block", true}, {"index", true}, {"salt", true}, {"entry", true}};
+	Member		members[] = {NEEDED("type"), NEEDED("block"), NEEDED("index"), NEEDED("salt"), NEEDED("entry")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint8_t		salt[SALT_BYTES];
 	uint8_t		hash[HASH_BYTES];
@@ -176,7 +176,7 @@ read_entry_line(Text line)
 static void
 read_hash_line(Text line)
 {
-	Member		members[] = {{"type", true}, {"block", true}, {"start", true}, {"size", true}, {"hash", true}};
+	Member		members[] = {NEEDED("type"), NEEDED("block"), NEEDED("start"), NEEDED("size"), NEEDED("hash")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint8_t		hash[HASH_BYTES];
 	uint64_t	start;
@@ -194,7 +194,7 @@ read_hash_line(Text line)
 static void
 read_end(Text line)
 {
-	Member		members[] = {{"type", true}, {"blocks", true}, {"entries", true}, {"sum", true}, {"key", true}, {"signature", true}};
+	Member		members[] = {NEEDED("type"), NEEDED("blocks"), NEEDED("entries"), NEEDED("sum"), NEEDED("key"), NEEDED("signature")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	static const char start[] = "{\"type\":\"end\"";
 	uint64_t	blocks;
@@ -220,7 +220,7 @@ read_end(Text line)
 static void
 read_line(Text line)
 {
-	Member		type = {"type", true};
+	Member		type = NEEDED("type");
 	const char *problem = json_members(line, &type, 1, true);
 
 	if (problem)

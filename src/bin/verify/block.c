@@ -33,7 +33,7 @@ trust_key(const uint8_t key[KEY_BYTES])
 	memcpy(trusted[trusted_count++], key, KEY_BYTES);
 }
 
-bool
+static bool
 is_trusted(const uint8_t key[KEY_BYTES])
 {
 	if (trusted_count > 0)

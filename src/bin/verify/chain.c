@@ -63,7 +63,7 @@ compare_with_log(const Block *block)
 void
 chain_line(Text line)
 {
-	Member		members[] = {{"block", true}, {"header", true}, {"signature", true}, {"key", true}};
+	Member		members[] = {NEEDED("block"), NEEDED("header"), NEEDED("signature"), NEEDED("key")};
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint64_t	number;
 	Block		block;

@@ -135,7 +135,7 @@ print_columns(const Entry *entry, Text names)
 static void
 print_object(const Entry *entry, const Entry *object)
 {
-	Member		members[] = {{"relation", true}, {"columns", false}, {"partition", false}};
+	Member		members[] = {NEEDED("relation"), OPTIONAL("columns"), OPTIONAL("partition")};
 	bool		plain = plain_payload(object, members, lengthof(members));
 
 	if (entry->object == 0)
@@ -159,7 +159,7 @@ print_who(const Entry *entry, const Entry *who)
 	if (entry->who == 0 && entry != who)
 		return;
 	for (int i = 0; i < lengthof(names); i++)
-		members[i] = (Member) {names[i], false, {NULL, 0}};
+		members[i] = (Member) OPTIONAL(names[i]);
 	if (who && who->key != 0)
 		say("who: sealed (data key %" PRId64 ", entry %" PRId64 ")", who->key, who->id);
 	else if (!plain_payload(who, members, lengthof(members)))

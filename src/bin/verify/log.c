@@ -93,7 +93,7 @@ note_block(uint64_t block, const uint8_t digest[HASH_BYTES])
 static void
 read_block_line(Text line)
 {
-	Member		members[] = {{"block", true}, {"segment", true}, {"system", true}, {"timeline", true}, {"size", true}, {"digest", true}, {"at", true}};
+	Member		members[] = {NEEDED("block"), NEEDED("segment"), NEEDED("system"), NEEDED("timeline"), NEEDED("size"), NEEDED("digest"), NEEDED("at")};
 	const char *problem = json_members(line, members, lengthof(members), true);
 	uint64_t	block;
 	uint64_t	number;
@@ -112,7 +112,7 @@ read_block_line(Text line)
 static void
 read_rewind_line(Text line)
 {
-	Member		members[] = {{"from", true}, {"to", true}, {"reason", true}};
+	Member		members[] = {NEEDED("from"), NEEDED("to"), NEEDED("reason")};
 	const char *problem = json_members(line, members, lengthof(members), true);
 	uint64_t	from;
 	uint64_t	to;
@@ -192,7 +192,7 @@ check_line(Text line, const Member *members)
 void
 log_line(Text line)
 {
-	Member		members[] = {{"n", true}, {"dataset", true}, {"type", true}, {"previous", true}, {"key", true}, {"signature", true}};
+	Member		members[] = {NEEDED("n"), NEEDED("dataset"), NEEDED("type"), NEEDED("previous"), NEEDED("key"), NEEDED("signature")};
 	const char *problem = json_members(line, members, lengthof(members), true);
 
 	lines++;

@@ -84,9 +84,9 @@ static bool
 check_one(Text text, bool nested, Proved *proved)
 {
 	Member		members[MEMBERS] = {
-		[VERSION] = {"version", true}, [ENTRY] = {"entry", true}, [SALT] = {"salt", true}, [INDEX] = {"index", true},
-		[SIZE] = {"size", true}, [PATH] = {"path", true}, [HEADER] = {"header", true}, [SIGNATURE] = {"signature", true},
-		[KEY] = {"key", true}, [WHO] = {"who", false}, [OBJECT] = {"object", false}
+		[VERSION] = NEEDED("version"), [ENTRY] = NEEDED("entry"), [SALT] = NEEDED("salt"), [INDEX] = NEEDED("index"),
+		[SIZE] = NEEDED("size"), [PATH] = NEEDED("path"), [HEADER] = NEEDED("header"), [SIGNATURE] = NEEDED("signature"),
+		[KEY] = NEEDED("key"), [WHO] = OPTIONAL("who"), [OBJECT] = OPTIONAL("object")
 	};
 	const char *problem = json_members(text, members, nested ? WHO : MEMBERS, false);
 	uint64_t	version;

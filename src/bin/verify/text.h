@@ -31,6 +31,9 @@ typedef struct Member
 	Text		value;			/* as it stands, with quotes and brackets */
 } Member;
 
+#define NEEDED(word) {.name = word, .needed = true}
+#define OPTIONAL(word) {.name = word}
+
 /*
  * The members of the object that the text is.  Returns what is wrong, or NULL.  A name that
  * stands twice is wrong, so is one that is not looked for unless "others" are allowed.

@@ -128,7 +128,7 @@ read_whole(const char *file, size_t *length, size_t most)
 static bool
 take_key(Text value)
 {
-	Member		members[] = {{"kty", true}, {"crv", true}, {"x", true}};
+	Member		members[] = {NEEDED("kty"), NEEDED("crv"), NEEDED("x")};
 	uint8_t		key[KEY_BYTES];
 	bool		jwk = value.at[0] == '{';
 
@@ -154,7 +154,7 @@ take_plain_key(const char *text, size_t size)
 static bool
 take_key_set(Text text)
 {
-	Member		keys = {"keys", true};
+	Member		keys = NEEDED("keys");
 	size_t		offset = 0;
 	bool		taken = false;
 	Text		value;

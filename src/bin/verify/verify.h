@@ -8,8 +8,6 @@
 #define TOMS_VERIFY_H
 
 #include <sodium.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +83,8 @@ typedef struct Block
 /* Reads the members of JSON that hold a signed header; false, and the fault is named, if that is none. */
 extern bool read_block(Text header, Text signature, Text key, Block *block);
 
-/* The key that signed is one that was given; or it is named when all is done. */
+/* Keys that may have signed; if none is given all may, and are named when all is done. */
 extern void trust_key(const uint8_t key[KEY_BYTES]);
-extern bool is_trusted(const uint8_t key[KEY_BYTES]);
 extern void print_keys(void);
 
 /* Names the fault unless the signature is that of the bytes under a key that is trusted. */
