@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "audit/audit.h"
 #include "base/compat.h"
 #include "catalog/catalog.h"
 #include "catalog/objectaccess.h"
@@ -211,6 +212,7 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
+	toms_worker_object_access(access, class, object);
 }
 
 /*
@@ -245,12 +247,14 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	/* the statement's own tree may be gone when it has run */
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
 	TomsLevel	level = toms_guard_push_level();
+	int			kept_out = toms_worker_kept_out();
 	bool		put;
 
 	toms_guard_enter_utility(before);
 	put = put_object_access();
 	PG_TRY();
 	{
+		toms_worker_before_utility(stmt->utilityStmt);
 		if (next_utility)
 			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		else
@@ -258,6 +262,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	}
 	PG_FINALLY();
 	{
+		toms_worker_after_utility(kept_out);
 		toms_guard_pop_level(level);
 		if (put)
 			take_object_access();

@@ -4,9 +4,13 @@
  * Called by toms.c in the postmaster.
  */
 #include "audit/audit_int.h"
+#include "audit/worker.h"
 
 void
 toms_audit_init(void)
 {
 	toms_record_init();
+	toms_workers_init();
+	toms_worker_init();
+	toms_launcher_init();
 }
