@@ -247,7 +247,6 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	/* the statement's own tree may be gone when it has run */
 	TomsUtility before = toms_guard_before_utility(stmt->utilityStmt);
 	TomsLevel	level = toms_guard_push_level();
-	int			kept_out = toms_worker_kept_out();
 	bool		put;
 
 	toms_guard_enter_utility(before);
@@ -262,7 +261,6 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	}
 	PG_FINALLY();
 	{
-		toms_worker_after_utility(kept_out);
 		toms_guard_pop_level(level);
 		if (put)
 			take_object_access();

@@ -25,12 +25,10 @@ extern void toms_worker_announce(void);
 extern void toms_worker_wake(void);
 
 /*
- * For hooks.c.  A statement that needs a database without sessions keeps its worker out, from
- * "before" until "after" is called, on error too, with what "kept_out" returned beforehand.
+ * For hooks.c.  Before a statement that needs a database without sessions: its worker is sent away
+ * and kept out until the transaction ends, in whichever way.
  */
-extern int	toms_worker_kept_out(void);
 extern void toms_worker_before_utility(Node *statement);
-extern void toms_worker_after_utility(int kept_out);
 
 /* An extension or a database is created or dropped. */
 extern void toms_worker_object_access(ObjectAccessType access, Oid class, Oid object);

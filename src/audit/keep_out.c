@@ -1,10 +1,11 @@
 /*
  * keep_out.c - statements that want a database without sessions get it: its worker leaves first.
  *
- * Called by hooks.c around utility statements.  DROP DATABASE, CREATE DATABASE from it, renaming
+ * Called by hooks.c before utility statements.  DROP DATABASE, CREATE DATABASE from it, renaming
  * and moving it fail while anybody is connected, and PostgreSQL has no other way to tell a
- * background worker.  The mark is a counter in the database's slot; it is lifted when the
- * statement ends, in whichever way, or the session.
+ * background worker.  The mark is a counter in the database's slot.  It is lifted not when the
+ * statement but when its transaction ends, by workers.c: until then the database is locked, or
+ * about to be gone.
  */
 #include "audit/worker.h"
 
@@ -18,52 +19,41 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
-#include "storage/ipc.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include <signal.h>
 
+/* A worker that is not waiting for a lock has left by then without having been told by a signal. */
+#define POLITE_WAIT_MS 500
+
 /* Then PostgreSQL says who is still connected. */
 #define LONGEST_WAIT_MS 10000
 
-/* Databases that statements of this session keep to themselves, innermost last. */
-#define MOST_KEPT 8
+/* Databases that this transaction has to itself. */
+#define MOST_KEPT 32
 static Oid	kept[MOST_KEPT];
 static int	nkept = 0;
 
-int
-toms_worker_kept_out(void)
-{
-	return nkept;
-}
-
 void
-toms_worker_after_utility(int kept_out)
+toms_worker_let_in(void)
 {
-	if (nkept <= kept_out)
+	if (nkept == 0)
 		return;
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	while (nkept > kept_out)
+	while (nkept > 0)
 	{
 		TomsWorkerSlot *slot = toms_worker_find(kept[--nkept]);
 
-		if (slot)
-		{
-			slot->keep_out--;
-			slot->failures = 0; /* it was sent away */
-			toms_worker_free(slot);
-		}
+		if (slot == NULL)
+			continue;
+		slot->keep_out--;
+		slot->failures = 0;		/* it was sent away */
+		toms_worker_free(slot);
 	}
 	toms_worker_wake_launcher();
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-}
-
-static void
-at_exit(int code, Datum arg)
-{
-	toms_worker_after_utility(0);
 }
 
 bool
@@ -80,6 +70,17 @@ toms_worker_keeps_installed(void)
 	return installed;
 }
 
+static bool
+is_kept(Oid database)
+{
+	for (int i = 0; i < nkept; i++)
+	{
+		if (kept[i] == database)
+			return true;
+	}
+	return false;
+}
+
 static void
 mark(Oid database)
 {
@@ -91,15 +92,15 @@ mark(Oid database)
 	{
 		slot->keep_out++;
 		kept[nkept++] = database;
-		/* it cannot be gone before it has cleared this under the lock */
 		if (slot->pid != 0)
-			kill(slot->pid, SIGTERM);
+			SetLatch(slot->latch);
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }
 
+/* Returns whether there is a worker. */
 static bool
-worker_is_there(Oid database)
+tell_worker(Oid database, bool by_signal)
 {
 	TomsWorkerSlot *slot;
 	bool		there;
@@ -107,33 +108,37 @@ worker_is_there(Oid database)
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
 	slot = toms_worker_find(database);
 	there = slot && slot->pid != 0;
+	/* it cannot be gone: it clears this first, under the lock */
+	if (there && by_signal)
+		kill(slot->pid, SIGTERM);
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 	return there;
 }
 
-static void
-wait_until_left(Oid database)
+/* Returns whether it has left. */
+static bool
+wait_until_left(Oid database, int limit)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LONGEST_WAIT_MS);
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit);
+	long		rest;
 
 	ConditionVariablePrepareToSleep(&toms_workers->left);
-	while (worker_is_there(database) && GetCurrentTimestamp() < end)
-		(void) ConditionVariableTimedSleep(&toms_workers->left, 1000, PG_WAIT_EXTENSION);
+	while (tell_worker(database, false) && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+		(void) ConditionVariableTimedSleep(&toms_workers->left, rest, PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
+	return !tell_worker(database, false);
 }
 
 static void
 keep_out(Oid database)
 {
-	static bool registered = false;
-
-	if (!OidIsValid(database) || nkept == MOST_KEPT)
+	if (!OidIsValid(database) || nkept == MOST_KEPT || is_kept(database))
 		return;
-	if (!registered)
-		before_shmem_exit(at_exit, (Datum) 0);
-	registered = true;
 	mark(database);
-	wait_until_left(database);
+	if (wait_until_left(database, POLITE_WAIT_MS))
+		return;
+	(void) tell_worker(database, true);
+	(void) wait_until_left(database, LONGEST_WAIT_MS);
 }
 
 /* which statements, of whom -------------------------------------------------------------- */

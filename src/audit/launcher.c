@@ -21,6 +21,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -40,6 +41,7 @@ typedef struct Database
 } Database;
 
 static volatile sig_atomic_t terminating = false;
+static volatile sig_atomic_t reading = false;	/* the catalog, which may be locked */
 
 /* Of each slot: the worker that was started for it, or NULL; when the last one was, and for what. */
 static BackgroundWorkerHandle *handles[TOMS_WORKER_SLOTS];
@@ -78,6 +80,8 @@ handle_terminate(SIGNAL_ARGS)
 	int			save_errno = errno;
 
 	terminating = true;
+	if (reading)
+		die(postgres_signal_arg);
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -177,6 +181,19 @@ forget_missing(const Oid before[TOMS_WORKER_SLOTS], List *databases)
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }
 
+static void
+say_table_is_full(void)
+{
+	static bool said = false;
+
+	if (!said)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("toms has background workers for at most %d databases", TOMS_WORKER_SLOTS),
+				 errdetail("The audit trail of further databases is not sealed unless by toms.seal_audit().")));
+	said = true;
+}
+
 /* A few at a time are given slots. */
 static void
 visit_next(void)
@@ -190,7 +207,10 @@ visit_next(void)
 	for (; looking < MOST_LOOKING && to_visit != NIL; looking++)
 	{
 		if (!toms_worker_want(linitial_oid(to_visit)))
+		{
+			say_table_is_full();
 			break;
+		}
 		to_visit = list_delete_first(to_visit);
 	}
 }
@@ -220,7 +240,7 @@ start_worker(int i)
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	bool		registered;
 
-	strlcpy(worker.bgw_name, "toms worker", BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "toms worker for database %u", database);
 	strlcpy(worker.bgw_type, "toms worker", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
 	strlcpy(worker.bgw_function_name, "toms_worker_main", BGW_MAXLEN);
@@ -368,7 +388,9 @@ run_lap(void)
 		List	   *databases;
 
 		read_slots(before);
+		reading = true;
 		databases = read_databases();
+		reading = false;
 		forget_missing(before, databases);
 		if (now >= next_round)
 			begin_round(databases);

@@ -15,7 +15,6 @@
 
 #include "access/xact.h"
 #include "base/system_settings.h"
-#include "catalog/pg_authid.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -132,7 +131,8 @@ arrive(Oid database)
 static void
 connect_to(Oid database)
 {
-	BackgroundWorkerInitializeConnectionByOid(database, BOOTSTRAP_SUPERUSERID, BGWORKER_BYPASS_ALLOWCONN);
+	/* no role is named: it is the bootstrap superuser, also where that may not log in */
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	for (int i = 0; i < lengthof(worker_settings); i++)
 	{
 		if (GetConfigOption(worker_settings[i][0], true, false))
@@ -223,12 +223,20 @@ clean_up_error(void)
 	RESUME_INTERRUPTS();
 }
 
+static void
+describe_step(void *arg)
+{
+	errcontext("background worker of database %u, sealing the audit trail", MyDatabaseId);
+}
+
 /* Returns whether it succeeded.  limit: milliseconds, or 0. */
 static bool
 run_step(int limit)
 {
 	volatile bool succeeded = false;
+	ErrorContextCallback callback = {.previous = error_context_stack,.callback = describe_step};
 
+	error_context_stack = &callback;
 	pgstat_report_activity(STATE_RUNNING, "toms seals the audit trail");
 	MemoryContextSwitchTo(step_context);
 	PG_TRY();
@@ -244,6 +252,7 @@ run_step(int limit)
 		clean_up_error();
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(step_context);
 	MemoryContextReset(step_context);
 	count_step(succeeded);
@@ -343,6 +352,7 @@ work(void)
 	{
 		bool		leaving;
 		bool		asked;
+		bool		due;
 
 		/* also when idle: else whoever waits for a barrier, DROP DATABASE anywhere, waits for ever */
 		CHECK_FOR_INTERRUPTS();
@@ -363,10 +373,12 @@ work(void)
 				finish(&schedule);
 			return;
 		}
-		if (is_due(&schedule, asked))
+		due = is_due(&schedule, asked);
+		if (due)
 			step_once(&schedule, 0);
 		working = false;
-		if (!terminating)
+		/* the step may have used up what the latch was set for */
+		if (!due && !terminating)
 			wait_until_next(&schedule);
 	}
 }

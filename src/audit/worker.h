@@ -28,7 +28,7 @@ typedef struct TomsWorkerSlot
 	pg_atomic_uint64 written;	/* transactions with entries that have been committed */
 	pid_t		pid;			/* of the worker, 0: none */
 	Latch	   *latch;			/* of the worker */
-	int			keep_out;		/* statements under way that want the database to themselves */
+	int			keep_out;		/* transactions that want the database to themselves */
 	bool		wanted;			/* a worker shall look whether the extension is there */
 	bool		undecided;		/* one is looking */
 	bool		installed;		/* it is there: a worker belongs here */
@@ -65,8 +65,9 @@ extern void toms_worker_wake_launcher(void);
 /* Without the lock: let a database be looked at unless its worker runs; false if the table is full. */
 extern bool toms_worker_want(Oid database);
 
-/* keep_out.c: the database that the statement under way has to itself is one with the extension. */
+/* keep_out.c: whether the database that the statement under way has to itself has the extension; the end of the transaction. */
 extern bool toms_worker_keeps_installed(void);
+extern void toms_worker_let_in(void);
 
 /* Each defines its part. */
 extern void toms_workers_init(void);

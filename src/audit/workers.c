@@ -191,22 +191,27 @@ forget_dropped(Oid database)
 }
 
 static void
+announce_pending(void)
+{
+	if (pending.written)
+		count_written();
+	if (pending.extension)
+		look_again();
+	if (OidIsValid(pending.created))
+		(void) toms_worker_want(pending.created);
+	if (OidIsValid(pending.dropped))
+		forget_dropped(pending.dropped);
+}
+
+static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	if (!pending.any || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	if (event == XACT_EVENT_COMMIT)
-	{
-		if (pending.written)
-			count_written();
-		if (pending.extension)
-			look_again();
-		if (OidIsValid(pending.created))
-			(void) toms_worker_want(pending.created);
-		if (OidIsValid(pending.dropped))
-			forget_dropped(pending.dropped);
-	}
+	if (pending.any && event == XACT_EVENT_COMMIT)
+		announce_pending();
 	memset(&pending, 0, sizeof(pending));
+	toms_worker_let_in();
 }
 
 void
