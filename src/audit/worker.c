@@ -13,9 +13,11 @@
  */
 #include "audit/worker.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/system_settings.h"
-#include "commands/extension.h"
+#include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -23,6 +25,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -141,11 +144,31 @@ connect_to(Oid database)
 	step_context = AllocSetContextCreate(TopMemoryContext, "toms worker step", ALLOCSET_DEFAULT_SIZES);
 }
 
+/*
+ * Read from the table: who has dropped it tells us when that is committed, but just before caches
+ * are told, and get_extension_oid() asks one since 18.
+ */
+static bool
+extension_is_installed(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("toms"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
 /* In a transaction.  Ends the worker if nobody needs it here. */
 static void
 require_extension(void)
 {
-	bool		installed = OidIsValid(get_extension_oid("toms", true));
+	bool		installed = extension_is_installed();
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
 	slot->installed = installed;
