@@ -16,7 +16,6 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "base/system_settings.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -28,7 +27,6 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -182,30 +180,15 @@ require_extension(void)
 
 /* the step -------------------------------------------------------------------------------- */
 
-static void
-begin_transaction(void)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) toms_use_system_settings();
-	require_extension();
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-static void
-end_transaction(void)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-}
-
 /* Issue 7's writer drains its queue here, before the block is closed. */
 static void
 do_step(void)
 {
-	begin_transaction();
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	require_extension();
 	(void) toms_block_close();
-	end_transaction();
+	CommitTransactionCommand();
 	MemoryContextSwitchTo(step_context);
 	toms_block_publish();
 }
