@@ -184,13 +184,19 @@ require_extension(void)
 static void
 do_step(void)
 {
+	bool		used;
+
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	require_extension();
-	(void) toms_block_close();
+	/* a trail becomes in use with its first entry: until then a dump may be being restored into it */
+	used = toms_guard_trail_is_used();
+	if (used)
+		(void) toms_block_close();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(step_context);
-	toms_block_publish();
+	if (used)
+		toms_block_publish();
 }
 
 static void

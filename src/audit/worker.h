@@ -77,7 +77,8 @@ extern void toms_launcher_init(void);
 /* toms.seal_interval, in milliseconds. */
 extern int	toms_seal_interval(void);
 
-/* What a worker does; block.h has the real ones. */
+/* What a worker does; guard.h and block.h have the real ones. */
+extern bool toms_guard_trail_is_used(void);
 extern int64 toms_block_close(void);
 extern void toms_block_publish(void);
 
