@@ -327,7 +327,7 @@ note_lack(void)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("toms could not start the background worker of a database"),
 				 errdetail("All places for background workers are taken; it is tried again every %d seconds.", RETRY_MS / 1000),
-				 errhint("Raise max_worker_processes by one for each database with the extension, and one.")));
+				 errhint("Raise max_worker_processes: it must have room for one worker for each database with the extension, and for the launcher.")));
 	}
 	else
 		take_turns();
