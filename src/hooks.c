@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "audit/audit.h"
 #include "base/compat.h"
 #include "catalog/catalog.h"
 #include "catalog/objectaccess.h"
@@ -211,6 +212,7 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
+	toms_worker_object_access(access, class, object);
 }
 
 /*
@@ -251,6 +253,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 	put = put_object_access();
 	PG_TRY();
 	{
+		toms_worker_before_utility(stmt->utilityStmt);
 		if (next_utility)
 			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		else

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "audit/audit.h"
 #include "base/lock.h"
 #include "base/reason.h"
 #include "context/context.h"
@@ -29,6 +30,7 @@ static const SharedArea shared_areas[] = {
 	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
 	{"toms seal", toms_seal_shmem_size, toms_seal_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
+	{"toms workers", toms_worker_shmem_size, toms_worker_shmem_init, NULL},
 };
 
 void

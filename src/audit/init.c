@@ -5,6 +5,7 @@
  */
 #include "audit/audit_int.h"
 #include "audit/outside.h"
+#include "audit/worker.h"
 
 void
 toms_audit_init(void)
@@ -14,4 +15,7 @@ toms_audit_init(void)
 	toms_object_init();
 	toms_outside_init();
 	toms_partition_init();
+	toms_workers_init();
+	toms_worker_init();
+	toms_launcher_init();
 }

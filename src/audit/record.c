@@ -281,6 +281,7 @@ write_from(int first)
 		if (is_reference(&gathered[i].entry))
 			written_references = GetCurrentSubTransactionId();
 	}
+	toms_worker_announce();
 	/* an error ends the transaction, and with it what is gathered */
 	toms_guard_trail_used();
 	write_all(gathered + first, n);

@@ -8,7 +8,6 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -153,7 +152,8 @@ toms_seal_main(Datum handle)
 	if (segment == NULL)
 		return;					/* nobody waits any more */
 	task = dsm_segment_address(segment);
-	BackgroundWorkerInitializeConnectionByOid(task->database, BOOTSTRAP_SUPERUSERID, 0);
+	/* the bootstrap superuser, may he log in or not */
+	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	pgstat_report_activity(STATE_RUNNING, "toms.seal_audit()");
 	/* what has been told must not be gone after a crash */
 	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);

@@ -35,6 +35,7 @@
 #define toms_may_act_as(user, role) member_can_set_role(user, role)
 #define toms_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
 #define toms_owns_schema(schema, user) object_ownercheck(NamespaceRelationId, schema, user)
+#define toms_owns_database(database, user) object_ownercheck(DatabaseRelationId, database, user)
 #define toms_decode_date(...) DecodeDateTime(__VA_ARGS__, &(DateTimeErrorExtra) {0})
 #define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
 typedef JsonParseErrorType TomsJsonActionResult;
@@ -44,6 +45,7 @@ typedef JsonParseErrorType TomsJsonActionResult;
 #define toms_may_act_as(user, role) is_member_of_role(user, role)
 #define toms_owns_relation(relid, user) pg_class_ownercheck(relid, user)
 #define toms_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
+#define toms_owns_database(database, user) pg_database_ownercheck(database, user)
 #define toms_decode_date(...) DecodeDateTime(__VA_ARGS__)
 #define TOMS_JSON_ACTION_RETURN return
 typedef void TomsJsonActionResult;

@@ -12,7 +12,6 @@
 
 #include "access/xact.h"
 #include "base/system_settings.h"
-#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -102,7 +101,8 @@ toms_publish_main(Datum handle)
 	if (segment == NULL)
 		return;					/* nobody waits any more */
 	task = dsm_segment_address(segment);
-	BackgroundWorkerInitializeConnectionByOid(task->database, BOOTSTRAP_SUPERUSERID, 0);
+	/* the bootstrap superuser, may he log in or not */
+	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	pgstat_report_activity(STATE_RUNNING, "toms.statistic()");
 	/* what somebody has read must not be gone after a crash */
 	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);

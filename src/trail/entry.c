@@ -6,6 +6,7 @@
  */
 #include "trail/trail.h"
 
+#include "base/compat.h"
 #include "fmgr.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"

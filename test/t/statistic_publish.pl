@@ -13,7 +13,7 @@ use TomsTest qw(new_keys start_server create_tenants);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 new_keys($dir);
-my $node = start_server('publish', $dir, "max_worker_processes = 4\n");
+my $node = start_server('publish', $dir, "max_worker_processes = 8\n");
 create_tenants($node);
 $node->safe_psql('postgres', q{
 	CREATE ROLE planner;

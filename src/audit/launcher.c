@@ -1,0 +1,433 @@
+/*
+ * launcher.c - the background worker that sees to it that each database with the extension has
+ * its worker.
+ *
+ * Started by the postmaster, on a standby after promotion.  It is connected to no database and
+ * knows of the extension only what workers have found: at its start, and every TOMS_WORKER_ROUND_MS,
+ * one looks into each database; in between into those that a backend announces.  Its list of
+ * databases to look into is its own; everything else is in the slots, so that it may end at any
+ * time and come again.
+ */
+#include "audit/worker.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Workers that look into a database at the same time. */
+#define MOST_LOOKING 3
+#define RETRY_MS 5000
+#define LONGEST_RETRY_MS 60000
+
+/* Of DROP DATABASE that did not come to its end; named only in later minor releases. */
+#define LIMIT_OF_INVALID -2
+
+typedef struct Database
+{
+	Oid			oid;
+	bool		template;
+} Database;
+
+static volatile sig_atomic_t terminating = false;
+static volatile sig_atomic_t reading = false;	/* the catalog, which may be locked */
+
+/* Of each slot: the worker that was started for it, or NULL; when the last one was, and for what. */
+static BackgroundWorkerHandle *handles[TOMS_WORKER_SLOTS];
+static TimestampTz started[TOMS_WORKER_SLOTS];
+static Oid	started_for[TOMS_WORKER_SLOTS];
+
+/* Databases to look into, Oids; when all are next. */
+static List *to_visit = NIL;
+static TimestampTz next_round = 0;
+
+/* No background worker could be started since; 0: none is missing. */
+static TimestampTz lacking_since = 0;
+static TimestampTz next_start = 0;
+
+extern PGDLLEXPORT void toms_launcher_main(Datum unused);
+
+void
+toms_launcher_init(void)
+{
+	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+	.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = 1};
+
+	/* pg_upgrade wants its databases to itself */
+	if (IsBinaryUpgrade)
+		return;
+	strlcpy(worker.bgw_name, "toms launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "toms launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "toms_launcher_main", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+static void
+handle_terminate(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	terminating = true;
+	if (reading)
+		die(postgres_signal_arg);
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/* databases ------------------------------------------------------------------------------- */
+
+/* Those that can be connected to, by us at least; in the current memory context. */
+static List *
+read_databases(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *databases = NIL;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		Database   *database = palloc(sizeof(Database));
+
+		database->oid = row->oid;
+		database->template = row->datistemplate;
+		if (row->datconnlimit != LIMIT_OF_INVALID)
+			databases = lappend(databases, database);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return databases;
+}
+
+static bool
+is_member(List *databases, Oid oid)
+{
+	ListCell   *cell;
+
+	foreach(cell, databases)
+	{
+		if (((Database *) lfirst(cell))->oid == oid)
+			return true;
+	}
+	return false;
+}
+
+/* Templates are looked into only when somebody announces them: nobody works there. */
+static void
+begin_round(List *databases)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	ListCell   *cell;
+
+	list_free(to_visit);
+	to_visit = NIL;
+	foreach(cell, databases)
+	{
+		Database   *database = lfirst(cell);
+
+		if (!database->template)
+			to_visit = lappend_oid(to_visit, database->oid);
+	}
+	MemoryContextSwitchTo(old);
+	next_round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TOMS_WORKER_ROUND_MS);
+}
+
+static void
+read_slots(Oid databases[TOMS_WORKER_SLOTS])
+{
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+		databases[i] = pg_atomic_read_u32(&toms_workers->slots[i].database);
+}
+
+/* What was in the slots before the list was read: a database may have been created since. */
+static void
+forget_missing(const Oid before[TOMS_WORKER_SLOTS], List *databases)
+{
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		TomsWorkerSlot *slot = &toms_workers->slots[i];
+		Oid			database = pg_atomic_read_u32(&slot->database);
+
+		if (OidIsValid(database) && database == before[i] && slot->pid == 0 && !is_member(databases, database))
+		{
+			slot->wanted = slot->installed = false;
+			toms_worker_free(slot);
+		}
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+static void
+say_table_is_full(void)
+{
+	static bool said = false;
+
+	if (!said)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("toms has background workers for at most %d databases", TOMS_WORKER_SLOTS),
+				 errdetail("The audit trail of further databases is not sealed unless by toms.seal_audit().")));
+	said = true;
+}
+
+/* A few at a time are given slots. */
+static void
+visit_next(void)
+{
+	int			looking = 0;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+		looking += toms_workers->slots[i].wanted || toms_workers->slots[i].undecided;
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	for (; looking < MOST_LOOKING && to_visit != NIL; looking++)
+	{
+		if (!toms_worker_want(linitial_oid(to_visit)))
+		{
+			say_table_is_full();
+			break;
+		}
+		to_visit = list_delete_first(to_visit);
+	}
+}
+
+/* workers --------------------------------------------------------------------------------- */
+
+static bool
+is_running(int i)
+{
+	pid_t		pid;
+
+	if (handles[i] && GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED)
+	{
+		pfree(handles[i]);
+		handles[i] = NULL;
+	}
+	return handles[i] != NULL;
+}
+
+static bool
+start_worker(int i)
+{
+	Oid			database = pg_atomic_read_u32(&toms_workers->slots[i].database);
+	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
+	.bgw_main_arg = ObjectIdGetDatum(database),.bgw_notify_pid = MyProcPid};
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	bool		registered;
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "toms worker for database %u", database);
+	strlcpy(worker.bgw_type, "toms worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "toms_worker_main", BGW_MAXLEN);
+	registered = RegisterDynamicBackgroundWorker(&worker, &handles[i]);
+	MemoryContextSwitchTo(old);
+	started[i] = registered ? GetCurrentTimestamp() : 0;
+	started_for[i] = database;
+	return registered;
+}
+
+/* When the worker of a slot may be started, with the lock held; 0: it is not needed. */
+static TimestampTz
+start_time(int i)
+{
+	TomsWorkerSlot *slot = &toms_workers->slots[i];
+
+	if (slot->pid != 0 || slot->keep_out > 0 || (!slot->wanted && !slot->installed))
+		return 0;
+	/* the last one did not get as far as the slot */
+	if (started_for[i] == pg_atomic_read_u32(&slot->database) && started[i] > slot->started_at && started[i] > slot->ended_at)
+		return TimestampTzPlusMilliseconds(started[i], 1000);
+	if (slot->failures == 0)
+		return Max(slot->ended_at, 1);
+	return TimestampTzPlusMilliseconds(slot->ended_at, Min(1000 << Min(slot->failures - 1, 10), LONGEST_RETRY_MS));
+}
+
+/* The slot whose worker has been missing for longest, or -1; *when: at the earliest, if it is not due yet. */
+static int
+next_due(TimestampTz *when)
+{
+	int			found = -1;
+
+	*when = DT_NOEND;
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		TimestampTz start = 0;
+
+		if (is_running(i))
+			continue;
+		LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+		if (pg_atomic_read_u32(&toms_workers->slots[i].database) != InvalidOid)
+			start = start_time(i);
+		LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+		if (start == 0 || start >= *when)
+			continue;
+		*when = start;
+		found = i;
+	}
+	return found;
+}
+
+/*
+ * All places for background workers are taken, by ours perhaps: that which has worked for longest
+ * makes room for those that wait, and waits itself.
+ */
+static void
+take_turns(void)
+{
+	TomsWorkerSlot *oldest = NULL;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		TomsWorkerSlot *slot = &toms_workers->slots[i];
+
+		if (slot->pid != 0 && slot->last_step_at >= slot->started_at && (oldest == NULL || slot->started_at < oldest->started_at))
+			oldest = slot;
+	}
+	if (oldest)
+	{
+		oldest->leave = true;
+		SetLatch(oldest->latch);
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+static void
+note_lack(void)
+{
+	if (lacking_since == 0)
+	{
+		lacking_since = GetCurrentTimestamp();
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("toms could not start the background worker of a database"),
+				 errdetail("All places for background workers are taken; it is tried again every %d seconds.", RETRY_MS / 1000),
+				 errhint("Raise max_worker_processes: it must have room for one worker for each database with the extension, and for the launcher.")));
+	}
+	else
+		take_turns();
+	next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+}
+
+/* Returns when the next one is due. */
+static TimestampTz
+start_due(void)
+{
+	TimestampTz when;
+	int			i;
+
+	if (GetCurrentTimestamp() < next_start)
+		return next_start;
+	while ((i = next_due(&when)) >= 0 && when <= GetCurrentTimestamp())
+	{
+		if (!start_worker(i))
+		{
+			note_lack();
+			return next_start;
+		}
+	}
+	if (i < 0)
+		lacking_since = 0;
+	return when;
+}
+
+/* the launcher ---------------------------------------------------------------------------- */
+
+static void
+say_goodbye(int code, Datum arg)
+{
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	toms_workers->launcher = NULL;
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+static void
+arrive(void)
+{
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	toms_workers->launcher = MyLatch;
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	before_shmem_exit(say_goodbye, (Datum) 0);
+}
+
+/* Returns when there is something to do. */
+static TimestampTz
+run_lap(void)
+{
+	TimestampTz when;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now >= next_round || (next_due(&when) >= 0 && when <= now && now >= next_start))
+	{
+		Oid			before[TOMS_WORKER_SLOTS];
+		List	   *databases;
+
+		read_slots(before);
+		reading = true;
+		databases = read_databases();
+		reading = false;
+		forget_missing(before, databases);
+		if (now >= next_round)
+			begin_round(databases);
+	}
+	visit_next();
+	when = start_due();
+	return Min(when, next_round);
+}
+
+void
+toms_launcher_main(Datum unused)
+{
+	MemoryContext context;
+
+	pqsignal(SIGTERM, handle_terminate);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	arrive();
+	context = AllocSetContextCreate(TopMemoryContext, "toms launcher lap", ALLOCSET_DEFAULT_SIZES);
+	while (!terminating)
+	{
+		TimestampTz next;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		MemoryContextSwitchTo(context);
+		next = run_lap();
+		MemoryContextReset(context);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 10), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	/* not 0: an administrator may have ended it, and it must come again */
+	proc_exit(1);
+}

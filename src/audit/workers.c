@@ -1,0 +1,279 @@
+/*
+ * workers.c - what launcher, workers and backends share: the slots of databases, and what a
+ * backend's transaction leaves to be done when it has committed.
+ *
+ * Announcements are called by slice audit and hooks.c in any backend.  They take effect after
+ * the commit, when others see what was written: a worker that took its snapshot before would
+ * otherwise count it as done.
+ */
+#include "audit/worker.h"
+
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+TomsWorkers *toms_workers = NULL;
+
+/* This database's slot, if it is still that. */
+static TomsWorkerSlot *own_slot = NULL;
+
+/* For the end of this transaction. */
+static struct
+{
+	bool		any;
+	bool		written;
+	bool		extension;		/* one was created or dropped */
+	Oid			created;		/* a database, from one that has a worker */
+	Oid			dropped;		/* a database */
+}			pending = {false};
+
+PG_FUNCTION_INFO_V1(toms_worker_entries);
+
+Size
+toms_worker_shmem_size(void)
+{
+	return sizeof(TomsWorkers);
+}
+
+static void
+clear_slot(TomsWorkerSlot *slot)
+{
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->keep_out = slot->failures = 0;
+	slot->wanted = slot->undecided = slot->installed = slot->recheck = slot->asked = slot->leave = false;
+	slot->started_at = slot->ended_at = slot->last_step_at = slot->last_error_at = 0;
+	slot->steps = slot->errors = 0;
+	pg_atomic_write_u32(&slot->database, InvalidOid);
+}
+
+void
+toms_worker_shmem_init(bool found, void *area)
+{
+	toms_workers = area;
+	own_slot = NULL;
+	if (found)
+		return;
+	toms_workers->launcher = NULL;
+	ConditionVariableInit(&toms_workers->left);
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		pg_atomic_init_u32(&toms_workers->slots[i].database, InvalidOid);
+		pg_atomic_init_u64(&toms_workers->slots[i].written, 0);
+		clear_slot(&toms_workers->slots[i]);
+	}
+}
+
+/* slots --------------------------------------------------------------------------------- */
+
+TomsWorkerSlot *
+toms_worker_find(Oid database)
+{
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		if (pg_atomic_read_u32(&toms_workers->slots[i].database) == database)
+			return &toms_workers->slots[i];
+	}
+	return NULL;
+}
+
+TomsWorkerSlot *
+toms_worker_take(Oid database)
+{
+	TomsWorkerSlot *slot = toms_worker_find(database);
+
+	if (slot == NULL && (slot = toms_worker_find(InvalidOid)) != NULL)
+		pg_atomic_write_u32(&slot->database, database);
+	return slot;
+}
+
+void
+toms_worker_free(TomsWorkerSlot *slot)
+{
+	if (slot->pid == 0 && slot->keep_out == 0 && !slot->wanted && !slot->installed)
+		clear_slot(slot);
+}
+
+void
+toms_worker_wake_launcher(void)
+{
+	if (toms_workers->launcher)
+		SetLatch(toms_workers->launcher);
+}
+
+bool
+toms_worker_want(Oid database)
+{
+	TomsWorkerSlot *slot;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	slot = toms_worker_take(database);
+	/* one that is looking may have looked too early */
+	if (slot && !slot->installed && !slot->wanted)
+	{
+		slot->wanted = true;
+		toms_worker_wake_launcher();
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	return slot != NULL;
+}
+
+/* announcements ------------------------------------------------------------------------- */
+
+void
+toms_worker_announce(void)
+{
+	pending.any = pending.written = true;
+}
+
+void
+toms_worker_object_access(ObjectAccessType access, Oid class, Oid object)
+{
+	bool		created = access == OAT_POST_CREATE;
+
+	if (!created && access != OAT_DROP)
+		return;
+	if (class == ExtensionRelationId)
+		pending.any = pending.extension = true;
+	if (class != DatabaseRelationId || (created && !toms_worker_keeps_installed()))
+		return;
+	pending.any = true;
+	*(created ? &pending.created : &pending.dropped) = object;
+}
+
+static void
+count_written(void)
+{
+	if (own_slot == NULL || pg_atomic_read_u32(&own_slot->database) != MyDatabaseId || !own_slot->installed)
+	{
+		(void) toms_worker_want(MyDatabaseId);
+		LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+		own_slot = toms_worker_find(MyDatabaseId);
+		LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	}
+	if (own_slot)
+		pg_atomic_fetch_add_u64(&own_slot->written, 1);
+}
+
+/* Whether the extension is there is the worker's to find out. */
+static void
+look_again(void)
+{
+	TomsWorkerSlot *slot;
+
+	(void) toms_worker_want(MyDatabaseId);
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	slot = toms_worker_find(MyDatabaseId);
+	if (slot)
+		slot->recheck = true;
+	if (slot && slot->pid != 0)
+		SetLatch(slot->latch);
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+static void
+forget_dropped(Oid database)
+{
+	TomsWorkerSlot *slot;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	slot = toms_worker_find(database);
+	if (slot)
+	{
+		slot->wanted = slot->installed = false;
+		toms_worker_free(slot);
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+static void
+announce_pending(void)
+{
+	if (pending.written)
+		count_written();
+	if (pending.extension)
+		look_again();
+	if (OidIsValid(pending.created))
+		(void) toms_worker_want(pending.created);
+	if (OidIsValid(pending.dropped))
+		forget_dropped(pending.dropped);
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	if (pending.any && event == XACT_EVENT_COMMIT)
+		announce_pending();
+	memset(&pending, 0, sizeof(pending));
+	toms_worker_let_in();
+}
+
+void
+toms_worker_wake(void)
+{
+	TomsWorkerSlot *slot;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	slot = toms_worker_find(MyDatabaseId);
+	if (slot)
+		slot->asked = true;
+	if (slot && slot->pid != 0)
+		SetLatch(slot->latch);
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+void
+toms_workers_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+}
+
+/* toms.worker_entries() ----------------------------------------------------------------- */
+
+static Datum
+time_or_null(TimestampTz time, bool *isnull)
+{
+	*isnull = time == 0;
+	return TimestampTzGetDatum(time);
+}
+
+static void
+put_row(ReturnSetInfo *result, const TomsWorkerSlot *slot)
+{
+	Datum		values[7];
+	bool		nulls[7] = {false};
+	bool		runs = slot->pid != 0;
+
+	values[0] = ObjectIdGetDatum(pg_atomic_read_u32((volatile pg_atomic_uint32 *) &slot->database));
+	values[1] = Int32GetDatum(slot->pid);
+	nulls[1] = !runs;
+	values[2] = time_or_null(runs ? slot->started_at : 0, &nulls[2]);
+	values[3] = time_or_null(slot->last_step_at, &nulls[3]);
+	values[4] = time_or_null(slot->last_error_at, &nulls[4]);
+	values[5] = Int64GetDatum(slot->steps);
+	values[6] = Int64GetDatum(slot->errors);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+toms_worker_entries(PG_FUNCTION_ARGS)
+{
+	TomsWorkerSlot *copies = palloc(sizeof(toms_workers->slots));
+
+	InitMaterializedSRF(fcinfo, 0);
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+	memcpy(copies, toms_workers->slots, sizeof(toms_workers->slots));
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		if (copies[i].installed)
+			put_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
+	}
+	return (Datum) 0;
+}
