@@ -27,10 +27,10 @@ my @contexts = map { my $tenant = $_; map { [ $tenant, $_, mint($tenant, $_) ] }
 
 sub new_node
 {
-	my ($name) = @_;
+	my ($name, $settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init(allows_streaming => 'logical');
-	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\nwal_retrieve_retry_interval = 100ms");
+	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\nwal_retrieve_retry_interval = 100ms\n$settings");
 	$node->start;
 	return $node;
 }
@@ -108,7 +108,9 @@ sub is_closed
 	}
 }
 
-my $publisher = new_node('publisher');
+my $keyring = PostgreSQL::Test::Utils::tempdir();
+chmod 0700, $keyring or die "$keyring: $!";
+my $publisher = new_node('publisher', "toms.keyring = '$keyring'");
 declare($publisher);
 $publisher->safe_psql('postgres', q{
 	CREATE ROLE carrier LOGIN REPLICATION BYPASSRLS;
@@ -141,8 +143,8 @@ like(say_to($publisher, 'walker', 'COPY hr.note TO STDOUT', replication => 'data
 	like(say_to($publisher, 'walker', 'COPY hr.note TO STDOUT', replication => 'database'), qr/no context is set/, 'a reason does not help that role');
 }
 
-# Initial copy
-my $subscriber = new_node('subscriber');
+# Initial copy; the subscriber has no keys, so its trail does not say whose the rows are that arrive
+my $subscriber = new_node('subscriber', '');
 declare($subscriber);
 my $connection = $publisher->connstr('postgres') =~ s/'/''/gr . ' user=carrier';
 my $as_15 = $subscriber->pg_version >= 16 ? 'WITH (run_as_owner = true, password_required = false)' : '';
