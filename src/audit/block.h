@@ -24,6 +24,9 @@ extern void toms_block_publish(void);
 /* Until the transaction ends: nobody closes a block, nor takes entries out of some. */
 extern void toms_block_lock(void);
 
+/* As the outside log and archives write it. */
+extern char *toms_iso_time(TimestampTz at);
+
 /* header.c: what of a block is signed. */
 typedef struct TomsBlockHeader
 {
@@ -74,6 +77,9 @@ extern void toms_tree_root(const TomsTree *tree, uint8 root[TOMS_HASH_BYTES]);
  * for this, it is the first part.
  */
 #define TOMS_MANIFEST_PREFIX 4
+
+/* A value of PostgreSQL's has at most 1 GB, and two of them are in memory while it is stored. */
+#define TOMS_MANIFEST_LIMIT ((Size) 512 * 1024 * 1024)
 
 typedef struct TomsManifest
 {

@@ -3,8 +3,6 @@
  */
 #include "audit/block.h"
 
-/* A value of PostgreSQL's has at most 1 GB, and two of them are in memory while it is stored. */
-#define MANIFEST_LIMIT ((Size) 512 * 1024 * 1024)
 #define ITEM_LIMIT 32
 
 static uint8 *
@@ -38,7 +36,7 @@ toms_manifest_add(TomsManifest *manifest, char kind, int64 id, const uint8 leaf[
 	int64		difference;
 
 	make_room(manifest);
-	if (VARSIZE(manifest->bytes) > MANIFEST_LIMIT)
+	if (VARSIZE(manifest->bytes) - VARHDRSZ > TOMS_MANIFEST_LIMIT)
 		return;
 	at = (uint8 *) manifest->bytes + VARSIZE(manifest->bytes);
 	if (VARSIZE(manifest->bytes) == VARHDRSZ || kind != manifest->kind)

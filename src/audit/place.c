@@ -371,7 +371,7 @@ more_columns(const TomsMapParts *parts)
 void
 toms_entries_walk(const TomsMapParts *parts, const char *condition, TomsPlacedVisit visit, void *arg)
 {
-	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestNone},
+	Receiver	receiver = {.dest = {receive, ignore_startup, ignore_end, ignore_end, DestTuplestore},
 	.open = parts->open,.marking = OidIsValid(parts->marked),.with_bytes = parts->with_bytes,.visit = visit,.arg = arg,.context = CurrentMemoryContext};
 	ParamListInfo params = makeParamList(1);
 	SPIExecuteOptions options = {.params = params,.read_only = true,.dest = &receiver.dest};

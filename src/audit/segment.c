@@ -69,6 +69,7 @@ toms_segment_open(bool wait)
 	int32		number;
 	bool		here;
 
+	PushActiveSnapshot(GetLatestSnapshot());	/* statements that change need one to begin with */
 	SPI_connect();
 	number = last_segment(&here);
 	if (!here && !lock_segments(wait))
@@ -80,6 +81,7 @@ toms_segment_open(bool wait)
 			insert_segment(++number);
 	}
 	SPI_finish();
+	PopActiveSnapshot();
 	return number;
 }
 
