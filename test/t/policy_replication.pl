@@ -27,10 +27,12 @@ my @contexts = map { my $tenant = $_; map { [ $tenant, $_, mint($tenant, $_) ] }
 
 sub new_node
 {
-	my ($name, $settings) = @_;
+	my ($name) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $keyring = PostgreSQL::Test::Utils::tempdir();
+	chmod 0700, $keyring or die "$keyring: $!";
 	$node->init(allows_streaming => 'logical');
-	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\nwal_retrieve_retry_interval = 100ms\n$settings");
+	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\ntoms.keyring = '$keyring'\nwal_retrieve_retry_interval = 100ms");
 	$node->start;
 	return $node;
 }
@@ -108,9 +110,7 @@ sub is_closed
 	}
 }
 
-my $keyring = PostgreSQL::Test::Utils::tempdir();
-chmod 0700, $keyring or die "$keyring: $!";
-my $publisher = new_node('publisher', "toms.keyring = '$keyring'");
+my $publisher = new_node('publisher');
 declare($publisher);
 $publisher->safe_psql('postgres', q{
 	CREATE ROLE carrier LOGIN REPLICATION BYPASSRLS;
@@ -143,8 +143,8 @@ like(say_to($publisher, 'walker', 'COPY hr.note TO STDOUT', replication => 'data
 	like(say_to($publisher, 'walker', 'COPY hr.note TO STDOUT', replication => 'database'), qr/no context is set/, 'a reason does not help that role');
 }
 
-# Initial copy; the subscriber has no keys, so its trail does not say whose the rows are that arrive
-my $subscriber = new_node('subscriber', '');
+# Initial copy
+my $subscriber = new_node('subscriber');
 declare($subscriber);
 my $connection = $publisher->connstr('postgres') =~ s/'/''/gr . ' user=carrier';
 my $as_15 = $subscriber->pg_version >= 16 ? 'WITH (run_as_owner = true, password_required = false)' : '';
@@ -191,6 +191,8 @@ ROWS
 say_to($publisher, 'migration', q{SET toms.reason = 'new year'; TRUNCATE hr.booking});
 $publisher->wait_for_catchup('hr');
 is(rows($subscriber, 'booking'), 'booking:|', 'TRUNCATE arrives');
+is($subscriber->safe_psql('postgres', q{SELECT verb, count(*) > 0, count(key), count(payload) FROM toms.audit_entry WHERE kind = 'c' GROUP BY 1 ORDER BY 1}),
+	"d|t|0|0\ni|t|0|0\nt|t|0|0\nu|t|0|0", 'the subscriber\'s own trail records what arrives, without keys: whose it is stands in the publisher\'s');
 is($subscriber->safe_psql('postgres', q{SET toms.reason = 'test'; SELECT * FROM local.arrival}), '12|acme', 'a trigger that an arriving row fires states no reason');
 ok(slurp_file($subscriber->logfile) =~ /toms administrative access: table=local\.arrival verbs=insert login=postgres user=postgres/, 'but is on record');
 
