@@ -14,6 +14,7 @@
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "audit/block.h"
 #include "base/relcache.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -339,6 +340,7 @@ take_chunk(void)
 {
 	Oid			sequence = get_relname_relid("audit_chunk", get_namespace_oid("toms", false));
 
+	toms_segment_begin();
 	next_id = nextval_internal(sequence, false) * TOMS_ENTRY_CHUNK;
 	end_of_chunk = next_id + TOMS_ENTRY_CHUNK;
 }

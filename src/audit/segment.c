@@ -1,18 +1,27 @@
 /*
  * segment.c - in which cluster entries were written: transaction numbers mean nothing in another.
  *
- * Called when a block is closed, and by whoever takes the first chunk of ids.  A segment is opened
+ * Called when a block is closed, and by whoever takes a chunk of ids.  A segment is opened
  * under a lock on toms.audit_segment that lasts until the transaction ends.
  */
 #include "audit/block.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xlog.h"
+#include "base/system_settings.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "guard/guard.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 /* More of them nobody has; rows that somebody else put there must not fill memory. */
@@ -52,10 +61,16 @@ insert_segment(int32 number)
 		elog(ERROR, "could not open a segment");
 }
 
+static Oid
+segment_table(void)
+{
+	return get_relname_relid("audit_segment", get_namespace_oid("toms", false));
+}
+
 static bool
 lock_segments(bool wait)
 {
-	Oid			relid = get_relname_relid("audit_segment", get_namespace_oid("toms", false));
+	Oid			relid = segment_table();
 
 	if (!wait)
 		return ConditionalLockRelationOid(relid, ShareRowExclusiveLock);
@@ -83,6 +98,53 @@ toms_segment_open(bool wait)
 	SPI_finish();
 	PopActiveSnapshot();
 	return number;
+}
+
+/* Whether the last segment is of another cluster; the table has a row for each, so no query is worth it. */
+static bool
+is_restored(void)
+{
+	Relation	rel = table_open(segment_table(), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf, 0, NULL);
+	char	   *here = psprintf(UINT64_FORMAT, GetSystemIdentifier());
+	bool		restored = false;
+	int32		last = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int32		number = DatumGetInt32(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+
+		if (number <= last)
+			continue;
+		last = number;
+		restored = strcmp(TextDatumGetCString(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull)), here) != 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	pfree(here);
+	return restored;
+}
+
+void
+toms_segment_begin(void)
+{
+	Oid			user;
+	int			security;
+	int			level;
+
+	if (!is_restored())
+		return;
+	/* an error ends all of this with the transaction */
+	level = toms_use_system_settings();
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
+	toms_guard_trail_work(true);
+	(void) toms_segment_open(true);
+	toms_guard_trail_work(false);
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, level);
 }
 
 int

@@ -122,15 +122,12 @@ static int64
 write_entry(const TomsContext *context, const StringInfoData *text)
 {
 	TomsEntry	entry = {.kind = TOMS_ENTRY_WHO,.verb = TOMS_VERB_NONE};
+	char	   *actor = context ? pstrdup(context->actor) : NULL;	/* looking up tables and keys may end the context's memory */
 
+	entry.tenant = context ? pstrdup(context->tenant) : NULL;
 	toms_record_begin(&entry);
-	if (context)
-	{
-		char	   *actor = pstrdup(context->actor);	/* looking up a key may end the context's memory */
-
-		entry.tenant = pstrdup(context->tenant);
+	if (actor)
 		toms_payload_seal(&entry, actor, text);
-	}
 	else
 		entry.payload = (TomsBytes) {text->data, text->len};
 	toms_record_add(&entry);

@@ -39,6 +39,10 @@ COMMENT ON TABLE toms.audit_change IS 'entries that say which row was changed';
 CREATE TABLE toms.audit_who_default PARTITION OF toms.audit_who DEFAULT;
 CREATE TABLE toms.audit_object_default PARTITION OF toms.audit_object DEFAULT;
 CREATE TABLE toms.audit_change_default PARTITION OF toms.audit_change DEFAULT;
+-- What is moved out of them is deleted, which a publication of all tables refuses without this.
+ALTER TABLE toms.audit_who_default REPLICA IDENTITY FULL;
+ALTER TABLE toms.audit_object_default REPLICA IDENTITY FULL;
+ALTER TABLE toms.audit_change_default REPLICA IDENTITY FULL;
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_who_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_object_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_change_default', '');

@@ -11,8 +11,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
+my $keyring = PostgreSQL::Test::Utils::tempdir();
+chmod 0700, $keyring or die "$keyring: $!";
 my $node = PostgreSQL::Test::Cluster->new('migration');
 $node->init;
+$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'");
 $node->start;
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION toms;

@@ -29,8 +29,10 @@ sub new_node
 {
 	my ($name) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $keyring = PostgreSQL::Test::Utils::tempdir();
+	chmod 0700, $keyring or die "$keyring: $!";
 	$node->init(allows_streaming => 'logical');
-	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\nwal_retrieve_retry_interval = 100ms");
+	$node->append_conf('postgresql.conf', "toms.jwks_file = '$dir/jwks.json'\ntoms.keyring = '$keyring'\nwal_retrieve_retry_interval = 100ms");
 	$node->start;
 	return $node;
 }
@@ -189,6 +191,8 @@ ROWS
 say_to($publisher, 'migration', q{SET toms.reason = 'new year'; TRUNCATE hr.booking});
 $publisher->wait_for_catchup('hr');
 is(rows($subscriber, 'booking'), 'booking:|', 'TRUNCATE arrives');
+is($subscriber->safe_psql('postgres', q{SELECT verb, count(*) > 0, count(key), count(payload) FROM toms.audit_entry WHERE kind = 'c' GROUP BY 1 ORDER BY 1}),
+	"d|t|0|0\ni|t|0|0\nt|t|0|0\nu|t|0|0", 'the subscriber\'s own trail records what arrives, without keys: whose it is stands in the publisher\'s');
 is($subscriber->safe_psql('postgres', q{SET toms.reason = 'test'; SELECT * FROM local.arrival}), '12|acme', 'a trigger that an arriving row fires states no reason');
 ok(slurp_file($subscriber->logfile) =~ /toms administrative access: table=local\.arrival verbs=insert login=postgres user=postgres/, 'but is on record');
 

@@ -15,6 +15,7 @@ use Test::More;
 use TomsTest qw(new_keys start_server);
 
 my $subjects = 1000;
+my $keys = 2 * $subjects;     # of what is sealed, and of what the audit trail says of it
 my $dir = PostgreSQL::Test::Utils::tempdir();
 new_keys($dir);
 my $node = start_server('live', $dir, "restart_after_crash = on\nmax_wal_senders = 4\nwal_level = replica\ndatestyle = 'ISO, YMD'\n");
@@ -97,16 +98,16 @@ sub start_session
 
 my $everything = "open $subjects";
 is(state_of(), $everything, 'everything opens');
-is(epochs(), "1: $subjects", 'each subject has a key');
+is(epochs(), "1: $keys", 'each subject has a key of his values, and one in the trail');
 
 my $session = start_session("BEGIN;\nSELECT 'done', rewrapped, remaining FROM toms.rotate_keys('acme', 400);\nSELECT pg_sleep(600);\n");
 $session->pump until $out =~ /done/ || $err;
-is($out, "done|400|" . ($subjects - 400) . "\n", 'a batch, not committed');
+is($out, "done|400|" . ($keys - 400) . "\n", 'a batch, not committed');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND state = 'active'}), 'the session stays');
 kill_backend('SELECT pg_sleep(600)');
 $session->finish;
 is(state_of(), $everything, 'killed before the first batch was committed: everything opens');
-is(epochs(), "1: $subjects", 'under the epoch of before');
+is(epochs(), "1: $keys", 'under the epoch of before');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM toms.key_epoch'), '1', 'no other has begun');
 
 # a row that another session holds stops the rotation after some batches
@@ -122,7 +123,7 @@ $_->finish for $session, $holder;
 like(epochs(), qr/^1: \d+, 2: \d+$/, 'killed between the batches: some keys are of the former epoch, some of the new one');
 is(state_of(), $everything, 'everything opens');
 as('keeper', q{CALL toms.rotate_all_keys('acme', batch => 70)});
-is(epochs(), "2: $subjects", 'after the restart the rotation finishes');
+is(epochs(), "2: $keys", 'after the restart the rotation finishes');
 is(state_of(), $everything, 'and everything opens');
 is($node->safe_psql('postgres', q{SELECT string_agg(number || ' ' || state, ', ' ORDER BY number) FROM toms.key_epochs}), '1 retired, 2 current', 'one epoch followed the other');
 
@@ -159,7 +160,7 @@ is($out, "$subjects open\n", 'a session of a hot standby opens everything');
 
 my $instruction = as('keeper', q{SELECT toms.record_instruction('acme', kind => 'erase', given_by => 'x', wording => 'y', subject => '17')});
 is(as('keeper', "SELECT toms.confirm_instruction($instruction); SELECT toms.destroy_keys('acme', instruction => $instruction, subject => '17')"),
-	"\n1", 'a data subject is erased');
+	"\n2", 'a data subject is erased');
 my $erased = 'open ' . ($subjects - 1) . ', toms_key_destroyed 1';
 is(state_of(), $erased, 'nobody opens his values any more, and all others');
 $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
@@ -198,7 +199,7 @@ for my $what (sort keys %restored)
 {
 	my ($database, $on) = @{ $restored{$what} };
 	is(state_of($database, $on), "toms_epoch_missing $subjects", "$what opens nothing by itself");
-	is(as('keeper', $export, $database, $on), ($subjects - 1) . '|1', "$what adopts the live database's keys");
+	is(as('keeper', $export, $database, $on), ($keys - 2) . '|2', "$what adopts the live database's keys");
 	is(state_of($database, $on), $erased, "$what opens everything but what has been erased");
 	is(as('keeper', 'SELECT DISTINCT column_name, problem FROM toms.verify_sealed($$note$$)', $database, $on),
 		'words|its key has been destroyed', "$what has nothing else that does not belong");
