@@ -93,8 +93,8 @@ extern void toms_guard_after_utility(Node *statement);
 extern void toms_guard_enter_utility(TomsUtility utility);
 
 /*
- * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off.  No
- * code of others may run meanwhile.  It ends with the (sub)transaction at the latest.
+ * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off, which
+ * nest.  No code of others may run meanwhile.  It ends with the (sub)transaction at the latest.
  */
 extern void toms_guard_trail_work(bool on);
 
