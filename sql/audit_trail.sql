@@ -53,6 +53,15 @@ FROM toms.audit_trail(since => :'start') WHERE relation LIKE 'read.%';
 SELECT count(*), count(DISTINCT id), count(DISTINCT transaction), bool_and(at >= before), bool_and(at BETWEEN :'start' AND now())
 FROM (SELECT *, lag(at, 1, at) OVER () AS before FROM toms.audit_trail(since => :'start')) t WHERE relation LIKE 'read.%';
 
+-- the block in which each was sealed
+SELECT count(*), count(block) FROM toms.audit_trail(since => :'start') WHERE relation LIKE 'read.%';
+SELECT count(toms.seal_audit());
+BEGIN;
+SET LOCAL toms.reason = 'in another block';
+DELETE FROM read.plan;
+SELECT count(*), count(block), count(DISTINCT block) FROM toms.audit_trail(since => :'start') WHERE relation LIKE 'read.%';
+ROLLBACK;
+
 -- filters, alone and together
 PREPARE list AS SELECT count(*), string_agg(kind || ' ' || coalesce(row_key ->> 'id', '-'), ', ' ORDER BY id) FROM toms.audit_trail($1, $2, $3, $4, $5, $6, $7, $8) WHERE relation LIKE 'read.%';
 EXECUTE list(:'start', NULL, NULL, NULL, NULL, NULL, NULL, NULL);

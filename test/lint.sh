@@ -12,7 +12,7 @@ my %limit = (function => 120, file => 600, header => 120, parameters => 6);
 my @slices = split ' ', (text('Makefile') =~ /^SLICES *= *(.*)/m)[0];
 my %rank   = map { $slices[$_] => $_ } 0 .. $#slices;
 my $version = (text('toms.control') =~ /^default_version *= *'(.*)'/m)[0];
-my @source = (glob('src/*.[ch]'), glob('src/*/*.[ch]'));
+my @source = (glob('src/*.[ch]'), glob('src/*/*.[ch]'), glob('src/bin/*/*.[ch]'));
 my @c      = grep { /\.c$/ } @source;
 my @sql    = glob('src/*/*.sql');
 my $readme = -e 'README.md' ? text('README.md') : '';

@@ -291,8 +291,8 @@ tell_log(int64 number, const TomsBlockHeader *header, const uint8 digest[TOMS_HA
 					number, get_database_name(MyDatabaseId), header->size, toms_base64url_encode(digest, TOMS_HASH_BYTES))));
 }
 
-static char *
-iso_time(TimestampTz at)
+char *
+toms_iso_time(TimestampTz at)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
@@ -308,7 +308,7 @@ tell_outside(TomsOutside *log, const TomsBlockHeader *header, const uint8 digest
 	toms_outside_add(log, "block",
 					 psprintf("\"block\":" INT64_FORMAT ",\"segment\":%d,\"system\":\"" UINT64_FORMAT "\",\"database\":%u,\"timeline\":%d,\"size\":" INT64_FORMAT
 							  ",\"digest\":\"%s\",\"at\":\"%s\"", header->number, header->segment, header->system, MyDatabaseId, header->timeline, header->size,
-							  toms_base64url_encode(digest, TOMS_HASH_BYTES), iso_time(header->sealed_at)));
+							  toms_base64url_encode(digest, TOMS_HASH_BYTES), toms_iso_time(header->sealed_at)));
 }
 
 /* Tell of blocks from a number on; those that cannot be read are left to toms.verify_audit(). */

@@ -27,6 +27,9 @@ extern void toms_block_publish(void);
 /* Until the transaction ends: nobody closes a block, nor takes entries out of some. */
 extern void toms_block_lock(void);
 
+/* As the outside log and archives write it. */
+extern char *toms_iso_time(TimestampTz at);
+
 /* header.c: what of a block is signed. */
 typedef struct TomsBlockHeader
 {

@@ -12,6 +12,6 @@ toms_audit_init(void)
 	toms_record_init();
 	toms_payload_init();
 	toms_object_init();
-	toms_partition_init();
 	toms_outside_init();
+	toms_partition_init();
 }

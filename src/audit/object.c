@@ -11,10 +11,10 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/relcache.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -36,7 +36,7 @@ static bool to_forget = false;
 
 /* A change of any table: those who change rows do not often change tables. */
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	if (remembered == NULL || to_forget)
 		return;
@@ -46,7 +46,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 toms_object_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 }
 
 static void

@@ -127,6 +127,9 @@ make_partition(const Month *month)
 	appendStringInfo(&sql, move_rows, month->kind, month->since, month->until, month->name);
 	appendStringInfo(&sql, "ALTER TABLE toms.%s ATTACH PARTITION toms.%s FOR VALUES FROM ('%s 00:00:00+00') TO ('%s 00:00:00+00');",
 					 month->kind, month->name, month->since, month->until);
+	/* the first pages too are summed up when they are full, not with each entry */
+	appendStringInfo(&sql, "SELECT brin_desummarize_range('toms.%s_order', 0);", month->name);
+	appendStringInfo(&sql, "COMMENT ON TABLE toms.%s IS 'entries of a month';", month->name);
 	toms_trail_run(sql.data);
 }
 

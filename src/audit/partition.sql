@@ -36,9 +36,10 @@ COMMENT ON VIEW toms.audit_partitions IS 'the tables of the audit trail by kind 
 GRANT SELECT ON toms.audit_partitions TO toms_admin, toms_auditor, toms_operator;
 GRANT EXECUTE ON FUNCTION toms.audit_kinds() TO toms_admin, toms_auditor, toms_operator;
 
+-- Whoever reads the trail for long, pg_dump for instance, must not hold up those who come after: then next time.
 CREATE FUNCTION toms.make_audit_partitions(months integer DEFAULT 3)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
+SET search_path = pg_catalog, pg_temp SET default_tablespace = '' SET lock_timeout = '10s' AS $$
 DECLARE
     this_month constant date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
     made integer := 0;
@@ -65,7 +66,7 @@ COMMENT ON FUNCTION toms.make_audit_partitions(integer) IS 'make the tables that
 -- Months of entries that were written while no partition was there for them.
 CREATE FUNCTION toms.gather_audit_defaults()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
+SET search_path = pg_catalog, pg_temp SET default_tablespace = '' SET lock_timeout = '10s' AS $$
 DECLARE
     kind record;
     first timestamptz;
@@ -88,7 +89,7 @@ REVOKE ALL ON FUNCTION toms.gather_audit_defaults() FROM PUBLIC;
 COMMENT ON FUNCTION toms.gather_audit_defaults() IS 'internal: give what lies in default partitions the partitions of its months';
 
 CREATE FUNCTION toms.index_audit()
-RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET default_tablespace = '' AS $$
+RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET default_tablespace = '' SET lock_timeout = '10s' AS $$
 DECLARE
     closed regclass;
     made integer := 0;

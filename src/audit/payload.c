@@ -7,17 +7,17 @@
  */
 #include "audit/audit_int.h"
 
+#include "base/relcache.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "replication/logicalworker.h"
 #include "seal/seal.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 
 static Oid	relation = InvalidOid;
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == relation)
 		relation = InvalidOid;
@@ -26,7 +26,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 toms_payload_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 }
 
 Oid

@@ -15,6 +15,11 @@ CREATE FUNCTION toms.audit_referred(kind "char", id bigint, at timestamptz) RETU
 REVOKE ALL ON FUNCTION toms.audit_referred("char", bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_referred("char", bigint, timestamptz) IS 'internal: what an entry says to which others of the same month refer; looked up once in a statement';
 
+CREATE FUNCTION toms.audit_block_of(id bigint, xid bigint, since timestamptz) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_block_of';
+REVOKE ALL ON FUNCTION toms.audit_block_of(bigint, bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_block_of(bigint, bigint, timestamptz) IS 'internal: the block in which an entry was sealed';
+
 CREATE FUNCTION toms.audit_keys(tenant text, subject text)
 RETURNS bigint[] LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(k.id), '{}') FROM toms.data_key k
@@ -24,8 +29,9 @@ $$;
 REVOKE ALL ON FUNCTION toms.audit_keys(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_keys(text, text) IS 'internal: keys of the entries of a person, or of what he did';
 
+-- These two go into the query that calls them, which has its own search_path.
 CREATE FUNCTION toms.audit_columns(bits bytea, names jsonb)
-RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN bits IS NOT NULL THEN
         ARRAY(SELECT coalesce(names ->> n, (n + 1)::text) FROM generate_series(0, 8 * length(bits) - 1) n WHERE get_bit(bits, n) = 1 ORDER BY n) END;
 $$;
@@ -33,7 +39,7 @@ REVOKE ALL ON FUNCTION toms.audit_columns(bytea, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_columns(bytea, jsonb) IS 'internal: names of the columns of a change';
 
 CREATE FUNCTION toms.audit_kind(letter "char", verb "char")
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE letter WHEN 'c' THEN CASE verb WHEN 'i' THEN 'insert' WHEN 'u' THEN 'update' WHEN 'd' THEN 'delete' WHEN 't' THEN 'truncate' END END;
 $$;
 REVOKE ALL ON FUNCTION toms.audit_kind("char", "char") FROM PUBLIC;
@@ -46,7 +52,7 @@ RETURNS bigint[] LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_cata
     FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS described OFFSET 0) o
     WHERE e.kind = 'o' AND (o.described ->> 'relation' = audit_objects.relation::text OR o.described ->> 'partition' = audit_objects.relation::text
           OR (audit_objects.relation::oid::bigint IN ((o.described ->> 'oid')::bigint, e.object)
-              AND e.id >= (SELECT coalesce(max(s.first_id), 0) FROM toms.audit_segment s)));
+              AND e.id >= (SELECT coalesce(max(s.first_id), 0) FROM toms.audit_segment s WHERE s.number > (SELECT min(f.number) FROM toms.audit_segment f))));
 $$;
 REVOKE ALL ON FUNCTION toms.audit_objects(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_objects(regclass) IS 'internal: entries that describe a table, or a partition of it';
@@ -105,14 +111,15 @@ BEGIN
                 o.object ->> ''relation'', nullif((x.opened).payload -> ''key'', ''{}''), (x.opened).subject, toms.audit_columns(e.columns, o.object -> ''columns''),
                 (x.opened).payload -> ''old'', CASE WHEN (x.opened).payload ? ''new_key'' THEN coalesce((x.opened).payload -> ''new'', ''{}'') || ((x.opened).payload -> ''new_key'')
                                          ELSE (x.opened).payload -> ''new'' END,
-                w.who ->> ''reason'', NULL::bigint, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false)
+                w.who ->> ''reason'', b.block, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false)
          FROM toms.audit_entry e
               LEFT JOIN LATERAL (SELECT toms.audit_referred(''w'', e.who, e.at) AS who OFFSET 0) w ON true
               LEFT JOIN LATERAL (SELECT toms.audit_referred(''o'', e.object, e.at) AS object OFFSET 0) o ON true
               LEFT JOIN LATERAL (SELECT toms.audit_payload(e) AS opened OFFSET 0) x ON true
+              LEFT JOIN LATERAL (SELECT toms.audit_block_of(e.id, e.xid, $7) AS block OFFSET 0) b ON true
          WHERE %s AND ($1 IS NULL OR w.who ->> ''purpose'' = $1)
          ORDER BY e.at, e.id', conditions)
-    USING for_purpose, verbs, whose, subject_keys, objects, actor_keys;
+    USING for_purpose, verbs, whose, subject_keys, objects, actor_keys, since_at;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.read_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;

@@ -14,6 +14,7 @@
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/relcache.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
@@ -69,13 +70,20 @@ static const struct
 	{TOMS_ENTRY_CHANGE, "audit_change"},
 };
 
-static const char *
-table_of_kind(char kind)
+/* The last one that was found of each. */
+static struct
+{
+	Oid			table;
+	int32		month;
+}			known_tables[lengthof(kinds)];
+
+static int
+number_of_kind(char kind)
 {
 	for (int i = 0; i < lengthof(kinds); i++)
 	{
 		if (kinds[i].kind == kind)
-			return kinds[i].table;
+			return i;
 	}
 	elog(ERROR, "entries of kind %d have no table", kind);
 }
@@ -100,20 +108,44 @@ toms_record_month(TimestampTz at)
 	return known_month;
 }
 
-Oid
-toms_record_table(char kind, TimestampTz at)
+static Oid
+find_table(int kind, int32 month)
 {
 	Oid			schema = get_namespace_oid("toms", false);
-	int32		month = toms_record_month(at);
 	char		name[NAMEDATALEN];
 	Oid			table;
 
-	snprintf(name, sizeof(name), "%s_%04d_%02d", table_of_kind(kind), month / 12, month % 12 + 1);
+	snprintf(name, sizeof(name), "%s_%04d_%02d", kinds[kind].table, month / 12, month % 12 + 1);
 	table = get_relname_relid(name, schema);
 	if (OidIsValid(table))
 		return table;
-	snprintf(name, sizeof(name), "%s_default", table_of_kind(kind));
+	snprintf(name, sizeof(name), "%s_default", kinds[kind].table);
 	return get_relname_relid(name, schema);
+}
+
+Oid
+toms_record_table(char kind, TimestampTz at)
+{
+	int32		month = toms_record_month(at);
+	int			i = number_of_kind(kind);
+
+	if (!OidIsValid(known_tables[i].table) || known_tables[i].month != month)
+	{
+		known_tables[i].table = find_table(i, month);
+		known_tables[i].month = month;
+	}
+	return known_tables[i].table;
+}
+
+/* A month's table that is made makes its default table be looked at anew, too. */
+static void
+relcache_callback(Oid relid)
+{
+	for (int i = 0; i < lengthof(known_tables); i++)
+	{
+		if (!OidIsValid(relid) || known_tables[i].table == relid)
+			known_tables[i].table = InvalidOid;
+	}
 }
 
 /* writing ----------------------------------------------------------------------------- */
@@ -412,6 +444,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactio
 void
 toms_record_init(void)
 {
+	toms_on_relation_change(relcache_callback);
 	RegisterXactCallback(transaction_callback, NULL);
 	RegisterSubXactCallback(subtransaction_callback, NULL);
 }

@@ -18,6 +18,7 @@
 #include "context/context.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -157,30 +158,48 @@ has_column(TomsBytes columns, AttrNumber column)
 
 /* payload ----------------------------------------------------------------------------- */
 
+/* Dates do not depend on the session's DateStyle. */
+static void
+say_output(StringInfo text, Oid type, Datum value)
+{
+	char		date[MAXDATELEN + 1];
+	Oid			output;
+	bool		is_varlena;
+
+	switch (type)
+	{
+		case INT4OID:
+			appendStringInfo(text, "\"%d\"", DatumGetInt32(value));
+			break;
+		case INT8OID:
+			appendStringInfo(text, "\"" INT64_FORMAT "\"", DatumGetInt64(value));
+			break;
+		case DATEOID:
+		case TIMEOID:
+		case TIMETZOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			escape_json(text, JsonEncodeDateTime(date, value, type, NULL));
+			break;
+		default:
+			getTypeOutputInfo(type, &output, &is_varlena);
+			escape_json(text, OidOutputFunctionCall(output, value));
+	}
+}
+
 static void
 say_value(StringInfo text, TupleTableSlot *row, AttrNumber column)
 {
 	const FormData_pg_attribute *attribute = TupleDescAttr(row->tts_tupleDescriptor, column - 1);
 	bool		isnull;
 	Datum		value = slot_getattr(row, column, &isnull);
-	char		number[MAXINT8LEN + 1];
-	Oid			output;
-	bool		is_varlena;
 
 	escape_json(text, NameStr(attribute->attname));
 	appendStringInfoChar(text, ':');
 	if (isnull)
 		appendStringInfoString(text, "null");
-	else if (attribute->atttypid == INT4OID || attribute->atttypid == INT8OID)
-	{
-		pg_lltoa(attribute->atttypid == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value), number);
-		appendStringInfo(text, "\"%s\"", number);
-	}
 	else
-	{
-		getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
-		escape_json(text, OidOutputFunctionCall(output, value));
-	}
+		say_output(text, attribute->atttypid, value);
 }
 
 static void

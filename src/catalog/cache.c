@@ -17,6 +17,7 @@
 #include "access/transam.h"
 #include "base/change.h"
 #include "base/compat.h"
+#include "base/relcache.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
@@ -73,7 +74,7 @@ forget_everything(void)
 }
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	RelationEntry *entry = OidIsValid(relid) ? hash_search(relations, &relid, HASH_FIND, NULL) : NULL;
 
@@ -98,7 +99,7 @@ toms_catalog_init(void)
 	relations = hash_create("toms relations", 256, &control, HASH_ELEM | HASH_BLOBS);
 	tenants = hash_create("toms tenants", 32, &tenant_control, HASH_ELEM | HASH_STRINGS);
 	toms_purposes_init();
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, role_callback, (Datum) 0);	/* its owner is a member too */

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/relcache.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -38,8 +39,15 @@
 
 static bool at_work = false;
 
-/* toms.audit_use, when a row of it was found that is committed */
+/* toms.audit_use, when a row of it was found that is committed; until that table changes */
 static Oid	known_used = InvalidOid;
+
+static void
+relcache_callback(Oid relid)
+{
+	if (!OidIsValid(relid) || relid == known_used)
+		known_used = InvalidOid;
+}
 
 static void
 transaction_callback(XactEvent event, void *arg)
@@ -57,6 +65,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactio
 void
 toms_guard_trail_init(void)
 {
+	toms_on_relation_change(relcache_callback);
 	RegisterXactCallback(transaction_callback, NULL);
 	RegisterSubXactCallback(subtransaction_callback, NULL);
 }
@@ -95,13 +104,14 @@ has_row(Oid table, bool *committed)
 bool
 toms_guard_trail_is_used(void)
 {
-	Oid			table = use_table();
+	Oid			table;
 	bool		committed;
 
+	if (OidIsValid(known_used))
+		return true;
+	table = use_table();
 	if (!OidIsValid(table))
 		return false;
-	if (table == known_used)
-		return true;
 	if (!has_row(table, &committed))
 		return false;
 	if (committed)
@@ -113,12 +123,15 @@ toms_guard_trail_is_used(void)
 void
 toms_guard_trail_used(void)
 {
-	Oid			table = use_table();
+	Oid			table;
 	Relation	rel;
 	Datum		value;
 	bool		isnull = false;
 
-	if (!OidIsValid(table) || toms_guard_trail_is_used())
+	if (toms_guard_trail_is_used())
+		return;
+	table = use_table();
+	if (!OidIsValid(table))
 		return;
 	rel = table_open(table, RowExclusiveLock);
 	value = TimestampTzGetDatum(GetCurrentTimestamp());

@@ -11,11 +11,11 @@
 
 #include "base/compat.h"
 #include "base/reason.h"
+#include "base/relcache.h"
 #include "base/secret.h"
 #include "catalog/catalog.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #define SLOTS 64
@@ -74,7 +74,7 @@ toms_epoch_forget(void)
 }
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == epoch_table)
 		toms_epoch_forget();
@@ -83,7 +83,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 toms_epoch_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 }
 
 char *

@@ -67,6 +67,11 @@ BEGIN
         RAISE EXCEPTION 'there is no access by "%"', access USING ERRCODE = 'invalid_parameter_value',
             HINT = 'A table is reached by statements, or by functions that toms.bind_purpose() has bound only.';
     END IF;
+    IF mode = 'enforce' AND NOT (SELECT s.keyring_configured FROM toms.status s) THEN
+        RAISE EXCEPTION 'changes of table % cannot be recorded without a keyring', relation USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'What the audit trail holds of a person is sealed under a key of that person.',
+            HINT = 'ALTER SYSTEM SET toms.keyring = ''…''; SELECT pg_reload_conf(); and for tenants that are there already SELECT toms.create_epoch(''…'');';
+    END IF;
     IF NOT EXISTS (SELECT FROM toms.category c WHERE c.category = check_protect.category) THEN
         RAISE EXCEPTION 'there is no category "%"', category USING ERRCODE = 'undefined_object',
             HINT = format('SELECT toms.add_category(%L, description => ''…'', article9 => false);', category);

@@ -11,13 +11,13 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/relcache.h"
 #include "base/secret.h"
 #include "catalog/namespace.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -53,7 +53,7 @@ static List *kept_catalogues;
 static Oid	code_table = InvalidOid;
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == code_table)
 		code_table = InvalidOid;
@@ -62,7 +62,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 toms_catalogue_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 }
 
 static Oid

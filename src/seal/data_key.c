@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/relcache.h"
 #include "base/secret.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -105,7 +106,7 @@ forget_keys(void)
 }
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	if (OidIsValid(relid) && relid != table)
 		return;
@@ -138,7 +139,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactio
 void
 toms_data_key_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 	RegisterXactCallback(transaction_callback, NULL);
 	RegisterSubXactCallback(subtransaction_callback, NULL);
 }

@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "base/relcache.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
 #include "commands/trigger.h"
@@ -31,7 +32,6 @@
 #include "utils/catcache.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -76,7 +76,7 @@ typedef struct View
 static HTAB *views = NULL;
 
 static void
-relcache_callback(Datum arg, Oid relid)
+relcache_callback(Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	View	   *view;
@@ -94,7 +94,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 toms_view_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	toms_on_relation_change(relcache_callback);
 }
 
 static void
