@@ -118,12 +118,12 @@ SELECT * FROM toms.prune_audit();
 --
 -- What is not as it was sealed is not pruned, nor what was not sealed
 --
-SET allow_system_table_mods = true;
-UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
 SELECT regress.add('2020-04-01', 5);
 SELECT toms.gather_audit_defaults();
 SELECT * FROM toms.prune_audit();
 SELECT toms.seal_audit();
+SET allow_system_table_mods = true;
+UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
 INSERT INTO toms.audit_entry (id, at, xid, kind, verb) SELECT id + 3, at, xid, kind, verb FROM toms.audit_change_2020_04 LIMIT 1;
 UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'unused';
 RESET allow_system_table_mods;
