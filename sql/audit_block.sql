@@ -133,3 +133,6 @@ SELECT * FROM toms.verify_audit();
 -- garbage instead of a map
 SELECT regress.verdict(format('SELECT toms.audit_leaf(%s, 1, now(), 1, 1, 1, 1, ''c'', ''i'', '''', '''', '''')', m))
 FROM unnest('{"NULL","''\\x''","''\\x00''","decode(repeat(''ff'', 100), ''hex'')","decode(repeat(''00'', 60), ''hex'')","decode(repeat(''01'', 2000), ''hex'')"}'::text[]) m;
+
+-- an empty trail for the tests after this one
+SELECT regress_audit.tamper('TRUNCATE toms.audit_entry, toms.audit_block, toms.audit_segment, toms.audit_pruned, toms.audit_acknowledgement, toms.dataset');

@@ -16,12 +16,15 @@
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/timestamp.h"
 
 #define ACKNOWLEDGEMENT_LIMIT 10000
+#define REASON_LIMIT 4000
 
 typedef struct Acknowledgement
 {
@@ -62,26 +65,25 @@ bytea_of(const uint8 *bytes, size_t length)
 	return PointerGetDatum(result);
 }
 
-/* Number of the last record that is there. */
-static int64
-last_line(const uint8 dataset[16])
+static char *
+json_text(const char *text)
 {
-	char	   *problem = toms_outside_problem(false);
-	TomsOutsideReader *reader = problem ? NULL : toms_outside_read(dataset);
-	TomsOutsideLine line;
-	int64		n = 0;
+	StringInfoData json;
 
-	while (reader && toms_outside_next(reader, &line))
-		n = line.whole ? line.n : n;
-	if (reader)
-		toms_outside_end(reader);
-	if (n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no log outside of the database that tells of blocks"),
-				 problem ? errdetail("%s", problem) : 0,
-				 errhint("A rewind is seen by comparing blocks with that log.")));
-	return n;
+	initStringInfo(&json);
+	escape_json(&json, pg_server_to_any(text, strlen(text), PG_UTF8));
+	return json.data;
+}
+
+/* When all else is done: if the transaction is rolled back after that, it counts for the log's readers alone. */
+static void
+tell_outside(TomsOutside *log, const Acknowledgement *acknowledgement)
+{
+	toms_outside_add(log, "rewind",
+					 psprintf("\"from\":" INT64_FORMAT ",\"to\":" INT64_FORMAT ",\"by\":%s,\"reason\":%s,\"at\":\"%s\"",
+							  acknowledgement->range.from_block, acknowledgement->range.to_block, json_text(acknowledgement->by),
+							  json_text(acknowledgement->reason), toms_iso_time(acknowledgement->at)));
+	toms_outside_close(log);
 }
 
 static void
@@ -119,19 +121,24 @@ toms_acknowledge_rewind(PG_FUNCTION_ARGS)
 	.by = GetUserNameFromId(GetSessionUserId(), false),.reason = text_to_cstring(PG_GETARG_TEXT_PP(2))};
 	int			level = toms_use_system_settings();
 	uint8		dataset[16];
+	TomsOutside *log;
 
 	if (acknowledgement.range.from_block < 1 || acknowledgement.range.to_block < acknowledgement.range.from_block)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("blocks are numbered from 1, and the first comes before the last")));
 	if (strspn(acknowledgement.reason, " \t\r\n") == strlen(acknowledgement.reason))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reason is needed"),
 						errhint("It says what happened and who decided, for whoever verifies the trail later.")));
+	if (strlen(acknowledgement.reason) > REASON_LIMIT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reason has at most %d bytes", REASON_LIMIT)));
 	SPI_connect();
 	if (!toms_dataset_get(dataset))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no block has been sealed yet")));
-	acknowledgement.range.line = last_line(dataset);
+	log = toms_outside_open(dataset);
+	acknowledgement.range.line = toms_outside_last(log);
 	toms_guard_trail_work(true);
 	store(dataset, &acknowledgement);
 	toms_guard_trail_work(false);
+	tell_outside(log, &acknowledgement);
 	SPI_finish();
 	AtEOXact_GUC(true, level);
 	PG_RETURN_VOID();

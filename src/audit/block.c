@@ -258,8 +258,10 @@ toms_block_close(void)
 	int32		segment;
 	int64		number;
 
+	/* a dump may be coming in: it brings the segments and blocks that there were */
+	if (!toms_guard_trail_is_used())
+		return 0;
 	toms_block_lock();
-	toms_guard_trail_used();
 	toms_guard_trail_work(true);
 	/* who is opening a segment may be waiting for us: nothing of his is committed yet */
 	segment = toms_segment_open(false);

@@ -15,7 +15,8 @@
 #include "trail/trail.h"
 
 /*
- * block.c: close the next block, and answer its number; 0: there was nothing to close.  In a
+ * block.c: close the next block, and answer its number; 0: there was nothing to close, or the trail
+ * is not in use yet.  In a
  * transaction of the caller's, READ COMMITTED, as a superuser, with synchronous_commit on, which
  * he commits before he calls toms_block_publish(), outside of a transaction: that tells the
  * digest to the server log and to the outside log, also of blocks that a crash kept from there.

@@ -60,6 +60,9 @@ extern TomsOutside *toms_outside_open(const uint8 dataset[16]);
 extern void toms_outside_add(TomsOutside *log, const char *type, const char *members);
 extern void toms_outside_close(TomsOutside *log);
 
+/* Number of the last record. */
+extern int64 toms_outside_last(const TomsOutside *log);
+
 /* From the last line to the first; false: there is none before. */
 extern bool toms_outside_step_back(TomsOutside *log, TomsOutsideLine *line);
 

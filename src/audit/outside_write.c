@@ -137,6 +137,12 @@ toms_outside_open(const uint8 dataset[16])
 	return log;
 }
 
+int64
+toms_outside_last(const TomsOutside *log)
+{
+	return log->n;
+}
+
 static void
 read_key(TomsOutside *log)
 {

@@ -52,6 +52,7 @@ static SubTransactionId written_references = InvalidSubTransactionId;	/* the las
 
 static int64 next_id = 0;
 static int64 end_of_chunk = 0;
+static bool chunk_is_new = false;	/* taken by this transaction, which may have opened a segment for it */
 
 uint64
 toms_record_losses(void)
@@ -343,6 +344,15 @@ take_chunk(void)
 	toms_segment_begin();
 	next_id = nextval_internal(sequence, false) * TOMS_ENTRY_CHUNK;
 	end_of_chunk = next_id + TOMS_ENTRY_CHUNK;
+	chunk_is_new = true;
+}
+
+/* If a segment that begins with it was rolled back, the next one begins above it. */
+static void
+drop_new_chunk(void)
+{
+	if (chunk_is_new)
+		next_id = end_of_chunk;
 }
 
 void
@@ -389,6 +399,7 @@ forget_all(void)
 	ngathered = 0;
 	is_ending = false;
 	has_references = false;
+	chunk_is_new = false;
 	written_references = InvalidSubTransactionId;
 	room = 0;
 	gathered = NULL;
@@ -411,6 +422,7 @@ transaction_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:	/* another session may roll it back */
 			losses += has_references;
+			drop_new_chunk();
 			forget_all();
 			break;
 		case XACT_EVENT_COMMIT:
@@ -437,6 +449,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactio
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			losses += loses_references(mine);
+			drop_new_chunk();
 			ngathered = first_of(mine);
 			break;
 		default:

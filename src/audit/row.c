@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "context/context.h"
+#include "guard/guard.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -330,6 +331,8 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("toms.audit_row() is a trigger after each row")));
+	if (toms_guard_is_restoring())
+		return PointerGetDatum(NULL);
 	if (!find_audited(trigger->tg_relation, &audited))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))

@@ -55,10 +55,12 @@ insert_segment(int32 number)
 	char	   *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
 	Datum		values[] = {Int32GetDatum(number), CStringGetTextDatum(system)};
 
+	toms_guard_trail_work(true);
 	if (SPI_execute_with_args("INSERT INTO toms.audit_segment (number, system_identifier, first_id, opened_at) "
 							  "SELECT $1, $2, pg_catalog.nextval('toms.audit_chunk') OPERATOR(pg_catalog.*) " CppAsString2(TOMS_ENTRY_CHUNK)
 							  ", pg_catalog.clock_timestamp()", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not open a segment");
+	toms_guard_trail_work(false);
 }
 
 static Oid

@@ -10,6 +10,7 @@
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -120,6 +121,10 @@ run_step(Task *task)
 		StartTransactionCommand();
 		XactReadOnly = false;
 		XactIsoLevel = XACT_READ_COMMITTED;
+		/* who asks for it takes what there is for all that is coming */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		toms_guard_trail_used();
+		PopActiveSnapshot();
 		task->number = toms_block_close();
 		CommitTransactionCommand();
 		toms_block_publish();

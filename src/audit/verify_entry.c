@@ -11,6 +11,7 @@
 #include "audit/swap.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "guard/guard.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -340,7 +341,7 @@ take(void *arg, const TomsPlaced *placed)
 static void
 check_unsealed(const Walk *walk)
 {
-	if (walk->unsealed > 0 && walk->unsealed_at < walk->run->overdue && walk->run->sealed_at < walk->run->overdue)
+	if (walk->unsealed > 0 && toms_guard_trail_is_used() && walk->unsealed_at < walk->run->overdue && walk->run->sealed_at < walk->run->overdue)
 		toms_verify_report(walk->run, (TomsFault) {.fault = "unsealed",.entry = walk->unsealed_id,
 			.detail = psprintf(INT64_FORMAT " entries, the first of %s", walk->unsealed, timestamptz_to_str(walk->unsealed_at))});
 }

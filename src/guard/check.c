@@ -155,6 +155,13 @@ toms_guard_enter_utility(TomsUtility utility)
 	current.holding |= utility.holds_cursor;
 	current.counting |= utility.counts_rows;
 	current.filling |= utility.fills_table;
+	current.restoring |= utility.restores;
+}
+
+bool
+toms_guard_is_restoring(void)
+{
+	return current.restoring;
 }
 
 bool

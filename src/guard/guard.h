@@ -28,6 +28,7 @@ typedef struct TomsLevel
 	bool		holding;		/* inside of a cursor that outlives its transaction */
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
 	bool		filling;		/* inside of a utility statement that fills a table */
+	bool		restoring;		/* inside of COPY FROM by a superuser, before the trail is in use */
 	bool		planning;		/* the planner is at work, by itself */
 	bool		folding;		/* what is computed stays in a plan: by a function that is declared IMMUTABLE */
 	bool		folding_around; /* that was so already when the planner was called */
@@ -85,6 +86,7 @@ typedef struct TomsUtility
 	bool		holds_cursor;	/* it declares a cursor that outlives its transaction */
 	bool		counts_rows;	/* it is EXPLAIN ANALYZE */
 	bool		fills_table;	/* it is ALTER TABLE or COPY FROM, which evaluate expressions for rows */
+	bool		restores;		/* it is COPY FROM by a superuser, before the trail is in use */
 	Node	   *statement;		/* a copy, or NULL if nothing is left to do */
 } TomsUtility;
 
@@ -93,8 +95,8 @@ extern void toms_guard_after_utility(Node *statement);
 extern void toms_guard_enter_utility(TomsUtility utility);
 
 /*
- * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off.  No
- * code of others may run meanwhile.  It ends with the (sub)transaction at the latest.
+ * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off, which
+ * nest.  No code of others may run meanwhile.  It ends with the (sub)transaction at the latest.
  */
 extern void toms_guard_trail_work(bool on);
 
@@ -104,5 +106,11 @@ extern void toms_guard_trail_work(bool on);
  */
 extern void toms_guard_trail_used(void);
 extern bool toms_guard_trail_is_used(void);
+
+/*
+ * Rows of a dump come by COPY, and before those of the trail perhaps: they are not recorded anew as
+ * long as the trail is not in use, but in the server log.
+ */
+extern bool toms_guard_is_restoring(void);
 
 #endif							/* TOMS_GUARD_H */

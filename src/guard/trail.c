@@ -37,7 +37,7 @@
 
 #define WRITES (ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE)
 
-static bool at_work = false;
+static int	at_work = 0;			/* depth */
 
 /* toms.audit_use, when a row of it was found that is committed; until that table changes */
 static Oid	known_used = InvalidOid;
@@ -52,14 +52,14 @@ relcache_callback(Oid relid)
 static void
 transaction_callback(XactEvent event, void *arg)
 {
-	at_work = false;
+	at_work = 0;
 }
 
 static void
 subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		at_work = false;
+		at_work = 0;
 }
 
 void
@@ -73,7 +73,10 @@ toms_guard_trail_init(void)
 void
 toms_guard_trail_work(bool on)
 {
-	at_work = on;
+	if (on)
+		at_work++;
+	else if (at_work > 0)
+		at_work--;
 }
 
 /* first use --------------------------------------------------------------------------- */
@@ -144,7 +147,7 @@ toms_guard_trail_used(void)
 
 /* What belongs to it besides the entries, which lie in partitions; what is declared is not of the trail. */
 static const char *const tables[] = {
-	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_use", "audit_chunk", "dataset"
+	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "audit_chunk", "dataset"
 };
 
 bool
@@ -167,7 +170,7 @@ toms_guard_is_trail(Oid relid)
 static bool
 may_write(void)
 {
-	return at_work || IsBinaryUpgrade || IsLogicalWorker() ||
+	return at_work > 0 || IsBinaryUpgrade || IsLogicalWorker() ||
 		(creating_extension && CurrentExtensionObject == get_extension_oid("toms", true)) ||
 		(superuser() && !toms_guard_trail_is_used());
 }
@@ -297,12 +300,12 @@ check_create(CreateStmt *create)
 		strncmp(create->relation->relname, "audit_", 6) != 0)
 		return;
 	relid = RangeVarGetRelid(create->relation, NoLock, true);
-	if (!OidIsValid(relid) || !get_rel_relispartition(relid) || at_work || IsBinaryUpgrade || !superuser() || toms_guard_trail_is_used())
+	if (!OidIsValid(relid) || !get_rel_relispartition(relid) || at_work > 0 || IsBinaryUpgrade || !superuser() || toms_guard_trail_is_used())
 		return;
 	leaf = toms_relation_name(relid);
-	at_work = true;
+	toms_guard_trail_work(true);
 	toms_policy_run_as_superuser(psprintf("DO $$BEGIN IF NOT EXISTS (SELECT FROM %s) THEN DROP TABLE %s; END IF; END$$", leaf, leaf));
-	at_work = false;
+	toms_guard_trail_work(false);
 }
 
 void

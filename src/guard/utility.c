@@ -471,10 +471,12 @@ fills_open_table(Node *statement)
 TomsUtility
 toms_guard_before_utility(Node *statement)
 {
-	TomsUtility before = {false, false, false, NULL};
+	TomsUtility before = {.statement = NULL};
 
 	before.fills_table = fills_open_table(statement);
 	toms_guard_trail_utility(statement);
+	before.restores = IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from && superuser() && toms_guard_administrator_at_work() &&
+		toms_catalog_is_installed() && !toms_guard_trail_is_used();
 	if (IsA(statement, VariableSetStmt))
 	{
 		warn_of_lost_context((VariableSetStmt *) statement);

@@ -78,20 +78,15 @@ subtest 'a new cluster' => sub {
 	my $new = sealed_server('new', $keyring);
 	$new->start;
 	add_roles($new);
-	# where triggers stand before the rows come, the trail comes first: what they record begins after it
+	# where triggers stand before the rows come, they record nothing yet
 	foreach my $how ('custom', 'directory', 'plain', 'inserts', 'schema')
 	{
 		my $database = "of_$how";
 		is(restore($new, $database, $how), '', "$how: restored");
 		if ($how eq 'schema')
 		{
-			my ($ok, undef, $err) = program($new, 'pg_restore', '--exit-on-error', '--data-only', '-n', 'toms', '-d', $database, "$dir/custom");
-			ok($ok, 'then the data of the trail') or diag $err;
-			is(state($new, $database), $state, "$how: every entry is as it was, in its partition");
-			($ok, undef, $err) = program($new, 'pg_restore', '--exit-on-error', '--data-only', '-N', 'toms', '-d', $database, "$dir/custom");
-			ok($ok, 'then all other data') or diag $err;
-			is($new->safe_psql($database, "$count WHERE at > '2021-01-01Z' AND kind = 'c' AND key IS NOT NULL"), 2 * $old->safe_psql('app', "$count WHERE at > '2021-01-01Z' AND kind = 'c' AND key IS NOT NULL"), 'which is recorded');
-			next;
+			my ($ok, undef, $err) = program($new, 'pg_restore', '--exit-on-error', '--data-only', '-d', $database, "$dir/custom");
+			ok($ok, 'then the data') or diag $err;
 		}
 		is(state($new, $database), $state, "$how: every entry is as it was, in its partition");
 		is($new->safe_psql($database, 'SELECT toms.make_audit_partitions()'), '0', "$how: no partition is missing");

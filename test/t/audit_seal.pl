@@ -62,7 +62,7 @@ sub total  { my ($node, $database) = @_; return sql($node, 'SELECT sum(size) = (
 sub log_file { my ($node, $folder) = @_; return "$folder/" . sql($node, 'SELECT id FROM toms.dataset') . '.log' }
 # but for what a crash left of a line
 sub records { my ($file) = @_; return map { decode_json($_) } grep { /\}$/ } split /\n/, slurp_file($file) }
-sub told    { my ($file) = @_; return join ' ', map { "$_->{block}/$_->{timeline}" } records($file) }
+sub told    { my ($file) = @_; return join ' ', map { "$_->{block}/$_->{timeline}" } grep { $_->{type} eq 'block' } records($file) }
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1, has_archiving => 1);
@@ -293,6 +293,9 @@ subtest 'promotion' => sub {
 	add($behind);
 	seal($behind);
 	is(faults($behind), '', 'also later on');
+	my @rewinds = grep { $_->{type} eq 'rewind' } records($file);
+	is(join(' ', map { "$_->{from}-$_->{to}: $_->{reason}" } $rewinds[-1]), ($number + 1) . '-' . ($number + 2) . ': the primary was lost', 'the log outside tells of it too');
+	is((records($file))[-1]{block}, $number + 2, 'and goes on behind it');
 
 	# what is no rewind cannot be signed off, nor a later one beforehand
 	sql($behind, "SELECT t.tamper('DELETE FROM toms.audit_block WHERE number > $number')");
