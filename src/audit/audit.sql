@@ -11,7 +11,8 @@ CREATE FUNCTION toms.audit_truncate() RETURNS trigger
 REVOKE ALL ON FUNCTION toms.audit_truncate() FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_truncate() IS 'internal: trigger that takes TRUNCATE into the audit trail';
 
--- Partitions get the row trigger from their table; inheritance children have their own.
+-- Partitions get the row trigger from their table; inheritance children have their own. A transaction
+-- whose snapshot is too old to see a trigger replaces it.
 CREATE FUNCTION toms.audit_changes(relation regclass)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,11 +25,12 @@ BEGIN
     END IF;
     FOR rel IN SELECT r FROM toms.relation_tree(today.root) r JOIN pg_class c ON c.oid = r WHERE c.relkind IN ('r', 'p')
                ORDER BY c.relispartition LOOP
-        IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit') THEN
-            EXECUTE format('CREATE TRIGGER "~toms_audit" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION toms.audit_row()', rel);
+        IF (rel = today.root OR NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = rel))
+           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit') THEN
+            EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_audit" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION toms.audit_row()', rel);
         END IF;
         IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit_truncate') THEN
-            EXECUTE format('CREATE TRIGGER "~toms_audit_truncate" AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_truncate()', rel);
+            EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_audit_truncate" AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_truncate()', rel);
         END IF;
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "~toms_audit", ENABLE ALWAYS TRIGGER "~toms_audit_truncate"', rel);
     END LOOP;

@@ -114,7 +114,10 @@ subtest 'pg_upgrade' => sub {
 	chdir '/' or die $!;
 	ok($ok, 'it succeeds') or diag "$out$err";
 	$new->start;
-	is(state($new, 'app'), $state, 'every entry is as it was, in its partition');
+	# the worker may have taken numbers, for a segment of this cluster
+	my ($chunk, $taken) = map { /(\d+)\z/ } $state, my $now = state($new, 'app');
+	is($now =~ s/\d+\z//r, $state =~ s/\d+\z//r, 'every entry is as it was, in its partition');
+	cmp_ok($taken, '>=', $chunk, 'numbers go on from there');
 	is($new->safe_psql('app', 'SELECT count(*) FROM toms.audit_use'), '1', 'the trail is still in use');
 	is_closed($new, 'app', 'upgraded');
 	is($new->safe_psql('app', 'SELECT toms.make_audit_partitions(4)'), '3', 'partitions are made');
