@@ -25,7 +25,7 @@ $$;
 -- add(n, kind, xid) adds entries, as of this transaction or another one; the number of the first
 CREATE FUNCTION regress_audit.add(n bigint, kind "char" DEFAULT 'c', xid bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    first bigint := nextval('toms.audit_chunk') * 1024;
+    first bigint := toms.audit_number();
 BEGIN
     PERFORM regress_audit.tamper(format(
         $add$INSERT INTO toms.audit_entry

@@ -26,6 +26,8 @@ CREATE TABLE au.item (tenant text NOT NULL, "order" uuid NOT NULL, place smallin
                       double_price numeric GENERATED ALWAYS AS (price * 2) STORED, PRIMARY KEY ("order", place));
 CREATE TABLE au.sick (id bigint PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL, sick toms.health_flag);
 CREATE TABLE au.comment (id integer PRIMARY KEY, note integer NOT NULL, body text);                       -- of its note's tenant
+CREATE SEQUENCE au.numbers;
+GRANT USAGE ON SEQUENCE au.numbers TO regress_hr;
 CREATE TABLE au.plain (id integer, body text);                                                            -- not protected
 CREATE VIEW au.notes WITH (security_invoker) AS SELECT * FROM au.note;
 GRANT ALL ON ALL TABLES IN SCHEMA au TO regress_hr, regress_migration;
@@ -82,6 +84,9 @@ COPY au.note (id, tenant, employee, body) FROM STDIN;
 :hr INSERT INTO au.comment VALUES (1, 1, 'of the tenant of note 1'); COMMIT; :trail
 :hr INSERT INTO au.sick VALUES (1, 'acme', 17, 'true'); COMMIT; :trail
 :hr INSERT INTO au.plain VALUES (1, 'not protected'); COMMIT; :trail
+
+-- the numbers of entries are not those that an application asks for
+:hr SELECT nextval('au.numbers'); INSERT INTO au.note VALUES (12, 'acme', 17); SELECT lastval(); COMMIT; :trail
 
 --
 -- UPDATE

@@ -18,7 +18,7 @@ INSERT INTO toms.audit_use VALUES (now());
 CREATE SCHEMA regress;
 CREATE FUNCTION regress.add(month date, n integer) RETURNS void LANGUAGE plpgsql SET allow_system_table_mods = on AS $$
 DECLARE
-    base bigint := nextval('toms.audit_chunk') * 1024;
+    base bigint := toms.audit_number();
     use oid := 'toms.audit_use'::regclass;
 BEGIN
     UPDATE pg_class SET relname = 'unused' WHERE oid = use;

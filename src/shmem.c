@@ -30,6 +30,7 @@ static const SharedArea shared_areas[] = {
 	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
 	{"toms seal", toms_seal_shmem_size, toms_seal_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
+	{"toms audit numbers", toms_number_shmem_size, toms_number_shmem_init, NULL},
 	{"toms workers", toms_worker_shmem_size, toms_worker_shmem_init, NULL},
 };
 

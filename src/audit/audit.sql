@@ -57,3 +57,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.drop_triggers(regclass, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.drop_triggers(regclass, boolean) IS 'internal: take triggers of toms down';
+
+CREATE FUNCTION toms.audit_number() RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_number';
+REVOKE ALL ON FUNCTION toms.audit_number() FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_number() IS 'internal: a number for an entry of the audit trail';

@@ -12,6 +12,13 @@
 #include "utils/relcache.h"
 
 /*
+ * number.c: the next number of an entry; and one that is below all that will be given from now on,
+ * and above all that were given, but for those of the last moments.
+ */
+extern int64 toms_number_next(TimestampTz now);
+extern int64 toms_number_floor(TimestampTz now);
+
+/*
  * record.c: take an entry into the trail with this transaction.  begin() fills in id, at and xid,
  * under whose nonce the payload is sealed; add() copies all that the entry refers to.
  */

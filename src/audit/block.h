@@ -60,7 +60,7 @@ extern int32 toms_segment_open(bool wait);
  * Before ids are taken: where entries were restored, those that are written now are of a segment
  * of their own.  Others wait until the transaction that opens it ends.
  */
-extern void toms_segment_begin(void);
+extern bool toms_segment_begin(void);
 
 /* All of them in order, as the active snapshot sees them.  SPI is connected. */
 extern int	toms_segments_read(TomsSegment **segments);

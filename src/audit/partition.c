@@ -118,7 +118,7 @@ make_partition(const Month *month)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE TABLE toms.%s (LIKE toms.%s INCLUDING STORAGE) USING heap%s;", month->name, month->kind, space);
 	appendStringInfo(&sql, take_privileges, month->name, month->name);
-	appendStringInfo(&sql, "CREATE INDEX %s_order ON toms.%s USING brin (at, xid, id) WITH (pages_per_range = 32)%s;", month->name, month->name, space);
+	appendStringInfo(&sql, "CREATE INDEX %s_order ON toms.%s USING brin (at, xid, id) WITH (pages_per_range = 32, autosummarize = on)%s;", month->name, month->name, space);
 	if (strcmp(month->kind, "audit_who") == 0 || strcmp(month->kind, "audit_object") == 0)
 		appendStringInfo(&sql, "CREATE INDEX %s_id ON toms.%s (id)%s;", month->name, month->name, space);
 	if (strcmp(month->kind, "audit_object") == 0)

@@ -22,9 +22,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* What is sorted: the block's place in the map, the kind, six bytes of the id; behind that the leaf. */
-#define ID_BITS 48
-#define PLACE_BYTES (2 + 1 + ID_BITS / 8)
+/* What is sorted: the block's place in the map, the kind, the id; behind that the leaf. */
+#define PLACE_BYTES (2 + 1 + sizeof(int64))
 #define PLACED_BYTES (PLACE_BYTES + TOMS_HASH_BYTES)
 
 typedef struct MapSegment
@@ -233,7 +232,7 @@ write_loose(uint8 *at, int block, const TomsEntry *entry)
 {
 	at = put_number(at, block, 2);
 	at = put_number(at, (uint8) entry->kind, 1);
-	at = put_number(at, 0, ID_BITS / 8);
+	at = put_number(at, 0, sizeof(int64));
 	at = put_number(at, entry->id, sizeof(int64));
 	(void) put_number(at, entry->at, sizeof(int64));
 }
@@ -261,7 +260,7 @@ toms_audit_leaf(PG_FUNCTION_ARGS)
 	entry = toms_entry_of_row(values, nulls);
 	block = place(placer, entry.id, (uint64) entry.xid);
 	/* no id that was ever given out: what bears it is in no block */
-	if (entry.id <= 0 || entry.id >= INT64CONST(1) << ID_BITS)
+	if (entry.id <= 0)
 		block = map->blocks;
 	if (block < map->before || (block == map->blocks && map->open < 0) ||
 		(map->open >= 0 && block >= map->open && map->own != 0 && (uint64) entry.xid == map->own))
@@ -275,7 +274,7 @@ toms_audit_leaf(PG_FUNCTION_ARGS)
 		uint8	   *at = put_number((uint8 *) VARDATA(result), block, 2);
 
 		at = put_number(at, (uint8) entry.kind, 1);
-		at = put_number(at, entry.id, ID_BITS / 8);
+		at = put_number(at, entry.id, sizeof(int64));
 		toms_entry_salt(salt, map_blocks(map)[block].secret, entry.id);
 		toms_entry_leaf(at, salt, &entry);
 	}
@@ -328,7 +327,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	}
 	else
 	{
-		placed.id = (int64) get_number(at + 3, ID_BITS / 8);
+		placed.id = (int64) get_number(at + 3, sizeof(int64));
 		placed.at = 0;
 		placed.leaf = at + PLACE_BYTES;
 	}

@@ -6,8 +6,7 @@
  * One that was added in a subtransaction is lost with it, so it is written either within, or
  * after it has become part of its parent.
  *
- * Ids come in chunks of a sequence that a backend keeps until they are used up.  All state is
- * this backend's; no lock is held but those on the tables that are written.
+ * All state is this backend's; no lock is held but those on the tables that are written.
  */
 #include "audit/audit_int.h"
 
@@ -18,7 +17,6 @@
 #include "base/relcache.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "guard/guard.h"
 #include "storage/lmgr.h"
@@ -50,9 +48,8 @@ static uint64 losses = 0;
 static bool has_references = false;	/* this transaction has added what others refer to */
 static SubTransactionId written_references = InvalidSubTransactionId;	/* the last level in which it wrote some */
 
-static int64 next_id = 0;
-static int64 end_of_chunk = 0;
-static bool chunk_is_new = false;	/* taken by this transaction, which may have opened a segment for it */
+static bool knows_segment = false;	/* that of this cluster is there */
+static bool segment_is_new = false;	/* this transaction has opened it */
 
 uint64
 toms_record_losses(void)
@@ -336,32 +333,16 @@ make_room(void)
 		gathered = MemoryContextAllocHuge(gathering, room * sizeof(Gathered));
 }
 
-static void
-take_chunk(void)
-{
-	Oid			sequence = get_relname_relid("audit_chunk", get_namespace_oid("toms", false));
-
-	toms_segment_begin();
-	next_id = nextval_internal(sequence, false) * TOMS_ENTRY_CHUNK;
-	end_of_chunk = next_id + TOMS_ENTRY_CHUNK;
-	chunk_is_new = true;
-}
-
-/* If a segment that begins with it was rolled back, the next one begins above it. */
-static void
-drop_new_chunk(void)
-{
-	if (chunk_is_new)
-		next_id = end_of_chunk;
-}
-
 void
 toms_record_begin(TomsEntry *entry)
 {
-	if (next_id == end_of_chunk)
-		take_chunk();
-	entry->id = next_id++;
+	if (!knows_segment)
+	{
+		segment_is_new = toms_segment_begin();
+		knows_segment = true;
+	}
 	entry->at = GetCurrentTimestamp();
+	entry->id = toms_number_next(entry->at);
 	entry->xid = (int64) U64FromFullTransactionId(GetTopFullTransactionId());
 }
 
@@ -399,7 +380,7 @@ forget_all(void)
 	ngathered = 0;
 	is_ending = false;
 	has_references = false;
-	chunk_is_new = false;
+	segment_is_new = false;
 	written_references = InvalidSubTransactionId;
 	room = 0;
 	gathered = NULL;
@@ -422,7 +403,7 @@ transaction_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:	/* another session may roll it back */
 			losses += has_references;
-			drop_new_chunk();
+			knows_segment &= !segment_is_new;
 			forget_all();
 			break;
 		case XACT_EVENT_COMMIT:
@@ -449,7 +430,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine, SubTransactio
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			losses += loses_references(mine);
-			drop_new_chunk();
+			knows_segment &= !segment_is_new;
 			ngathered = first_of(mine);
 			break;
 		default:

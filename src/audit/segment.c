@@ -1,9 +1,10 @@
 /*
  * segment.c - in which cluster entries were written: transaction numbers mean nothing in another.
  *
- * Called when a block is closed, and by whoever takes a chunk of ids.  A segment is opened
+ * Called when a block is closed, and by whoever adds his first entry.  A segment is opened
  * under a lock on toms.audit_segment that lasts until the transaction ends.
  */
+#include "audit/audit_int.h"
 #include "audit/block.h"
 
 #include "access/genam.h"
@@ -47,18 +48,18 @@ last_segment(bool *here)
 	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
-/* Ids that are given out from now on are above the first one: it is of a chunk that nobody else gets. */
+/* Ids that are given out from now on are above the first one. */
 static void
 insert_segment(int32 number)
 {
-	Oid			types[] = {INT4OID, TEXTOID};
+	Oid			types[] = {INT4OID, TEXTOID, INT8OID};
 	char	   *system = psprintf(UINT64_FORMAT, GetSystemIdentifier());
-	Datum		values[] = {Int32GetDatum(number), CStringGetTextDatum(system)};
+	int64		first_id = toms_number_floor(GetCurrentTimestamp());
+	Datum		values[] = {Int32GetDatum(number), CStringGetTextDatum(system), Int64GetDatum(first_id)};
 
 	toms_guard_trail_work(true);
 	if (SPI_execute_with_args("INSERT INTO toms.audit_segment (number, system_identifier, first_id, opened_at) "
-							  "SELECT $1, $2, pg_catalog.nextval('toms.audit_chunk') OPERATOR(pg_catalog.*) " CppAsString2(TOMS_ENTRY_CHUNK)
-							  ", pg_catalog.clock_timestamp()", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
+							  "VALUES ($1, $2, $3, pg_catalog.clock_timestamp())", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not open a segment");
 	toms_guard_trail_work(false);
 }
@@ -129,7 +130,7 @@ is_restored(void)
 	return restored;
 }
 
-void
+bool
 toms_segment_begin(void)
 {
 	Oid			user;
@@ -137,7 +138,7 @@ toms_segment_begin(void)
 	int			level;
 
 	if (!is_restored())
-		return;
+		return false;
 	/* an error ends all of this with the transaction */
 	level = toms_use_system_settings();
 	GetUserIdAndSecContext(&user, &security);
@@ -147,6 +148,7 @@ toms_segment_begin(void)
 	toms_guard_trail_work(false);
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
+	return true;
 }
 
 int

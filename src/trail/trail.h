@@ -61,9 +61,6 @@ typedef struct TomsEntry
 	TomsBytes	payload;		/* sealed with key under a nonce of id, xid and at; bytes NULL: none */
 } TomsEntry;
 
-/* Ids are given out in chunks of a sequence: chunk number n holds n * 1024 to n * 1024 + 1023. */
-#define TOMS_ENTRY_CHUNK 1024
-
 /*
  * The bytes that stand for an entry, palloc'd.  Numbers are big-endian: version (1), kind, verb,
  * id, at, xid, who, object, key (8 each); then tenant (length in 2 bytes), columns (2) and payload

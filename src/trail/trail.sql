@@ -9,10 +9,6 @@ CREATE TABLE toms.dataset (
 SELECT pg_catalog.pg_extension_config_dump('toms.dataset', '');
 COMMENT ON TABLE toms.dataset IS 'the name of this data, given with its first block, for files outside the database that speak of it';
 
-CREATE SEQUENCE toms.audit_chunk;
-SELECT pg_catalog.pg_extension_config_dump('toms.audit_chunk', '');
-COMMENT ON SEQUENCE toms.audit_chunk IS 'numbers of entries of the audit trail, by the thousand';
-
 CREATE TABLE toms.audit_entry (         -- the columns are read by position in trail/trail.h
     id      bigint NOT NULL,
     at      timestamptz NOT NULL,
@@ -107,4 +103,3 @@ COMMENT ON TABLE toms.audit_pruned IS 'what stands in sealed blocks for entries 
 
 REVOKE ALL ON toms.dataset, toms.audit_entry, toms.audit_who, toms.audit_object, toms.audit_change, toms.audit_who_default,
     toms.audit_object_default, toms.audit_change_default, toms.audit_segment, toms.audit_block, toms.audit_pruned, toms.audit_use FROM PUBLIC;
-REVOKE ALL ON SEQUENCE toms.audit_chunk FROM PUBLIC;

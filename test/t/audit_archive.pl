@@ -29,7 +29,7 @@ $node->safe_psql('app', q{
 	UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
 	CREATE FUNCTION public.add(month date, n integer) RETURNS void LANGUAGE plpgsql AS $$
 	DECLARE
-		base bigint := nextval('toms.audit_chunk') * 1024;
+		base bigint := toms.audit_number();
 	BEGIN
 		INSERT INTO toms.audit_entry
 		SELECT base + i, month::timestamp AT TIME ZONE 'UTC' + i * interval '1 minute', pg_current_xact_id()::text::bigint, NULL, NULL, NULL, k, CASE k WHEN 'c' THEN 'u'::"char" ELSE '-' END,

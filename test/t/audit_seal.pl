@@ -45,7 +45,7 @@ my $functions = q{
 	$$;
 	CREATE FUNCTION t.add(n bigint, xid bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
 	DECLARE
-	    first bigint := nextval('toms.audit_chunk') * 1024;
+	    first bigint := toms.audit_number();
 	BEGIN
 	    PERFORM t.tamper(format($add$INSERT INTO toms.audit_entry SELECT %s + i, clock_timestamp(), %s, NULL, NULL, NULL, 'c', 'i', 'acme', NULL, 'payload'
 	                                 FROM generate_series(0, %s - 1) i$add$, first, coalesce(xid, pg_current_xact_id()::text::bigint), n));
