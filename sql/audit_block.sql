@@ -93,7 +93,7 @@ SELECT size FROM toms.audit_block ORDER BY number DESC LIMIT 1;
 SELECT regress_audit.tamper('INSERT INTO toms.audit_entry (id, at, xid, kind, verb) SELECT id, now(), xid, ''c'', ''i''
                              FROM (VALUES (0, 700), (-1, 700), (9223372036854775807, 700), (17, 9223372036854775807), (18, -1)) v(id, xid)');
 SELECT toms.seal_audit() - :first;
-SELECT fault, block - :first AS block, entry FROM toms.verify_audit() ORDER BY entry;      -- it warns: there is no log outside
+SELECT fault, CASE WHEN entry < 9223372036854775807 THEN block - :first END AS block, entry FROM toms.verify_audit() ORDER BY entry;      -- it warns: there is no log outside
 SET client_min_messages = error;
 SELECT regress_audit.tamper('DELETE FROM toms.audit_entry WHERE id < 1024 OR xid < 0 OR id = 9223372036854775807');
 
