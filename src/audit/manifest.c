@@ -3,6 +3,8 @@
  */
 #include "audit/block.h"
 
+#include "base/compat.h"
+
 #define ITEM_LIMIT 32
 
 static uint8 *

@@ -8,10 +8,10 @@
  */
 #include "audit/audit_int.h"
 
+#include "base/compat.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/backendid.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
@@ -49,7 +49,7 @@ toms_number_floor(TimestampTz now)
 int64
 toms_number_next(TimestampTz now)
 {
-	int			counter = MyBackendId & (COUNTERS - 1);
+	int			counter = toms_process_number() & (COUNTERS - 1);
 	uint64		moment = now - FIRST_MOMENT;
 	uint64		last = pg_atomic_read_u64(&moments[counter]);
 	uint64		next;

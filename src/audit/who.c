@@ -8,8 +8,8 @@
 #include "audit/audit_int.h"
 
 #include "base/change.h"
+#include "base/compat.h"
 #include "context/context.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

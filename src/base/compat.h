@@ -51,13 +51,15 @@ typedef JsonParseErrorType TomsJsonActionResult;
 typedef void TomsJsonActionResult;
 #endif
 
-/* 17 names transactions of a process anew, can change generated columns, and has another lexer of JSON. */
+/* 17 names processes and their transactions anew, can change generated columns, and has another lexer of JSON. */
 #if PG_VERSION_NUM >= 170000
 #define toms_proc_lxid(proc) ((proc)->vxid.lxid)
+#define toms_process_number() ((int) MyProcNumber)
 #define toms_is_set_expression(command) ((command)->subtype == AT_SetExpression)
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
 #else
 #define toms_proc_lxid(proc) ((proc)->lxid)
+#define toms_process_number() ((int) MyBackendId)
 #define toms_is_set_expression(command) false
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
