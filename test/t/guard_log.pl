@@ -1,4 +1,4 @@
-# The server log until the audit trail exists: who was refused, who passed as administrator.
+# The server log: who was refused, who passed as administrator. What they changed is in the audit trail.
 #
 # The promise: every refusal is one line of the log, also one that an EXCEPTION block
 # swallowed or a ROLLBACK followed; every administrative pass is one, with its stated
