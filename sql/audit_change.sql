@@ -157,6 +157,24 @@ COMMIT PREPARED 'au'; :trail
 :hr INSERT INTO au.note VALUES (61, 'acme', 17); COMMIT; :trail
 
 --
+-- A statement is his who began it: he cannot become nobody, or another, before it is recorded
+--
+:hr WITH u AS (UPDATE au.note SET level = 1 WHERE id = 51 RETURNING 1) SELECT toms.leave() FROM u; COMMIT; :trail
+
+--
+-- A description that is too long for a page
+--
+RESET SESSION AUTHORIZATION;
+DO $$BEGIN EXECUTE (SELECT 'CREATE TABLE au.wide (id integer PRIMARY KEY, tenant text NOT NULL, ' || string_agg('a_column_with_a_rather_long_name_' || n || ' text', ', ') || ')' FROM generate_series(1, 300) n); END$$;
+GRANT ALL ON au.wide TO regress_hr;
+SELECT toms.protect('au.wide', tenant => 'tenant') \g /dev/null
+SELECT toms.permit('regress_hr', 'au.wide', '{select,insert,update,delete}', '{absence_management}', 'tenant') \g /dev/null
+SET SESSION AUTHORIZATION regress_job;
+:hr INSERT INTO au.wide VALUES (1, 'acme'); UPDATE au.wide SET a_column_with_a_rather_long_name_299 = repeat('x', 1000) WHERE id = 1; COMMIT; :trail
+SET SESSION AUTHORIZATION regress_job;
+:hr DELETE FROM au.wide WHERE id = 1; COMMIT; :trail
+
+--
 -- Partitions and inheritance
 --
 :hr INSERT INTO au.booking VALUES (1, 'acme', 17, '2025-05-01', 8), (2, 'acme', 17, '2026-05-01', 8); COMMIT; :trail
@@ -283,7 +301,14 @@ SELECT regress.verdict('ALTER TABLE au.note DISABLE TRIGGER "~toms_audit"');
 SELECT regress.verdict('ALTER TABLE au.note DISABLE TRIGGER USER');
 SELECT regress.verdict('ALTER TRIGGER "~toms_audit" ON au.note RENAME TO other');
 SELECT regress.verdict('ALTER TABLE au.note ENABLE REPLICA TRIGGER "~toms_audit"');
+CREATE FUNCTION au.nil() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+SELECT regress.verdict('CREATE OR REPLACE TRIGGER "~toms_audit" AFTER INSERT OR UPDATE OR DELETE ON au.note FOR EACH ROW WHEN (false) EXECUTE FUNCTION au.nil()');
+SELECT regress.verdict('CREATE OR REPLACE TRIGGER "~toms_audit_truncate" AFTER DELETE ON au.note FOR EACH STATEMENT EXECUTE FUNCTION au.nil()');
 RESET SESSION AUTHORIZATION;
+-- times are understood whatever the session's are written in
+SET DateStyle = 'German'; SET TimeZone = 'Asia/Kolkata';
+SELECT count(*) > 0 FROM toms.audit_trail(since => now() - interval '1 hour', until => now(), relation => 'au.note');
+RESET DateStyle; RESET TimeZone;
 -- an administrator can: then the table is closed to all others
 SET toms.reason = 'ticket 4713';
 BEGIN;

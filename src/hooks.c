@@ -178,6 +178,7 @@ executor_finish(QueryDesc *query)
 {
 	TomsLevel	level;
 
+	toms_guard_before_finish(query);
 	if (!toms_guard_needs_level())
 	{
 		call_executor_finish(query);

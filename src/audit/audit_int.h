@@ -46,6 +46,9 @@ extern void toms_payload_seal(TomsEntry *entry, const char *subject, const Strin
 
 extern void toms_payload_init(void);
 
+/* Payloads are in UTF-8, whatever the database is in. */
+extern void toms_payload_to_utf8(StringInfo text);
+
 /* The OID of toms.audit_entry: keys of payloads are of this relation. */
 extern Oid	toms_payload_relation(void);
 

@@ -129,6 +129,7 @@ describe(Relation rel, Oid root, int nkeys, const AttrNumber *keys)
 		say_name(&text, rel, keys[i]);
 	}
 	appendStringInfoString(&text, "]}");
+	toms_payload_to_utf8(&text);
 	return text;
 }
 

@@ -10,6 +10,7 @@
 #include "base/relcache.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
 #include "replication/logicalworker.h"
 #include "seal/seal.h"
 #include "utils/lsyscache.h"
@@ -35,6 +36,18 @@ toms_payload_relation(void)
 	if (!OidIsValid(relation))
 		relation = get_relname_relid("audit_entry", get_namespace_oid("toms", false));
 	return relation;
+}
+
+void
+toms_payload_to_utf8(StringInfo text)
+{
+	char	   *converted = pg_server_to_any(text->data, text->len, PG_UTF8);
+
+	if (converted == text->data)
+		return;
+	resetStringInfo(text);
+	appendStringInfoString(text, converted);
+	pfree(converted);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
 #include "seal/seal.h"
@@ -81,7 +82,9 @@ typedef struct Opened
 static Datum
 json_of(const void *bytes, size_t length)
 {
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(bytes, length)));
+	char	   *text = pnstrdup(bytes, length);
+
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(pg_any_to_server(text, length, PG_UTF8)));
 }
 
 static Datum

@@ -63,7 +63,7 @@ CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_r
 RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
                application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
                old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
     reader constant text := toms.audit_reader();

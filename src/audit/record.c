@@ -11,6 +11,7 @@
 #include "audit/audit_int.h"
 
 #include "access/heapam.h"
+#include "access/heaptoast.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "audit/block.h"
@@ -48,6 +49,7 @@ static uint64 losses = 0;
 static bool has_references = false;	/* this transaction has added what others refer to */
 static SubTransactionId written_references = InvalidSubTransactionId;	/* the last level in which it wrote some */
 
+static Oid	trail = InvalidOid; /* toms.audit_entry: another one after DROP and CREATE EXTENSION */
 static bool knows_segment = false;	/* that of this cluster is there */
 static bool segment_is_new = false;	/* this transaction has opened it */
 
@@ -201,13 +203,23 @@ write_table(Oid table, const Gathered *first, int n)
 
 	for (int i = 0; i < n; i++)
 	{
+		HeapTuple	row;
+
 		if (first[i].table != table)
 			continue;
+		row = row_of(&first[i].entry, RelationGetDescr(rel));
+		/* of one that is toasted, inserting many would not tell the index where it went */
+		if (row->t_len > TOAST_TUPLE_THRESHOLD)
+		{
+			CatalogTupleInsertWithInfo(rel, row, indexes);
+			continue;
+		}
 		slots[nslots] = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-		ExecStoreHeapTuple(row_of(&first[i].entry, RelationGetDescr(rel)), slots[nslots], false);
+		ExecStoreHeapTuple(row, slots[nslots], false);
 		nslots++;
 	}
-	CatalogTuplesMultiInsertWithInfo(rel, slots, nslots, indexes);
+	if (nslots > 0)
+		CatalogTuplesMultiInsertWithInfo(rel, slots, nslots, indexes);
 	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	CatalogCloseIndexes(indexes);
@@ -286,6 +298,13 @@ write_from(int first)
 	write_all(gathered + first, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
+	for (int i = first; i < ngathered && first > 0; i++)
+	{
+		if (gathered[i].entry.columns.bytes)
+			pfree(unconstify(void *, gathered[i].entry.columns.bytes));
+		if (gathered[i].entry.payload.bytes)
+			pfree(unconstify(void *, gathered[i].entry.payload.bytes));
+	}
 	ngathered = first;
 	if (ngathered > 0)
 		return;
@@ -336,6 +355,12 @@ make_room(void)
 void
 toms_record_begin(TomsEntry *entry)
 {
+	if (toms_payload_relation() != trail)
+	{
+		trail = toms_payload_relation();
+		knows_segment = false;
+		losses++;
+	}
 	if (!knows_segment)
 	{
 		segment_is_new = toms_segment_begin();

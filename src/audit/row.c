@@ -17,6 +17,7 @@
 #include "commands/trigger.h"
 #include "context/context.h"
 #include "guard/guard.h"
+#include "mb/pg_wchar.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -25,6 +26,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+
+/* Of longer values the trail holds the beginning, in bytes. */
+#define LONGEST_VALUE 65536
 
 PG_FUNCTION_INFO_V1(toms_audit_row);
 PG_FUNCTION_INFO_V1(toms_audit_truncate);
@@ -159,6 +163,17 @@ has_column(TomsBytes columns, AttrNumber column)
 
 /* payload ----------------------------------------------------------------------------- */
 
+/* An entry that holds too much could not be read, nor perhaps be written. */
+static void
+say_text(StringInfo text, char *value)
+{
+	size_t		length = strlen(value);
+
+	if (length > LONGEST_VALUE)
+		strcpy(value + pg_mbcliplen(value, (int) Min(length, 2 * LONGEST_VALUE), LONGEST_VALUE - 3), "...");
+	escape_json(text, value);
+}
+
 /* Dates do not depend on the session's DateStyle. */
 static void
 say_output(StringInfo text, Oid type, Datum value)
@@ -184,7 +199,7 @@ say_output(StringInfo text, Oid type, Datum value)
 			break;
 		default:
 			getTypeOutputInfo(type, &output, &is_varlena);
-			escape_json(text, OidOutputFunctionCall(output, value));
+			say_text(text, OidOutputFunctionCall(output, value));
 	}
 }
 
@@ -289,6 +304,7 @@ add_entry(const Audited *audited, const Change *change, const Owner *owner)
 	entry.object = object->entry;
 	initStringInfo(&text);
 	describe(&text, object, change, is_consented(audited, owner, entry.at));
+	toms_payload_to_utf8(&text);
 	entry.tenant = owner->has_tenant ? owner->tenant : NULL;
 	toms_payload_seal(&entry, owner->subject, &text);
 	toms_record_add(&entry);

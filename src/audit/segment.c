@@ -59,7 +59,7 @@ insert_segment(int32 number)
 
 	toms_guard_trail_work(true);
 	if (SPI_execute_with_args("INSERT INTO toms.audit_segment (number, system_identifier, first_id, opened_at) "
-							  "VALUES ($1, $2, $3, pg_catalog.clock_timestamp())", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
+							  "SELECT $1, $2, GREATEST($3, (SELECT pg_catalog.max(id) FROM toms.audit_entry) OPERATOR(pg_catalog.+) 1), pg_catalog.clock_timestamp()", lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not open a segment");
 	toms_guard_trail_work(false);
 }

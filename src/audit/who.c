@@ -113,6 +113,7 @@ describe(const TomsContext *context)
 	if (MyBackendType != B_BACKEND)
 		say(&text, "process", GetBackendTypeDesc(MyBackendType));
 	appendStringInfoChar(&text, '}');
+	toms_payload_to_utf8(&text);
 	return text;
 }
 

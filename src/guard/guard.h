@@ -64,6 +64,10 @@ extern void toms_guard_after_start(QueryDesc *query, TomsPinning pinning);
 
 /* Around each fetch of rows; before: the context must still be the one the statement is pinned to. */
 extern void toms_guard_before_run(QueryDesc *query);
+
+/* What AFTER triggers record of the statement is of who opened it, not of whom it has made of himself. */
+extern void toms_guard_before_finish(QueryDesc *query);
+
 extern void toms_guard_after_run(QueryDesc *query);
 
 /*

@@ -162,6 +162,15 @@ toms_guard_before_run(QueryDesc *query)
 	pin->is_running = true;
 }
 
+void
+toms_guard_before_finish(QueryDesc *query)
+{
+	Pin		   *pin = find_pin(query);
+
+	if (pin && pin->has_identity)
+		check_identity(pin);
+}
+
 /* After an error the pin is gone, or goes with its statement before another one is started. */
 void
 toms_guard_after_run(QueryDesc *query)

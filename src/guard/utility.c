@@ -141,6 +141,14 @@ check_triggers(Oid relid)
 		check_taking_down(relid, trigger_managed);
 }
 
+/* Under a name of ours: in the place of one of ours, perhaps. */
+static void
+check_new_trigger(CreateTrigStmt *create)
+{
+	if (is_our_trigger(create->trigname) && !superuser())
+		check_triggers(relation_named(create->relation));
+}
+
 /* ENABLE makes an ordinary trigger of one that fires always. */
 static bool
 stops_trigger(const AlterTableCmd *command)
@@ -405,6 +413,9 @@ check_ddl(Node *statement)
 			return false;
 		case T_RuleStmt:
 			check_rule((RuleStmt *) statement);
+			return false;
+		case T_CreateTrigStmt:
+			check_new_trigger((CreateTrigStmt *) statement);
 			return false;
 		case T_AlterDomainStmt:
 			check_domain((AlterDomainStmt *) statement);

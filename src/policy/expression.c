@@ -9,11 +9,14 @@
 #include "policy/policy_int.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "base/system_settings.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -31,6 +34,7 @@
 #include "utils/memutils.h"
 #include "utils/guc.h"
 #include "utils/relcache.h"
+#include "utils/syscache.h"
 
 const char *
 toms_policy_name(AclMode verb, bool permissive)
@@ -368,12 +372,21 @@ finds_its_tenant(const TomsRelation *relation)
 	return relation->nparents > 0;
 }
 
+/* A function of ours, as the library has it. */
 static bool
 calls(const Trigger *trigger, const char *name)
 {
-	const char *function = get_func_name(trigger->tgfoid);
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
+	Form_pg_proc function;
+	bool		ours;
 
-	return function && strcmp(function, name) == 0 && get_func_namespace(trigger->tgfoid) == get_namespace_oid("toms", true);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	function = (Form_pg_proc) GETSTRUCT(tuple);
+	ours = strcmp(NameStr(function->proname), name) == 0 && function->prolang == ClanguageId &&
+		function->pronamespace == get_namespace_oid("toms", true);
+	ReleaseSysCache(tuple);
+	return ours;
 }
 
 static bool
@@ -448,24 +461,37 @@ is_sealed(Relation rel, const TomsRelation *relation)
 static bool
 audits_changes(const Trigger *trigger)
 {
-	return strcmp(trigger->tgname, TOMS_AUDIT_TRIGGER) == 0 && trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
-		trigger->tgqual == NULL && trigger->tgnattr == 0 && TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_AFTER(trigger->tgtype) &&
+	return strcmp(trigger->tgname, TOMS_AUDIT_TRIGGER) == 0 && TRIGGER_FOR_ROW(trigger->tgtype) &&
 		TRIGGER_FOR_INSERT(trigger->tgtype) && TRIGGER_FOR_UPDATE(trigger->tgtype) && TRIGGER_FOR_DELETE(trigger->tgtype) &&
 		calls(trigger, "audit_row");
+}
+
+static bool
+audits_truncation(const Trigger *trigger)
+{
+	return strcmp(trigger->tgname, TOMS_AUDIT_TRIGGER "_truncate") == 0 && TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+		calls(trigger, "audit_truncate");
 }
 
 /* Every change goes into the audit trail; of partitions each by itself. */
 static bool
 is_audited(Relation rel)
 {
+	bool		changes = false;
+	bool		truncation = false;
+
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		return true;
 	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
 	{
-		if (audits_changes(&rel->trigdesc->triggers[i]))
-			return true;
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS || trigger->tgqual || trigger->tgnattr > 0 || !TRIGGER_FOR_AFTER(trigger->tgtype))
+			continue;
+		changes |= audits_changes(trigger);
+		truncation |= audits_truncation(trigger);
 	}
-	return false;
+	return changes && truncation;
 }
 
 static bool
