@@ -145,8 +145,8 @@ toms_acknowledge_rewind(PG_FUNCTION_ARGS)
 }
 
 /* Signed by the keyring's key, or one that signed blocks: a dump may have been restored elsewhere. */
-static bool
-is_ours(const TomsVerification *run, const bytea *key)
+bool
+toms_verify_is_our_key(const TomsVerification *run, const bytea *key)
 {
 	Datum		value = PointerGetDatum(key);
 	bool		found;
@@ -179,7 +179,7 @@ read_row(const TomsVerification *run, HeapTuple row, TupleDesc columns, TomsAckn
 	*range = acknowledgement.range;
 	bytes = encode(run->dataset, &acknowledgement);
 	return VARSIZE_ANY_EXHDR(key) == TOMS_PUBLIC_KEY_BYTES && VARSIZE_ANY_EXHDR(signature) == TOMS_SIGNATURE_BYTES &&
-		is_ours(run, key) &&
+		toms_verify_is_our_key(run, key) &&
 		toms_crypto_verify((uint8 *) VARDATA_ANY(signature), bytes.bytes, bytes.length, (uint8 *) VARDATA_ANY(key));
 }
 

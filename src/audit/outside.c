@@ -128,7 +128,7 @@ read_name(const char *name, uint8 dataset[16])
 }
 
 bool
-toms_outside_find(uint8 dataset[16])
+toms_outside_find(const uint8 *but, uint8 dataset[16])
 {
 	DIR		   *directory = AllocateDir(outside_directory);
 	struct dirent *entry;
@@ -139,7 +139,8 @@ toms_outside_find(uint8 dataset[16])
 		TomsOutsideReader *reader = read_name(entry->d_name, dataset) ? toms_outside_read(dataset) : NULL;
 		TomsOutsideLine line;
 
-		found = reader && toms_outside_next(reader, &line) && line.whole && line.system == GetSystemIdentifier() && line.database == MyDatabaseId;
+		found = reader && (but == NULL || memcmp(dataset, but, 16) != 0) && toms_outside_next(reader, &line) && line.whole &&
+			line.system == GetSystemIdentifier() && line.database == MyDatabaseId;
 		if (reader)
 			toms_outside_end(reader);
 	}

@@ -40,8 +40,8 @@ typedef struct TomsOutsideLine
 	size_t		signed_length;	/* of the text: what the signature is over */
 } TomsOutsideLine;
 
-/* Which dataset the log of this database is of, where the database does not know; false: there is none. */
-extern bool toms_outside_find(uint8 dataset[16]);
+/* A dataset that the log of this database is of, another one than "but" (NULL: any); false: there is none. */
+extern bool toms_outside_find(const uint8 *but, uint8 dataset[16]);
 
 extern void toms_outside_parse(const char *text, size_t length, TomsOutsideLine *line);
 extern bool toms_outside_signed(const TomsOutsideLine *line);

@@ -249,6 +249,8 @@ toms_audit_faults(PG_FUNCTION_ARGS)
 	SPI_connect();
 	prepare(run, since, until);
 	verify_blocks(run);
+	if (run->begins && run->ends)
+		toms_verify_prunings(run);
 	toms_verify_outside(run);
 	SPI_finish();
 	AtEOXact_GUC(true, level);

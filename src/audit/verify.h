@@ -92,6 +92,12 @@ extern void toms_verify_entries(TomsVerification *run, const TomsCheckedBlock *b
 /* verify_outside.c: the blocks of the range against the log outside of the data directory. */
 extern void toms_verify_outside(TomsVerification *run);
 
+/* verify_pruning.c: what was pruned, against the signed records of it. */
+extern void toms_verify_prunings(TomsVerification *run);
+
+/* acknowledge.c: whether blocks of this trail are signed with a key. */
+extern bool toms_verify_is_our_key(const TomsVerification *run, const bytea *key);
+
 /* acknowledge.c: rewinds that an officer has signed off; a record of the log outside is one if it is up to this line. */
 typedef struct TomsAcknowledgement
 {

@@ -280,6 +280,7 @@ newest_block(void)
 void
 toms_verify_outside(TomsVerification *run)
 {
+	uint8		other[16];
 	Comparison	comparison = {.run = run,.expected = run->first,.newest = newest_block()};
 	char	   *problem = toms_outside_problem(false);
 
@@ -297,8 +298,11 @@ toms_verify_outside(TomsVerification *run)
 		toms_verify_report(run, (TomsFault) {.fault = "outside_missing",.detail = problem});
 		return;
 	}
-	if (!run->has_dataset && !toms_outside_find(run->dataset))
+	if (!run->has_dataset && !toms_outside_find(NULL, run->dataset))
 		return;
+	if (run->has_dataset && toms_outside_find(run->dataset, other))
+		toms_verify_report(run, (TomsFault) {.fault = "dataset_changed",
+						   .detail = psprintf("%s.log tells of another trail of this database; if it was given up, put that file elsewhere", toms_outside_dataset_name(other))});
 	comparison.acknowledged = toms_acknowledgements(run, &comparison.acknowledgements);
 	comparison.context = AllocSetContextCreate(CurrentMemoryContext, "toms compared line", ALLOCSET_SMALL_SIZES);
 	read_log(&comparison);

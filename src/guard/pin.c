@@ -165,7 +165,7 @@ toms_guard_before_run(QueryDesc *query)
 void
 toms_guard_before_finish(QueryDesc *query)
 {
-	Pin		   *pin = find_pin(query);
+	Pin		   *pin = query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE ? find_pin(query) : NULL;
 
 	if (pin && pin->has_identity)
 		check_identity(pin);
