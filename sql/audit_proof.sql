@@ -136,6 +136,17 @@ SELECT toms.destroy_keys('acme', :i, subject => '17') > 0;
 SELECT proof.verdict(:acme);
 
 --
+-- Nothing is proved of a block that is not as it was sealed
+--
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_class SET relname = 'audit_use_away' WHERE oid = 'toms.audit_use'::regclass;
+UPDATE toms.audit_entry SET verb = 'd' WHERE id = :globex;
+UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'audit_use_away';
+SELECT proof.verdict(:globex), proof.verdict(:acme);
+ROLLBACK;
+
+--
 -- The chain, as toms-verify reads it
 --
 SELECT count(*) = (SELECT count(*) FROM toms.audit_block), bool_and(proof.bytes(b ->> 'key') = proof.bytes(toms.audit_key())) FROM toms.export_blocks() b;
