@@ -141,6 +141,8 @@ SELECT proof.verdict(:acme);
 BEGIN;
 SET LOCAL allow_system_table_mods = on;
 UPDATE pg_class SET relname = 'audit_use_away' WHERE oid = 'toms.audit_use'::regclass;
+INSERT INTO toms.audit_entry SELECT * FROM toms.audit_entry WHERE id = :globex;     -- a copy takes no place in it
+SELECT proof.verdict(:globex), proof.verdict(:acme);
 UPDATE toms.audit_entry SET verb = 'd' WHERE id = :globex;
 UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'audit_use_away';
 SELECT proof.verdict(:globex), proof.verdict(:acme);
