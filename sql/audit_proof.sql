@@ -101,6 +101,17 @@ WITH proved AS (SELECT (p ->> 'size')::bigint AS size, (p ->> 'index')::bigint A
                 FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.kind = 'c' AND e.id > (SELECT max(id) FROM proof.entry))
 SELECT count(DISTINCT size) > 20, count(*), count(DISTINCT (header, index)), bool_and(proof.holds(p)) FROM proved;
 
+-- what was under way when a block was closed is proved in a later one
+SELECT max(id) AS mark FROM toms.audit_entry \gset
+SET SESSION AUTHORIZATION regress_migration;
+BEGIN; INSERT INTO proof.note VALUES (9001, 'acme', 17, 'x'); PREPARE TRANSACTION 'proof';
+INSERT INTO proof.note VALUES (9002, 'acme', 17, 'x');
+RESET SESSION AUTHORIZATION;
+SELECT toms.seal_audit() > 0;
+COMMIT PREPARED 'proof';
+SELECT toms.seal_audit() > 0;
+SELECT count(*), count(DISTINCT p ->> 'header'), bool_and(proof.holds(p)) FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.kind = 'c' AND e.id > :mark;
+
 --
 -- Who may
 --
