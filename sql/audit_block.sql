@@ -36,6 +36,9 @@ BEGIN
 END
 $$;
 
+-- whatever the clock says, no number is given twice
+SELECT count(DISTINCT toms.audit_number()) FROM generate_series(1, 100000);
+
 --
 -- The tree: test vectors of RFC 6962's reference implementation, of 0 to 8 leaves
 --

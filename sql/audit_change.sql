@@ -262,11 +262,24 @@ SELECT DISTINCT actor, role, login, address, application, purpose, function, rea
 WHERE function IS NOT NULL OR reason IS NOT NULL ORDER BY reason NULLS FIRST, actor;
 SELECT count(*) FROM toms.audit_trail(actor => '1', relation => 'au.note', kind => 'insert') WHERE id > 0 AND purpose = 'absence_management';
 
+-- who acts and what the table is like is said again if it was rolled back, with a part of the transaction or all of it
+ALTER TABLE au.letter ADD COLUMN more text;
+SET SESSION AUTHORIZATION regress_job;
+SET application_name = 'another';
+:hr INSERT INTO au.letter VALUES (3, 'acme', 17, 'no'); ROLLBACK;
+:hr SAVEPOINT s; INSERT INTO au.letter VALUES (3, 'acme', 17, 'no'); ROLLBACK TO s; INSERT INTO au.letter VALUES (4, 'acme', 17, 'yes'); COMMIT;
+:hr INSERT INTO au.letter VALUES (5, 'acme', 17, 'yes'); COMMIT;
+RESET application_name;
+RESET SESSION AUTHORIZATION;
+SELECT application, actor, kind, relation FROM toms.audit_trail(subject => '17') ORDER BY id DESC LIMIT 2;
+
 --
 -- An entry holds nothing of a person in clear: whose it was is in its key, what it tells is sealed
 --
 SELECT bool_and(e.key IS NOT NULL AND position('employee'::bytea IN e.payload) = 0) FROM toms.audit_entry e
 WHERE e.kind = 'c' AND e.tenant = 'acme' AND e.verb <> 't';
+-- what is said twice is not sealed alike
+SELECT count(*) > 100, count(*) = count(DISTINCT payload) FROM toms.audit_entry WHERE kind = 'c' AND key IS NOT NULL;
 
 --
 -- Values, where the controller has consented to it: for his rows, and for a time
@@ -289,6 +302,15 @@ SELECT toms.protect('au.sick', tenant => 'tenant', subject => 'employee', catego
 SELECT relation, ended_at IS NOT NULL, ended_by FROM toms.audit_consent;
 SET SESSION AUTHORIZATION regress_job;
 :hr UPDATE au.sick SET sick = 'true' WHERE id = 1; COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT old_values IS NULL AND new_values IS NULL FROM toms.audit_trail(relation => 'au.sick') ORDER BY id DESC LIMIT 1;
+-- and by itself when its time is over
+SELECT toms.record_instruction('acme', kind => 'audit_values', given_by => 'D. Manager', wording => 'Once more, for a moment.') AS consent \gset
+SELECT toms.confirm_instruction(:consent) \g /dev/null
+SELECT toms.protect('au.sick', tenant => 'tenant', subject => 'employee', category => 'health', audit => 'values', instruction => :consent, until => clock_timestamp() + interval '2 s');
+SELECT pg_sleep(2);
+SET SESSION AUTHORIZATION regress_job;
+:hr UPDATE au.sick SET sick = 'false' WHERE id = 1; COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT old_values IS NULL AND new_values IS NULL FROM toms.audit_trail(relation => 'au.sick') ORDER BY id DESC LIMIT 1;
 

@@ -101,6 +101,17 @@ WITH proved AS (SELECT (p ->> 'size')::bigint AS size, (p ->> 'index')::bigint A
                 FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.kind = 'c' AND e.id > (SELECT max(id) FROM proof.entry))
 SELECT count(DISTINCT size) > 20, count(*), count(DISTINCT (header, index)), bool_and(proof.holds(p)) FROM proved;
 
+-- what was under way when a block was closed is proved in a later one
+SELECT max(id) AS mark FROM toms.audit_entry \gset
+SET SESSION AUTHORIZATION regress_migration;
+BEGIN; INSERT INTO proof.note VALUES (9001, 'acme', 17, 'x'); PREPARE TRANSACTION 'proof';
+INSERT INTO proof.note VALUES (9002, 'acme', 17, 'x');
+RESET SESSION AUTHORIZATION;
+SELECT toms.seal_audit() > 0;
+COMMIT PREPARED 'proof';
+SELECT toms.seal_audit() > 0;
+SELECT count(*), count(DISTINCT p ->> 'header'), bool_and(proof.holds(p)) FROM toms.audit_entry e, toms.audit_proof(e.id) p WHERE e.kind = 'c' AND e.id > :mark;
+
 --
 -- Who may
 --
@@ -134,6 +145,19 @@ SELECT toms.record_instruction('acme', 'erase', 'J. Doe', 'erase 17', subject =>
 SELECT toms.confirm_instruction(:i);
 SELECT toms.destroy_keys('acme', :i, subject => '17') > 0;
 SELECT proof.verdict(:acme);
+
+--
+-- Nothing is proved of a block that is not as it was sealed
+--
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_class SET relname = 'audit_use_away' WHERE oid = 'toms.audit_use'::regclass;
+INSERT INTO toms.audit_entry SELECT * FROM toms.audit_entry WHERE id = :globex;     -- a copy takes no place in it
+SELECT proof.verdict(:globex), proof.verdict(:acme);
+UPDATE toms.audit_entry SET verb = 'd' WHERE id = :globex;
+UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'audit_use_away';
+SELECT proof.verdict(:globex), proof.verdict(:acme);
+ROLLBACK;
 
 --
 -- The chain, as toms-verify reads it

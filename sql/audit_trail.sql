@@ -157,6 +157,19 @@ SELECT toms.confirm_instruction(:i);
 SELECT toms.destroy_keys('acme', :i, subject => 'anna') > 0;
 SELECT kind, tenant, actor, login, purpose, row_key, subject, erased FROM toms.audit_trail(since => :'start', relation => 'read.note');
 
+-- who acts is told as he was at each statement, though the transaction is the same
+SET toms.reason = 'ticket 4712';
+BEGIN;
+SET ROLE regress_migration;
+UPDATE read.note SET wording = 'g' WHERE id = 4;
+SET application_name = 'another';
+UPDATE read.note SET wording = 'h' WHERE id = 4;
+RESET ROLE;
+UPDATE read.note SET wording = 'i' WHERE id = 4;
+COMMIT;
+SET application_name = 'psql';
+SELECT role = session_user AS superuser, login = session_user AS login, application, reason FROM toms.audit_trail(relation => 'read.note', tenant => 'globex') WHERE reason = 'ticket 4712';
+
 SET toms.reason = 'test';
 DROP SCHEMA read CASCADE;
 DROP FUNCTION regress.reads(text);

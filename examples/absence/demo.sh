@@ -18,7 +18,7 @@ die() {
 	exit 1
 }
 [ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make demo"
-for program in initdb pg_ctl pg_dump psql toms-keys; do
+for program in initdb pg_ctl pg_dump psql toms-keys toms-verify; do
 	command -v $program >/dev/null || die "$program is not on the PATH"
 done
 
@@ -47,7 +47,7 @@ export PGOPTIONS='-c client_min_messages=error'
 
 start_server() {
 	initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync
-	mkdir -m 700 "$box/keyring"
+	mkdir -m 700 "$box/keyring" "$box/outside"
 	toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" --kid app
 	toms-keys new --jwks "$box/forged.json" --private "$box/forged.jwk" --kid app
 	cat >>"$box/data/postgresql.conf" <<-CONF
@@ -57,6 +57,7 @@ start_server() {
 		shared_preload_libraries = 'toms'
 		toms.jwks_file = '$box/jwks.json'
 		toms.keyring = '$box/keyring'
+		toms.outside = '$box/outside'
 		toms.audience = 'absence'
 		toms.environment = 'demo'
 	CONF
@@ -86,7 +87,7 @@ load() {
 # --- the actors --------------------------------------------------------------------------
 
 declare -A token                # of each actor; who has none logs in and that is all
-declare -A login=([deploy]=absence_deploy [job]=absence_job [dba]=postgres)
+declare -A login=([deploy]=absence_deploy [job]=absence_job [auditor]=absence_auditor [dba]=postgres)
 
 # who NAME TENANT SUBJECT ROLE "PURPOSE..." [MORE-CLAIMS]: what the application's back end
 # does after a log-in. These four are changed to show what comes of a wrong one.
@@ -107,6 +108,7 @@ cast_actors() {
 	who planner acme 3 hr staff_planning
 	who clerk acme 3 hr 'absence_management continued_pay'
 	who evaluator acme 3 hr performance_evaluation
+	who watch acme 7 data_protection data_protection_control
 	who rival nordlicht 100 hr absence_management
 	who admin acme 1 administrator employer_duties '"amr":["pwd","mfa"]'
 	who hasty_admin acme 1 administrator employer_duties '"amr":["pwd"]'
@@ -132,14 +134,15 @@ chapter() {
 }
 
 # Runs the statement as its actor would: the token first, in the same transaction. Who holds
-# the disk has no use for SQL; that grep finds nothing is no error.
+# the disk, or a file that was handed out, has no use for SQL; that grep finds nothing is no error.
 run() {
 	local set_token=''
-	if [ "$1" = thief ]; then
+	if [ "$1" = thief ] || [ "$1" = controller ]; then
 		(cd "$box" && bash -c "$2") >"$box/rows" 2>"$box/error" || [ $? = 1 ]
 		return
 	fi
 	[ -z "${token[$1]:-}" ] || set_token="SELECT set_config('toms.token', :'token', true) \\g /dev/null"
+	cd "$box"
 	TOKEN=${token[$1]:-} psql -X -v ON_ERROR_STOP=1 -v VERBOSITY=verbose \
 		-U "${login[$1]:-absence_app}" >"$box/rows" 2>"$box/error" <<-SQL
 		\set QUIET on
@@ -532,6 +535,58 @@ $$;
 SQL
 try dba 'It has lost its purpose until an officer has looked at it' '= f' <<'SQL'
 SELECT intact FROM toms.access_functions;
+SQL
+
+chapter 'The audit trail: who changed what'
+
+# The sick note of chapter 3, its entries in the trail, and the last of them
+note=$(as_dba -c "SET toms.reason = 'what the demo looks for'" -c "SELECT absence_id FROM hr.absence
+	WHERE tenant_id = 'acme' AND employee_id = 17 AND first_day = '2026-02-02'" | tail -n 1)
+entries=$(as_dba -c "SELECT string_agg(id::text, ', ' ORDER BY id) FROM toms.audit_trail(relation => 'hr.absence', tenant => 'acme', subject => '17')
+	WHERE row_key ->> 'absence_id' = '$note'")
+entry=${entries##*, }
+as_dba -c 'SELECT toms.seal_audit()' -c 'SELECT toms.audit_key()' | tail -n 1 >"$box/key"
+
+try auditor 'Who changed this sick note? Columns have names in the trail, and no values' '2 rows' <<SQL
+SELECT actor, role, kind, columns, new_values AS values
+FROM toms.audit_trail(tenant => 'acme', subject => '17')
+WHERE relation = 'hr.absence' AND row_key ->> 'absence_id' = '$note';
+SQL
+try hr "An employee's HR, who made one of these entries, cannot read it" toms_permission_missing <<SQL
+SELECT * FROM toms.audit_trail(subject => '17');
+SQL
+try watch "ACME's data protection officer can, for that purpose, and of ACME only" '= acme' <<'SQL'
+SELECT DISTINCT tenant FROM toms.audit_trail();
+SQL
+try auditor 'Every few seconds what is new is sealed in a signed block; or when one asks' '= t' <<'SQL'
+SELECT toms.seal_audit() > 0 AS sealed;
+SQL
+try watch 'ACME takes a proof home: the entry, who did it, and hashes up to the signed root' 'COPY 1' <<SQL
+\\copy (SELECT toms.audit_proof($entry)) TO 'proof.json'
+SQL
+try controller 'There it needs no database, and tells nothing of anybody else' whole <<'SH'
+toms-verify proof proof.json --key-file key --log outside/*.log
+SH
+try dba 'A superuser edits the trail' toms_trail_append_only <<SQL
+UPDATE toms.audit_entry SET verb = 'd' WHERE id = $entry;
+SQL
+try dba 'He knows how toms tells that the trail is in use, and gets round it …' 'UPDATE 1' <<SQL
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_class SET relname = 'not_in_use' WHERE oid = 'toms.audit_use'::regclass;
+UPDATE toms.audit_entry SET verb = 'd' WHERE id = $entry;
+UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'not_in_use';
+SQL
+try auditor '… and the trail names the entry' "= changed, entry $entry" <<'SQL'
+SELECT fault || ', entry ' || entry AS found FROM toms.verify_audit();
+SQL
+try dba 'Employee 17 is erased: the entries stay, whose row it was does not' '2 rows' <<SQL
+SELECT toms.record_instruction('acme', 'erase', given_by => 'D. Weber',
+                               wording => 'Please erase employee 17.', subject => '17') AS instruction \\gset
+SELECT toms.confirm_instruction(:instruction) \\g /dev/null
+SELECT toms.destroy_keys('acme', :instruction, subject => '17') \\g /dev/null
+SELECT id, actor, subject, row_key, kind, erased
+FROM toms.audit_trail(relation => 'hr.absence', tenant => 'acme')
+WHERE id IN ($entries) AND erased AND subject IS NULL AND row_key IS NULL;
 SQL
 
 chapter 'A new table: observe, then enforce'

@@ -79,3 +79,9 @@ FROM unnest('{hr.absence,hr.employee,hr.department}'::regclass[]) relation;
 -- 9. The payroll job has no user whose token it could pass on: it may enter, as HR, for
 --    the tenants that ordered it.
 SELECT toms.allow_enter('absence_job', tenants => '{acme,bergblick}', roles => '{hr}');
+
+-- 10. The audit trail has every change of these tables without being told. Its auditor reads
+--     what there is of all tenants, a tenant's data protection officer what there is of his.
+SELECT toms.grant_officer('absence_auditor', 'auditor');
+SELECT toms.load_purposes('audit');
+SELECT toms.permit('data_protection', 'toms.audit_entry', '{select}', '{data_protection_control}', scope => 'tenant');

@@ -27,15 +27,16 @@
 SELECT toms.add_code_catalogue('absence_kind', '{VACATION,SICK,CHILD_SICK,TRAINING,SPECIAL_LEAVE,PARENTAL}') \g /dev/null
 
 -- roles --------------------------------------------------------------------------------
--- Three roles of the application, its pooled log-in that is a member of all three, a
--- log-in for jobs, and the tables' owner with a log-in for migrations.
+-- Four roles of the application, its pooled log-in that is a member of all four, a
+-- log-in for jobs, and the tables' owner with a log-in for migrations. The auditor is the
+-- operator's: he has no business in the tables.
 
 SELECT format('CREATE ROLE %I %s', role, kind)
-FROM (VALUES ('employee', 'NOLOGIN'), ('hr', 'NOLOGIN'), ('administrator', 'NOLOGIN'), ('absence_owner', 'NOLOGIN'),
-             ('absence_app', 'LOGIN INHERIT'), ('absence_job', 'LOGIN INHERIT'), ('absence_deploy', 'LOGIN INHERIT')) r (role, kind)
+FROM (VALUES ('employee', 'NOLOGIN'), ('hr', 'NOLOGIN'), ('administrator', 'NOLOGIN'), ('data_protection', 'NOLOGIN'), ('absence_owner', 'NOLOGIN'),
+             ('absence_app', 'LOGIN INHERIT'), ('absence_job', 'LOGIN INHERIT'), ('absence_deploy', 'LOGIN INHERIT'), ('absence_auditor', 'LOGIN INHERIT')) r (role, kind)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role)
 \gexec
-GRANT employee, hr, administrator TO absence_app;
+GRANT employee, hr, administrator, data_protection TO absence_app;
 GRANT hr TO absence_job;
 GRANT absence_owner TO absence_deploy;
 

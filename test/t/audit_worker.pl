@@ -239,6 +239,7 @@ has_workers('app', 'after it');
 within(10, 'an immediate one', sub { $node->stop('immediate') });
 $node->start;
 has_workers('app', 'after it');
+set('toms.seal_interval', '5s');
 $pid = pid_in('app');
 $offset = -s $node->logfile;
 $session = session('app', 'BEGIN; LOCK TABLE pg_extension IN ACCESS EXCLUSIVE MODE;');
@@ -247,10 +248,13 @@ comes_again($pid, 'to wait');
 ok($node->poll_query_until('postgres', sprintf($waits, 'app')), 'it waits');
 sql("SELECT pg_cancel_backend(${\ pid_in('app')})");
 ok($node->wait_for_log(qr/canceling statement due to user request/, $offset), 'it fails');
+usleep(500_000);
+is(sql(sprintf($waits, 'app')), 'f', 'and does not try again at once');
 $session->{in} .= "COMMIT;\n";
 end($session);
 ok($node->poll_query_until('app', q{SELECT errors > 0 AND last_error_at IS NOT NULL AND last_step_at > last_error_at FROM toms.workers}),
 	'an error is counted, and forgiven');
+set('toms.seal_interval', '100ms');
 
 # A database that is closed to others is not closed to its worker.
 $offset = -s $node->logfile;

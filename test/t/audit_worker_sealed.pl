@@ -45,6 +45,16 @@ $node->safe_psql('postgres', 'SELECT pg_sleep(0.5)');
 $node->safe_psql('postgres', q{COMMIT PREPARED 'p'});
 is_sealed('after COMMIT PREPARED');
 
+# ten intervals without a block are a fault
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE toms.audit_block IN EXCLUSIVE MODE');
+write_one();
+$node->safe_psql('postgres', 'SELECT pg_sleep(1.5)');
+is($node->safe_psql('postgres', q{SELECT string_agg(fault, ' ') FROM toms.verify_audit()}), 'unsealed', 'what is not sealed for long is told');
+$holder->query_safe('COMMIT');
+$holder->quit;
+is_sealed('then');
+
 $node->append_conf('postgresql.conf', "toms.seal_interval = '1h'\n");
 $node->reload;
 $node->poll_query_until('postgres', q{SELECT setting = '3600000' FROM pg_settings WHERE name = 'toms.seal_interval'});
