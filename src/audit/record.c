@@ -10,14 +10,16 @@
  */
 #include "audit/audit_int.h"
 
+#include "access/genam.h"
 #include "access/heapam.h"
-#include "access/heaptoast.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "audit/block.h"
 #include "base/relcache.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "executor/tuptable.h"
 #include "guard/guard.h"
 #include "storage/lmgr.h"
@@ -192,34 +194,70 @@ row_of(const TomsEntry *entry, TupleDesc desc)
 	return heap_form_tuple(desc, values, nulls);
 }
 
+static void
+index_row(ResultRelInfo *indexes, Relation rel, TupleTableSlot *slot)
+{
+	for (int i = 0; i < indexes->ri_NumIndices; i++)
+	{
+		Datum		values[INDEX_MAX_KEYS];
+		bool		nulls[INDEX_MAX_KEYS];
+
+		FormIndexDatum(indexes->ri_IndexRelationInfo[i], slot, NULL, values, nulls);
+		index_insert(indexes->ri_IndexRelationDescs[i], values, nulls, &slot->tts_tid, rel, UNIQUE_CHECK_NO, false, indexes->ri_IndexRelationInfo[i]);
+	}
+}
+
+/*
+ * BRIN keeps the least and the greatest of each column.  Rows of one page were added one after another by one transaction:
+ * the first and the last of them are these, unless the clock was set back meanwhile.
+ */
+static bool
+is_between(TupleTableSlot **slots, int n, int i, const Gathered *const *entries)
+{
+	return i > 0 && i < n - 1 &&
+		ItemPointerGetBlockNumber(&slots[i - 1]->tts_tid) == ItemPointerGetBlockNumber(&slots[i + 1]->tts_tid) &&
+		entries[i - 1]->entry.at <= entries[i]->entry.at && entries[i]->entry.at <= entries[i + 1]->entry.at &&
+		entries[i - 1]->entry.id < entries[i]->entry.id && entries[i]->entry.id < entries[i + 1]->entry.id;
+}
+
+static bool
+has_only_brin(const ResultRelInfo *indexes)
+{
+	for (int i = 0; i < indexes->ri_NumIndices; i++)
+	{
+		if (indexes->ri_IndexRelationDescs[i]->rd_rel->relam != BRIN_AM_OID)
+			return false;
+	}
+	return true;
+}
+
 /* Those of one table; the others are left. */
 static void
 write_table(Oid table, const Gathered *first, int n)
 {
 	Relation	rel = table_open(table, RowExclusiveLock);
-	CatalogIndexState indexes = CatalogOpenIndexes(rel);
+	/* a copy is not counted for each slot */
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	ResultRelInfo *indexes = CatalogOpenIndexes(rel);
 	TupleTableSlot **slots = palloc(n * sizeof(TupleTableSlot *));
+	const Gathered **entries = palloc(n * sizeof(Gathered *));
+	bool		only_brin = has_only_brin(indexes);
 	int			nslots = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		HeapTuple	row;
-
 		if (first[i].table != table)
 			continue;
-		row = row_of(&first[i].entry, RelationGetDescr(rel));
-		/* of one that is toasted, inserting many would not tell the index where it went */
-		if (row->t_len > TOAST_TUPLE_THRESHOLD)
-		{
-			CatalogTupleInsertWithInfo(rel, row, indexes);
-			continue;
-		}
-		slots[nslots] = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-		ExecStoreHeapTuple(row, slots[nslots], false);
-		nslots++;
+		entries[nslots] = &first[i];
+		slots[nslots] = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(row_of(&first[i].entry, desc), slots[nslots++], false);
 	}
-	if (nslots > 0)
-		CatalogTuplesMultiInsertWithInfo(rel, slots, nslots, indexes);
+	heap_multi_insert(rel, slots, nslots, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < nslots; i++)
+	{
+		if (!only_brin || !is_between(slots, nslots, i, entries))
+			index_row(indexes, rel, slots[i]);
+	}
 	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	CatalogCloseIndexes(indexes);
