@@ -80,7 +80,8 @@ configure() {
 		max_wal_size = 2GB
 		checkpoint_timeout = 1h
 	CONF
-	[ -z "$3" ] || echo "toms.jwks_file = '$box/jwks.json'" >>"$box/$1/bench.conf"
+	[ -z "$3" ] || printf "toms.jwks_file = '%s'\ntoms.keyring = '%s'\n" "$box/jwks.json" "$box/keyring" >>"$box/$1/bench.conf"
+	mkdir -p -m 700 "$box/keyring"
 }
 
 as_dba() {
