@@ -8,13 +8,13 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/background.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
-#include "storage/dsm.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
@@ -50,23 +50,6 @@ refuse_worker(const Task *task)
 			 errhint("Try again; if that does not help, raise max_worker_processes or look into the server log.")));
 }
 
-static void
-run_worker(dsm_segment *segment)
-{
-	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
-	.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment)),.bgw_notify_pid = MyProcPid};
-	BackgroundWorkerHandle *handle;
-
-	strlcpy(worker.bgw_name, "toms seals the audit trail", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "toms seal", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "toms_seal_main", BGW_MAXLEN);
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle) ||
-		WaitForBackgroundWorkerShutdown(handle) != BGWH_STOPPED)
-		refuse_worker(dsm_segment_address(segment));
-}
-
 /* toms.seal_audit(): number of the last block; null: there was never anything to close. */
 Datum
 toms_seal_audit(PG_FUNCTION_ARGS)
@@ -80,8 +63,7 @@ toms_seal_audit(PG_FUNCTION_ARGS)
 	task = dsm_segment_address(segment);
 	memset(task, 0, sizeof(Task));
 	task->database = MyDatabaseId;
-	run_worker(segment);
-	if (!task->done)
+	if (!toms_run_in_background("toms seals the audit trail", "toms seal", "toms_seal_main", segment) || !task->done)
 		refuse_worker(task);
 	number = task->number;
 	dsm_detach(segment);

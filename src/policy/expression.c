@@ -378,13 +378,17 @@ calls(const Trigger *trigger, const char *name)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
 	Form_pg_proc function;
+	Datum		symbol;
+	bool		isnull;
 	bool		ours;
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	function = (Form_pg_proc) GETSTRUCT(tuple);
+	symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	ours = strcmp(NameStr(function->proname), name) == 0 && function->prolang == ClanguageId &&
-		function->pronamespace == get_namespace_oid("toms", true);
+		function->pronamespace == get_namespace_oid("toms", true) && !isnull &&
+		strcmp(TextDatumGetCString(symbol), psprintf("toms_%s", name)) == 0;
 	ReleaseSysCache(tuple);
 	return ours;
 }

@@ -11,12 +11,12 @@
 #include "statistic/statistic_int.h"
 
 #include "access/xact.h"
+#include "base/background.h"
 #include "base/system_settings.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
-#include "storage/dsm.h"
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 
@@ -40,23 +40,6 @@ refuse_worker(void)
 			 errhint("Ask again; if that does not help, raise max_worker_processes or look into the server log.")));
 }
 
-static void
-run_worker(dsm_segment *segment)
-{
-	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
-	.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment)),.bgw_notify_pid = MyProcPid};
-	BackgroundWorkerHandle *handle;
-
-	strlcpy(worker.bgw_name, "toms publishes a statistic", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "toms statistic", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "toms_publish_main", BGW_MAXLEN);
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle) ||
-		WaitForBackgroundWorkerShutdown(handle) != BGWH_STOPPED)
-		refuse_worker();
-}
-
 void
 toms_publish(const char *statement)
 {
@@ -67,8 +50,7 @@ toms_publish(const char *statement)
 	task->database = MyDatabaseId;
 	task->done = false;
 	memcpy(task->statement, statement, length);
-	run_worker(segment);
-	if (!task->done)
+	if (!toms_run_in_background("toms publishes a statistic", "toms statistic", "toms_publish_main", segment) || !task->done)
 		refuse_worker();
 	dsm_detach(segment);
 }
