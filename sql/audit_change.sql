@@ -331,6 +331,13 @@ RESET SESSION AUTHORIZATION;
 SET DateStyle = 'German'; SET TimeZone = 'Asia/Kolkata';
 SELECT count(*) > 0 FROM toms.audit_trail(since => now() - interval '1 hour', until => now(), relation => 'au.note');
 RESET DateStyle; RESET TimeZone;
+-- another function in the place of ours, be it in C: the table is closed
+SET toms.reason = 'ticket 4714';
+BEGIN;
+CREATE OR REPLACE FUNCTION toms.audit_row() RETURNS trigger LANGUAGE c AS '$libdir/toms', 'toms_invalidate';
+ALTER TABLE au.note ALTER employee SET STATISTICS 50;
+SELECT intact FROM toms.protected_tables WHERE relation = 'au.note'::regclass;
+ROLLBACK;
 -- an administrator can: then the table is closed to all others
 SET toms.reason = 'ticket 4713';
 BEGIN;
