@@ -16,6 +16,7 @@
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
+#include "trail/trail.h"
 
 typedef struct SharedArea
 {
@@ -31,6 +32,7 @@ static const SharedArea shared_areas[] = {
 	{"toms seal", toms_seal_shmem_size, toms_seal_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
 	{"toms audit numbers", toms_number_shmem_size, toms_number_shmem_init, NULL},
+	{"toms audit queues", toms_queue_shmem_size, toms_queue_shmem_init, NULL},
 	{"toms workers", toms_worker_shmem_size, toms_worker_shmem_init, NULL},
 };
 
@@ -44,6 +46,7 @@ toms_shmem_request(void)
 			RequestAddinShmemSpace(shared_areas[i].beside());
 	}
 	RequestNamedLWLockTranche("toms", TOMS_LOCK_COUNT);
+	RequestNamedLWLockTranche("toms_queue", toms_queue_count());
 }
 
 void

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "purpose/purpose.h"
 #include "seal/seal.h"
+#include "trail/trail.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -37,6 +38,7 @@ _PG_init(void)
 	toms_crypto_init();
 	TOMS_DEBUG_POINT_INIT();
 	toms_catalog_init();
+	toms_event_init();
 	toms_keyring_init();
 	toms_context_init();
 	toms_purpose_init();

@@ -11,10 +11,6 @@
 
 extern void toms_audit_init(void);
 
-/* Shared memory: the last numbers of entries. */
-extern Size toms_number_shmem_size(void);
-extern void toms_number_shmem_init(bool found, void *area);
-
 /* workers.c, for shmem.c */
 extern Size toms_worker_shmem_size(void);
 extern void toms_worker_shmem_init(bool found, void *area);

@@ -12,13 +12,6 @@
 #include "utils/relcache.h"
 
 /*
- * number.c: the next number of an entry; and one that is below all that will be given from now on,
- * and above all that were given, but for those of the last moments.
- */
-extern int64 toms_number_next(TimestampTz now);
-extern int64 toms_number_floor(TimestampTz now);
-
-/*
  * record.c: take an entry into the trail with this transaction.  begin() fills in id, at and xid,
  * under whose nonce the payload is sealed; add() copies all that the entry refers to.
  */
@@ -52,10 +45,17 @@ extern void toms_payload_to_utf8(StringInfo text);
 /* The OID of toms.audit_entry: keys of payloads are of this relation. */
 extern Oid	toms_payload_relation(void);
 
-/* who.c: the entry that says who acts, for entries of that time. */
+/* who.c: the entry that says who acts in this session, or who acted as an event says; for entries of that time. */
 extern int64 toms_who(TimestampTz at);
+extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
 
-/* object.c: a table as entries tell of it. */
+/* writer.c: make entries of what is queued for this database, in a transaction of its own; false if there is nothing. */
+extern bool toms_writer_drain(void);
+
+/* object.c: the entry that describes a table in these words, for entries of that time. */
+extern int64 toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at);
+
+/* A table as entries tell of it. */
 typedef struct TomsObject
 {
 	int64		entry;			/* of kind object */

@@ -193,8 +193,16 @@ write_entry(Oid relid, const StringInfoData *text)
 	return entry.id;
 }
 
+int64
+toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at)
+{
+	int64		entry = find_entry(toms_record_table(TOMS_ENTRY_OBJECT, at), relid, text);
+
+	return entry != 0 ? entry : write_entry(relid, text);
+}
+
 static TomsObject
-make_object(Relation rel, Oid root, Oid table)
+make_object(Relation rel, Oid root, TimestampTz at)
 {
 	TomsObject	object = {0};
 	AttrNumber *keys = NULL;
@@ -202,9 +210,7 @@ make_object(Relation rel, Oid root, Oid table)
 
 	object.nkeys = find_keys(rel, &keys);
 	text = describe(rel, root, object.nkeys, keys);
-	object.entry = find_entry(table, RelationGetRelid(rel), &text);
-	if (object.entry == 0)
-		object.entry = write_entry(RelationGetRelid(rel), &text);
+	object.entry = toms_object_entry(RelationGetRelid(rel), &text, at);
 	object.keys = keys;
 	return object;
 }
@@ -223,7 +229,7 @@ toms_object(Relation rel, Oid root, TimestampTz at)
 	entry = hash_search(remembered, &relid, HASH_FIND, NULL);
 	if (entry && entry->root == root && entry->month == month)
 		return &entry->object;
-	object = make_object(rel, root, toms_record_table(TOMS_ENTRY_OBJECT, at));
+	object = make_object(rel, root, at);
 	if (object.nkeys > 0)
 		object.keys = memcpy(MemoryContextAlloc(memory, object.nkeys * sizeof(AttrNumber)), object.keys, object.nkeys * sizeof(AttrNumber));
 	entry = hash_search(remembered, &relid, HASH_ENTER, &found);

@@ -40,7 +40,16 @@ COMMENT ON FUNCTION toms.audit_columns(bytea, jsonb) IS 'internal: names of the 
 
 CREATE FUNCTION toms.audit_kind(letter "char", verb "char")
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE letter WHEN 'c' THEN CASE verb WHEN 'i' THEN 'insert' WHEN 'u' THEN 'update' WHEN 'd' THEN 'delete' WHEN 't' THEN 'truncate' END END;
+    SELECT CASE letter
+        WHEN 'c' THEN CASE verb WHEN 'i' THEN 'insert' WHEN 'u' THEN 'update' WHEN 'd' THEN 'delete' WHEN 't' THEN 'truncate' END
+        WHEN 'r' THEN CASE verb WHEN 's' THEN 'read' WHEN 'v' THEN 'reveal' WHEN 'e' THEN 'export' WHEN 'm' THEN 'import' WHEN 'a' THEN 'read_trail' END
+        WHEN 'x' THEN CASE verb WHEN 'r' THEN 'refusal' WHEN 'w' THEN 'would_refuse' END
+        WHEN 's' THEN CASE verb WHEN 'l' THEN 'login' WHEN 'f' THEN 'failed_login' WHEN 'k' THEN 'locked_login' WHEN 'U' THEN 'unlock_login'
+                                WHEN 'g' THEN 'logout' WHEN 'y' THEN 'lost_events' END
+        WHEN 'a' THEN CASE verb WHEN 'A' THEN 'admin_access' WHEN 'D' THEN 'ddl' WHEN 'S' THEN 'setting' WHEN 'C' THEN 'declaration'
+                                WHEN 'O' THEN 'open_admin_session' WHEN 'Z' THEN 'close_admin_session' WHEN 'P' THEN 'approve_admin_session'
+                                WHEN 'B' THEN 'break_glass' WHEN 'R' THEN 'release_actor' WHEN 'W' THEN 'writer_started' WHEN 'X' THEN 'writer_stopped' END
+    END;
 $$;
 REVOKE ALL ON FUNCTION toms.audit_kind("char", "char") FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_kind("char", "char") IS 'internal: what an entry is called in toms.audit_trail()';

@@ -71,6 +71,10 @@ static const struct
 	{TOMS_ENTRY_WHO, "audit_who"},
 	{TOMS_ENTRY_OBJECT, "audit_object"},
 	{TOMS_ENTRY_CHANGE, "audit_change"},
+	{TOMS_ENTRY_READ, "audit_read"},
+	{TOMS_ENTRY_REFUSAL, "audit_refusal"},
+	{TOMS_ENTRY_SESSION, "audit_session"},
+	{TOMS_ENTRY_ADMIN, "audit_admin"},
 };
 
 /* The last one that was found of each. */

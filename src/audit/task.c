@@ -59,6 +59,8 @@ toms_seal_audit(PG_FUNCTION_ARGS)
 	int64		number;
 
 	PreventCommandDuringRecovery("toms.seal_audit()");
+	/* what has happened so far is to be in the block */
+	(void) toms_event_flush();
 	segment = dsm_create(sizeof(Task), 0);
 	task = dsm_segment_address(segment);
 	memset(task, 0, sizeof(Task));

@@ -182,7 +182,6 @@ require_extension(void)
 
 /* the step -------------------------------------------------------------------------------- */
 
-/* Issue 7's writer drains its queue here, before the block is closed. */
 static void
 do_step(void)
 {
@@ -235,6 +234,24 @@ clean_up_error(void)
 	MemoryContextSwitchTo(step_context);
 	FlushErrorState();
 	RESUME_INTERRUPTS();
+}
+
+/* Events are written more often than blocks are closed. */
+static void
+write_events(void)
+{
+	PG_TRY();
+	{
+		while (toms_writer_drain())
+			MemoryContextReset(step_context);
+	}
+	PG_CATCH();
+	{
+		clean_up_error();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(step_context);
+	MemoryContextReset(step_context);
 }
 
 static void
@@ -341,9 +358,7 @@ wait_until_next(Schedule *schedule)
 	/* nothing was written, or the setting was lowered */
 	if (now >= schedule->next || (schedule->failed == 0 && schedule->next > latest))
 		schedule->next = latest;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 TimestampDifferenceMilliseconds(now, schedule->next), PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
+	toms_queue_sleep(toms_audit_delay(), TimestampDifferenceMilliseconds(now, schedule->next));
 }
 
 /*
@@ -387,6 +402,7 @@ work(void)
 				finish(&schedule);
 			return;
 		}
+		write_events();
 		due = is_due(&schedule, asked);
 		if (due)
 			step_once(&schedule, 0);
@@ -406,6 +422,9 @@ toms_worker_main(Datum database)
 		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	connect_to(DatumGetObjectId(database));
+	toms_event_off();
+	if (!toms_queue_start_writing())
+		proc_exit(0);
 	work();
 	proc_exit(0);
 }

@@ -34,6 +34,8 @@ static const ReasonInfo reasons[] = {
 
 static pg_atomic_uint64 *refusals = NULL;
 
+void		(*toms_refusal_listener) (const TomsRefusal *refusal, const char *action) = NULL;
+
 PG_FUNCTION_INFO_V1(toms_sql_refuse);
 
 const char *
@@ -106,6 +108,8 @@ toms_record_refusal(const TomsRefusal *refusal, const char *action)
 					toms_reason_code(refusal->reason), table, login_name(),
 					refusal->who ? refusal->who : "-"),
 			 errhidestmt(true), errhidecontext(true)));
+	if (toms_refusal_listener)
+		toms_refusal_listener(refusal, action);
 }
 
 /* toms.refuse(code, detail, hint): for the declarations that are written in SQL. */

@@ -45,6 +45,9 @@ extern uint64 toms_refusal_count(void);
  */
 extern void toms_record_refusal(const TomsRefusal *refusal, const char *action);
 
+/* Set by slice trail: is told of every refusal that is recorded; raises no error. */
+extern void (*toms_refusal_listener) (const TomsRefusal *refusal, const char *action);
+
 /* Record, then raise the error.  Never prints a token, a key or a row's value. */
 extern void toms_refuse(const TomsRefusal *refusal) __attribute__((noreturn));
 

@@ -88,5 +88,6 @@ TOMS_REASON(UNQUALIFIED_WRITE, "toms_unqualified_write", ERRCODE_CHECK_VIOLATION
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")
 TOMS_REASON(KEYRING, "toms_keyring", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the keyring cannot be used")
 TOMS_REASON(EPOCH_MISSING, "toms_epoch_missing", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key epoch is not there")
+TOMS_REASON(AUDIT_UNAVAILABLE, "toms_audit_unavailable", ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "the audit trail could not take it in")
 TOMS_REASON(EPOCH_WRONG, "toms_epoch_wrong", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key of the epoch is another one")
 TOMS_REASON(EPOCH_DESTROYED, "toms_epoch_destroyed", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key epoch has been destroyed")

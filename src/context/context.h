@@ -93,6 +93,9 @@ extern bool toms_context_expired_now(void);
 /* One line for records: "tenant=… role=… purpose=…", without the data subject. */
 extern const char *toms_context_who(void);
 
+/* The same for the audit trail, as a TomsWho; valid until this is called again. */
+extern const struct TomsWho *toms_context_words(void);
+
 /* A sentence and the SQL that helps, for the reasons of toms_context_check(). */
 extern const char *toms_context_detail(TomsReason reason);
 extern const char *toms_context_hint(TomsReason reason);

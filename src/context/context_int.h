@@ -6,7 +6,7 @@
 
 #include "context/context.h"
 
-#include "base/crypto.h"
+#include "trail/trail.h"
 #include "utils/guc.h"
 
 #define TOMS_TOKEN_BYTES 8192	/* longest token that is looked at */

@@ -5,6 +5,7 @@
  */
 #include "context/context_int.h"
 
+#include "catalog/catalog.h"
 #include "storage/shmem.h"
 
 void
@@ -12,6 +13,8 @@ toms_context_init(void)
 {
 	toms_settings_init();
 	toms_token_init();
+	toms_event_who = toms_context_words;
+	toms_event_is_wanted = toms_catalog_is_installed;
 }
 
 Size

@@ -122,6 +122,12 @@ assign_purpose(const char *newval, void *extra)
 }
 
 static void
+assign_reason(const char *newval, void *extra)
+{
+	toms_note_change();
+}
+
+static void
 assign_session_context(bool newval, void *extra)
 {
 	toms_note_change();
@@ -146,7 +152,7 @@ define_client_settings(void)
 							   "Stated reason of administrative access, for the record.",
 							   "Superusers and roles with BYPASSRLS reach protected tables only with it.",
 							   &stated_reason, "", PGC_USERSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							   check_reason, NULL, NULL);
+							   check_reason, assign_reason, NULL);
 }
 
 static void

@@ -11,23 +11,9 @@
 
 #include "base/crypto.h"
 #include "datatype/timestamp.h"
-
-/* Kinds of entries; each is kept in a table of its own, for a period of its own. */
-typedef enum TomsEntryKind
-{
-	TOMS_ENTRY_WHO = 'w',		/* who acted, to which others refer */
-	TOMS_ENTRY_OBJECT = 'o',	/* which table, with its columns, to which others refer */
-	TOMS_ENTRY_CHANGE = 'c'		/* a row was added, changed or deleted, or all rows at once */
-} TomsEntryKind;
-
-typedef enum TomsEntryVerb
-{
-	TOMS_VERB_NONE = '-',		/* of who and object */
-	TOMS_VERB_INSERT = 'i',
-	TOMS_VERB_UPDATE = 'u',
-	TOMS_VERB_DELETE = 'd',
-	TOMS_VERB_TRUNCATE = 't'
-} TomsEntryVerb;
+#include "trail/event.h"
+#include "trail/kind.h"
+#include "trail/queue.h"
 
 /* A row of toms.audit_entry; its columns are read by position. */
 enum
@@ -75,6 +61,15 @@ extern TomsEntry toms_entry_of_row(const Datum *values, const bool *nulls);
 
 /* The nonce of an entry's payload: id, xid and at, 8 bytes each. */
 extern void toms_entry_nonce(const TomsEntry *entry, uint8 nonce[TOMS_NONCE_BYTES]);
+
+/*
+ * number.c: the next number of an entry; and one that is below all that will be given from now on,
+ * and above all that were given, but for those of the last moments.
+ */
+extern Size toms_number_shmem_size(void);
+extern void toms_number_shmem_init(bool found, void *area);
+extern int64 toms_number_next(TimestampTz now);
+extern int64 toms_number_floor(TimestampTz now);
 
 /* RFC 6962, section 2.1, with SHA-256; a leaf's data is its salt and the entry's bytes. */
 #define TOMS_HASH_BYTES 32

@@ -1,12 +1,12 @@
 /*
  * number.c - the numbers of entries: by the clock, unique in the cluster, and rising in each backend.
  *
- * Called by record.c for every entry, and by segment.c.  A number is the time in microseconds and,
+ * Called for every entry, by slice audit and by event.c, and for segments.  A number is the time in microseconds and,
  * in its last bits, one of many counters in shared memory: a backend uses the one of its place,
  * which never gives a moment twice, whatever the clock does while the server runs.  No sequence:
  * its nextval() would be what the application's lastval() returns.
  */
-#include "audit/audit_int.h"
+#include "trail/trail.h"
 
 #include "base/compat.h"
 #include "fmgr.h"

@@ -1,0 +1,121 @@
+/*
+ * queue.h - events on their way from sessions to the writer of their database; part of trail.h.
+ *
+ * What a session tells here outlives its transaction: the writer makes entries of it and commits them.  Each database has a queue of toms.audit_queue_size in shared
+ * memory, a ring of messages.  A message is gone from it when its entry has been committed, so
+ * that one writer can go on where another has ended; a crash of the server loses what is in it.
+ */
+#ifndef TOMS_QUEUE_H
+#define TOMS_QUEUE_H
+
+#include "postgres.h"
+
+#include "base/crypto.h"
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+
+/* What a message says in words; in UTF-8 are those that are JSON. */
+typedef enum TomsMessageText
+{
+	TOMS_TEXT_TENANT,			/* none: nobody's */
+	TOMS_TEXT_ACTOR,			/* of the context */
+	TOMS_TEXT_SUBJECT,			/* whose data; the entry is sealed under his key */
+	TOMS_TEXT_WHO,				/* JSON: who acts */
+	TOMS_TEXT_OBJECT,			/* JSON: the table */
+	TOMS_TEXT_DETAILS,			/* members of JSON, without braces */
+	TOMS_MESSAGE_TEXTS
+} TomsMessageText;
+
+typedef struct TomsMessage
+{
+	uint32		size;			/* with what follows it, aligned */
+	char		kind;
+	char		verb;
+	bool		is_open;		/* what it tells of is under way */
+	bool		is_filler;		/* nothing but room up to the end of the ring */
+	Oid			object;			/* table; InvalidOid: none */
+	uint16		lengths[TOMS_MESSAGE_TEXTS];	/* in bytes; 0: there is none */
+	int64		id;				/* of the entry */
+	TimestampTz at;
+	TimestampTz until;			/* of the last one, if it tells of several */
+	int64		times;			/* 1 or more */
+	int64		rows;			/* -1: not told */
+	int64		of;				/* entry whose rows it tells; 0: its own */
+	uint8		who[TOMS_DIGEST_BYTES]; /* of WHO and TENANT */
+	char		texts[FLEXIBLE_ARRAY_MEMBER];	/* one after the other, not terminated */
+} TomsMessage;
+
+/* The end of the ring may have room for a size alone. */
+static inline bool
+toms_message_is_filler(const TomsMessage *message)
+{
+	return message->size < offsetof(TomsMessage, texts) || message->is_filler;
+}
+
+/* Longest message; every ring has room for some. */
+#define TOMS_MESSAGE_BYTES 16384
+
+/* Where a message is, in bytes since the queue was made. */
+typedef struct TomsMark
+{
+	uint64		start;
+	uint64		end;
+	int64		id;				/* of its entry; 0: there is no message */
+} TomsMark;
+
+/* For monitoring, of queue "i" of toms_queue_count(); numbers since the server was started. */
+typedef struct TomsQueueState
+{
+	Oid			database;
+	pid_t		writer;			/* 0: none is at work */
+	uint64		size;			/* bytes */
+	uint64		used;
+	int64		added;			/* events */
+	int64		merged;			/* of these, into a message that was waiting */
+	int64		written;		/* entries, committed */
+	int64		waits;			/* for room, or until durable */
+	int64		timeouts;		/* of these, in vain */
+	TimestampTz oldest;			/* of the messages in it; 0: it is empty */
+	TimestampTz committed_at;	/* by the writer; 0: not yet */
+} TomsQueueState;
+
+extern Size toms_queue_shmem_size(void);
+extern void toms_queue_shmem_init(bool found, void *area);
+extern void toms_queue_init(void);
+extern int	toms_queue_count(void);		/* toms.audit_queues */
+
+/* Have a queue for this database; false if all are taken by others. */
+extern bool toms_queue_attach(void);
+
+/*
+ * Add a message, or merge it into one of this session that is waiting and says the same; false if
+ * there is no room.  "urgent" has it written at once.
+ */
+extern bool toms_queue_add(const TomsMessage *message, bool urgent, TomsMark *mark);
+
+/* What a message tells of has ended with so many rows; false if it is being written, or has been. */
+extern bool toms_queue_end(const TomsMark *mark, int64 rows);
+
+/* Wait until there is room, or until the message is durable; false after "timeout" milliseconds.  Can be cancelled. */
+extern bool toms_queue_wait_for_room(Size size, int timeout);
+extern bool toms_queue_flush(int timeout);	/* all that is in it now */
+extern bool toms_queue_wait_until_durable(const TomsMark *mark, int timeout);
+
+/* This process writes the messages of its database: from now on until it ends. */
+extern bool toms_queue_start_writing(void);
+
+/* All messages that are waiting, in the current memory context, and where they are; NULL: none. */
+extern char *toms_queue_take(uint64 *start, uint64 *end);
+extern void toms_queue_written(uint64 end, int64 entries);	/* committed, as so many entries */
+
+/*
+ * Sleep until messages are waiting, "longest" milliseconds at most, and "delay" milliseconds more unless
+ * they are urgent or many.  Returns early when the process's latch is set by others.
+ */
+extern void toms_queue_sleep(int delay, int longest);
+
+extern void toms_queue_release(Oid database);	/* another one may have it */
+
+extern bool toms_queue_state(int i, TomsQueueState *state);
+
+#endif							/* TOMS_QUEUE_H */
