@@ -240,6 +240,16 @@ write_each(const TomsBatch *batch)
 	}
 }
 
+/* What keeps it from writing may be that there is no trail any more. */
+static void
+require_extension(void)
+{
+	StartTransactionCommand();
+	toms_process_require_extension();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(toms_process_context);
+}
+
 bool
 toms_writer_drain(void)
 {
@@ -248,6 +258,9 @@ toms_writer_drain(void)
 	if (!toms_queue_take(&batch) && !toms_lifetime_is_due())
 		return false;
 	if (try_part(&batch, 0, batch.length, NULL) != 0)
+	{
+		require_extension();
 		write_each(&batch);
+	}
 	return true;
 }

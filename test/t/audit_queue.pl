@@ -134,8 +134,8 @@ is(words(), 'W {"first": true}', 'a writer that takes the place of another has l
 
 # Sessions and their last events when the server stops.
 set('toms.audit_delay', '10s');
-my $half = session("BEGIN; DECLARE half CURSOR FOR SELECT id FROM med.desk; FETCH 3 FROM half;");
 $before = reads('med.desk');
+my $half = session("BEGIN; DECLARE half CURSOR FOR SELECT id FROM med.desk; FETCH 3 FROM half;");
 within(15, 'a fast shutdown', sub { $node->stop('fast') });
 end($half);
 $node->start;
@@ -216,7 +216,7 @@ isnt($refused_by, 0, 'somebody without a context is refused');
 is(reader("SET LOCAL application_name = 'another'; $asynchronous"), '20', 'somebody of a tenant reads');
 $node->psql('app', 'SELECT count(*) FROM med.note', extra_params => [ '-U', 'app' ]);
 ok($node->poll_query_until('app', 'SELECT used_bytes = 0 FROM toms.audit_queue'), 'all is written');
-is(sql(qq{SELECT string_agg(kind::text || verb || ' ' || (who IS NULL) || ' ' || coalesce(convert_from(payload, 'UTF8')::jsonb ->> 'lacking', '-'), ', ' ORDER BY id)
+is(sql(qq{SELECT string_agg(kind::text || verb::text || ' ' || (who IS NULL) || ' ' || coalesce(convert_from(payload, 'UTF8')::jsonb ->> 'lacking', '-'), ', ' ORDER BY id)
 	FROM toms.audit_entry WHERE id > $last AND kind IN ('x', 'r') AND verb <> 'n'}), 'xr false -, rs true 55000, xr false -', 'one entry tells that it lacks who acted');
 rename "$keyring.away", $keyring or die $!;
 is(reader("SET LOCAL application_name = 'another'; $strict"), '0', 'with the keys it goes on');
