@@ -177,7 +177,6 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
 	toms_queue_written(batch->start + offset + length, entries);
-	toms_queue_told();
 	RESUME_INTERRUPTS();
 }
 

@@ -127,9 +127,8 @@ extern bool toms_queue_start_writing(void);
 extern bool toms_queue_take(TomsBatch *batch);
 extern void toms_queue_written(uint64 end, int64 entries);	/* committed, as so many entries */
 
-/* Whether the trail tells of this server's start, for the writer. */
+/* Whether some have been written since the server was started: then the trail tells that it was. */
 extern bool toms_queue_is_told(void);
-extern void toms_queue_told(void);
 
 /*
  * Sleep until messages are waiting, "longest" milliseconds at most, and "delay" milliseconds more unless
