@@ -6,7 +6,6 @@
  */
 #include "trail/trail.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/name.h"
@@ -164,7 +163,7 @@ write_to_log(const TomsEvent *event, const char *why)
 static bool
 can_add(const TomsEvent *event)
 {
-	if (is_off || IsParallelWorker() || !IsTransactionState() || toms_event_is_wanted == NULL || !toms_event_is_wanted())
+	if (is_off || !IsTransactionState() || toms_event_is_wanted == NULL || !toms_event_is_wanted())
 		return false;
 	if (IsUnderPostmaster && !RecoveryInProgress())
 		return true;
@@ -282,6 +281,10 @@ note_refusal(const TomsRefusal *refusal, const char *action)
 	{
 		initStringInfo(&details);
 		toms_event_say(&details, "refused", toms_reason_code(refusal->reason));
+		/* without a context that holds, what was claimed */
+		if (toms_event_who()->actor == NULL)
+			toms_event_say(&details, "claims", refusal->who);
+		toms_event_say(&details, "verbs", refusal->verbs);
 		event.details = details.data;
 		(void) toms_event_try(&event);
 	}
