@@ -25,7 +25,7 @@ CREATE TABLE guard.illness (id integer, tenant text NOT NULL, employee integer N
 INSERT INTO guard.illness VALUES (1, 'acme', 17);
 CREATE TABLE guard.plain (id integer, said text);               -- not protected
 INSERT INTO guard.plain VALUES (1, 'x'), (2, 'y');
-GRANT ALL ON guard.plain TO regress_hr;
+GRANT ALL ON guard.plain, guard.booking_2 TO regress_hr;
 CREATE VIEW guard.owners_view AS SELECT * FROM guard.absence;
 CREATE VIEW guard.invokers_view WITH (security_invoker = true) AS SELECT * FROM guard.absence;
 CREATE VIEW guard.nested_view AS SELECT v.* FROM guard.owners_view v JOIN guard.invokers_view i USING (id);
@@ -55,6 +55,8 @@ BEGIN
 END $$;
 CREATE TABLE guard.triggered (id integer);
 CREATE TRIGGER looks BEFORE INSERT ON guard.triggered FOR EACH ROW EXECUTE FUNCTION guard.copied();
+GRANT USAGE ON SCHEMA guard TO PUBLIC;
+GRANT ALL ON guard.booking, guard.booking_1 TO regress_migration;
 GRANT ALL ON guard.triggered, guard.ruled_view, guard.owners_view, guard.invokers_view, guard.nested_view TO regress_hr;
 RESET SESSION AUTHORIZATION;
 SELECT toms.protect(r, tenant => 'tenant') FROM unnest('{guard.absence,guard.booking,guard.team}'::regclass[]) r;
@@ -77,11 +79,11 @@ BEGIN
     WITH e AS (
         SELECT id, kind, verb, tenant, object, convert_from(payload, 'UTF8')::jsonb AS said FROM toms.audit_entry
         WHERE id > above AND kind IN ('r', 'x') AND key IS NULL)
-    SELECT string_agg(concat_ws(' ', CASE WHEN e.kind = 'r' THEN CASE e.verb WHEN 's' THEN 'read' WHEN 'e' THEN 'exported' WHEN 'm' THEN 'imported' WHEN 'a' THEN 'read trail' ELSE e.verb::text END
-                                          ELSE 'refused' END,
+    SELECT string_agg(concat_ws(' ', CASE e.kind || e.verb::text WHEN 'rs' THEN 'read' WHEN 're' THEN 'exported' WHEN 'rm' THEN 'imported' WHEN 'ra' THEN 'read trail'
+                                    WHEN 'xr' THEN 'refused' WHEN 'xw' THEN 'would refuse' END,
                                 (SELECT convert_from(o.payload, 'UTF8')::jsonb ->> 'relation' FROM toms.audit_entry o WHERE o.id = e.object),
                                 'rows=' || coalesce((e.said ->> 'rows')::bigint, (SELECT sum((n.said ->> 'rows')::bigint) FROM e n WHERE n.said ->> 'of' = e.id::text)),
-                                CASE WHEN e.kind = 'r' AND coalesce(e.said ->> 'fingerprint', '') !~ '^[0-9a-f]{16}$' THEN 'without fingerprint' END,
+                                CASE WHEN e.kind = 'r' AND e.verb = 's' AND coalesce(e.said ->> 'fingerprint', '') !~ '^[0-9a-f]{16}$' THEN 'without fingerprint' END,
                                 nullif((e.said - '{rows,fingerprint,microseconds}'::text[])::text, '{}')), '; ' ORDER BY e.id)
     INTO told FROM e WHERE e.verb <> 'n';
     RETURN coalesce(told, 'none');
@@ -143,13 +145,13 @@ SELECT guard.told('VALUES ((SELECT count(*) FROM guard.absence))');             
 -- Views, functions, what others run
 --
 SELECT guard.told('SELECT * FROM guard.invokers_view');                                     -- read
-SELECT guard.told('SELECT * FROM guard.owners_view');                                       -- none: refused, its owner has no permission
-SELECT guard.told('SELECT * FROM guard.nested_view');                                       -- none: refused
-SELECT guard.told('SELECT * FROM guard.sql_inlined()');                                     -- read: by the statement itself
+SELECT guard.told('SELECT * FROM guard.owners_view');                                       -- read: the table, through the view
+SELECT guard.told('SELECT * FROM guard.nested_view');                                       -- read: once
+SELECT guard.told('SELECT * FROM guard.sql_inlined()');                                     -- read: by the statement, which has the function's body in it
 SELECT guard.told('SELECT guard.sql_called()');                                             -- read: by the function
 SELECT guard.told('SELECT * FROM guard.sql_atomic()');                                      -- read
 SELECT guard.told('SELECT * FROM guard.plpgsql()');                                         -- read
-SELECT guard.told('SELECT guard.plpgsql_loop()');                                           -- read: half, as the loop fetched it
+SELECT guard.told('SELECT guard.plpgsql_loop()');                                           -- read: as many as the loop has fetched
 SELECT guard.told('SELECT guard.plpgsql_dynamic()');                                        -- read
 SELECT guard.told('SELECT guard.one(id) FROM guard.plain');                                 -- read: once for each call
 SELECT guard.told($$DO 'BEGIN PERFORM * FROM guard.absence; END'$$);                        -- read
@@ -176,7 +178,7 @@ SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT
 SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = 8 RETURNING hours$$);   -- read
 SELECT guard.told('INSERT INTO guard.plain SELECT id, tenant FROM guard.absence');          -- read
 SELECT guard.told('INSERT INTO guard.booking SELECT id, tenant, employee, 2 FROM guard.absence');                     -- read: one, writes the other
-SELECT guard.told('MERGE INTO guard.absence a USING guard.plain p ON a.id = p.id WHEN MATCHED THEN UPDATE SET hours = 3');          -- none
+SELECT guard.told('MERGE INTO guard.absence a USING (SELECT 1 AS id) p ON a.id = p.id WHEN MATCHED THEN UPDATE SET hours = 3');       -- none
 SELECT guard.told('MERGE INTO guard.plain p USING guard.absence a ON a.id = p.id WHEN MATCHED THEN UPDATE SET said = ''m''');       -- read
 SELECT guard.told('WITH u AS (UPDATE guard.absence SET hours = 4 WHERE id = 1 RETURNING id) SELECT * FROM u');        -- read
 SELECT guard.told('WITH u AS (UPDATE guard.absence SET hours = 4 WHERE id = 1) SELECT 1');  -- none: nothing is handed on
@@ -184,7 +186,6 @@ SELECT guard.told('WITH d AS (DELETE FROM guard.booking WHERE id = 1 RETURNING *
 SELECT guard.told($$INSERT INTO guard.team VALUES (1, 'acme', 1)$$);                        -- none: a foreign key's look-up
 SELECT guard.told('DELETE FROM guard.team WHERE id = 1');                                   -- none
 SELECT guard.told('CREATE TABLE guard.made AS SELECT id FROM guard.absence');               -- read
-SELECT guard.told('SELECT id INTO guard.made_too FROM guard.absence');                      -- read
 SELECT guard.told('CREATE TABLE guard.made_empty AS SELECT id FROM guard.absence WITH NO DATA');                      -- none: it is not run
 SELECT guard.told('CREATE MATERIALIZED VIEW guard.kept AS SELECT count(*) FROM guard.booking');                       -- read
 --
@@ -201,7 +202,194 @@ SELECT guard.told('DECLARE c CURSOR FOR SELECT * FROM guard.absence');          
 SELECT guard.told('DECLARE h CURSOR WITH HOLD FOR SELECT * FROM guard.absence');            -- none: refused
 SELECT guard.told('LOCK TABLE guard.absence IN ACCESS SHARE MODE');                         -- none
 SELECT guard.told('CREATE VIEW guard.later AS SELECT * FROM guard.absence');                -- none: it is not run
-SELECT guard.told('SELECT * FROM guard.later');                                             -- none: refused, a view of the session's own role
+SELECT guard.told('SELECT * FROM guard.later');                                             -- read
 SELECT guard.told('SELECT hours / 0 FROM guard.absence');                                   -- read: it failed after the event
 SELECT guard.told('SELECT reltuples FROM pg_class WHERE oid = ''guard.absence''::regclass');-- none
 COMMIT;
+
+--
+-- What psql has to say by itself: cursors, COPY, ends of transactions
+--
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT guard.last_entry() AS before \gset
+DECLARE c CURSOR FOR SELECT id FROM guard.absence ORDER BY id;
+SELECT guard.entries(:before);                                                              -- none: nothing is fetched yet
+FETCH 1 FROM c;
+SELECT guard.entries(:before);                                                              -- read: how many rows is not told yet
+FETCH 1 FROM c;
+SELECT guard.entries(:before);                                                              -- read: the same entry
+CLOSE c;
+SELECT guard.entries(:before);                                                              -- read: two rows
+SELECT guard.last_entry() AS before \gset
+DECLARE c SCROLL CURSOR FOR SELECT id FROM guard.illness;
+FETCH ALL FROM c;
+FETCH BACKWARD 1 FROM c;
+COMMIT;
+SELECT guard.entries(:before);                                                              -- read: as often as a row was fetched
+SELECT guard.last_entry() AS before \gset
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+DECLARE c CURSOR FOR SELECT id FROM guard.absence ORDER BY id;
+FETCH 1 FROM c;
+ROLLBACK;
+SELECT guard.entries(:before);                                                              -- read: stopped half-way and rolled back
+SELECT guard.last_entry() AS before \gset
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT id FROM guard.illness;
+ROLLBACK;
+SELECT guard.entries(:before);                                                              -- read: rolled back
+SELECT guard.last_entry() AS before \gset
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SAVEPOINT s;
+SELECT id FROM guard.absence WHERE id = 1;
+SELECT 1 / 0;
+ROLLBACK TO s;
+SELECT guard.entries(:before);                                                              -- read: rolled back to before it
+SELECT guard.last_entry() AS before \gset
+SELECT id INTO guard.made_too FROM guard.absence;
+SELECT guard.entries(:before);                                                              -- read
+SELECT guard.last_entry() AS before \gset
+REFRESH MATERIALIZED VIEW guard.kept;
+SELECT guard.entries(:before);                                                              -- read
+SELECT guard.last_entry() AS before \gset
+COPY guard.absence (id) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- exported
+SELECT guard.last_entry() AS before \gset
+COPY (SELECT id FROM guard.illness) TO STDOUT WITH (FORMAT csv);
+SELECT guard.entries(:before);                                                              -- exported
+SELECT guard.last_entry() AS before \gset
+COPY (SELECT guard.one(id) FROM guard.plain WHERE id = 2) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- read: by the function, the table that is copied is not protected
+SELECT guard.last_entry() AS before \gset
+COPY (DELETE FROM guard.booking WHERE id = 2 RETURNING id) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- exported
+SELECT guard.last_entry() AS before \gset
+COPY guard.plain (id) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- none: not protected
+ROLLBACK;
+
+-- functions that parallel workers run
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET parallel_leader_participation = off;
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT guard.last_entry() AS before \gset
+SELECT count(*) FROM guard.absence;
+SELECT guard.entries(:before);                                                              -- read: once, by the session
+SELECT guard.last_entry() AS before \gset
+SELECT count(guard.one(id)) FROM guard.plain;
+SELECT guard.entries(:before);                                                              -- read: in the worker, once for each call
+COMMIT;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation;
+
+--
+-- Refusals: recorded once, whatever becomes of the transaction, with what was tried
+--
+SELECT guard.last_entry() AS before \gset
+BEGIN;
+SELECT * FROM guard.absence;                                                                -- refused: no context
+ROLLBACK;
+SELECT guard.entries(:before);
+SELECT guard.last_entry() AS before \gset
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'payroll');
+UPDATE guard.absence SET hours = 1 WHERE id = 1;                                            -- refused: the purpose
+ROLLBACK;
+SELECT guard.entries(:before);
+BEGIN;
+SELECT guard.last_entry() AS before \gset
+SELECT toms.enter('acme', '90', 'regress_employee', 'absence_management');
+DO $$
+BEGIN
+    PERFORM FROM guard.absence;
+EXCEPTION WHEN insufficient_privilege THEN                                                  -- refused, and swallowed
+    NULL;
+END $$;
+SELECT guard.entries(:before);
+ROLLBACK;
+SELECT guard.entries(:before);
+
+--
+-- Administrators: what they take out or bring in by COPY
+--
+SET SESSION AUTHORIZATION regress_migration;
+SET toms.reason = 'ticket 4711';
+SELECT guard.last_entry() AS before \gset
+COPY guard.booking_1 (id) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- exported: by the owner of no row
+SELECT guard.last_entry() AS before \gset
+COPY (SELECT id FROM guard.booking ORDER BY id) TO STDOUT;
+SELECT guard.entries(:before);                                                              -- exported
+SELECT guard.last_entry() AS before \gset
+COPY guard.booking FROM STDIN;
+7	acme	17	1
+8	acme	17	2
+\.
+SELECT guard.entries(:before);                                                              -- imported
+SELECT guard.last_entry() AS before \gset
+COPY guard.booking FROM STDIN;
+9	acme	17	1
+nine
+\.
+SELECT guard.entries(:before);                                                              -- imported: one row at most, and rolled back
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'ticket 4711';
+SELECT guard.last_entry() AS before \gset
+COPY guard.illness TO '/dev/null';
+COPY guard.illness TO PROGRAM 'cat >/dev/null';
+SELECT guard.entries(:before);                                                              -- exported: to a file, to a program, never which
+SELECT guard.last_entry() AS before \gset
+SELECT count(*) > 0 FROM toms.audit_entry WHERE kind = 'r';
+SELECT count(*) > 0 FROM toms.audit_object;
+SELECT count(*) > 0 FROM toms.audit_block;
+SELECT count(*) > 0 FROM toms.audit_trail();
+SELECT guard.entries(:before);                                                              -- read trail: twice, its blocks tell of nobody
+SELECT guard.last_entry() AS before \gset
+COPY toms.audit_read_default TO STDOUT;
+SELECT guard.entries(:before);                                                              -- read trail
+RESET toms.reason;
+
+--
+-- How it is declared: strict by default where a crash must not lose who read
+--
+SET SESSION AUTHORIZATION regress_officer;
+SELECT relation, read_audit FROM toms.protected_tables WHERE relation::text LIKE 'guard.%' ORDER BY relation::text;
+SELECT toms.protect('guard.illness', tenant => 'tenant', subject => 'employee', category => 'health', read_audit => 'never');          -- error
+SELECT toms.protect('guard.illness', tenant => 'tenant', subject => 'employee', category => 'health', read_audit => 'asynchronous');   -- error: needs a reason
+SELECT toms.protect('guard.illness', tenant => 'tenant', subject => 'employee', category => 'health', read_audit => 'asynchronous', reason => 'a test');
+SELECT toms.protect('guard.booking', tenant => 'tenant', read_audit => 'strict');
+SELECT toms.protect('guard.absence', tenant => 'tenant', read_audit => 'asynchronous');                                              -- as it is anyway
+SELECT relation, read_audit FROM toms.protected_tables WHERE relation::text LIKE 'guard.%' ORDER BY relation::text;
+SELECT finding FROM toms.explain_protection('guard.illness') WHERE kind = 'protection';
+SELECT objoid::regclass, label FROM pg_seclabels WHERE provider = 'toms' AND objtype = 'table' AND label LIKE '%read_audit%' ORDER BY 1;
+SELECT toms.label_rows('guard.absence', condition => 'hours = 1', category => 'health');
+SELECT read_audit FROM toms.protected_tables WHERE relation = 'guard.absence'::regclass;                                             -- strict, as its rows have become
+SELECT toms.unlabel_rows('guard.absence', 'health');
+SELECT toms.protect('guard.booking', tenant => 'tenant');
+SELECT read_audit FROM toms.protected_tables WHERE relation = 'guard.booking_1'::regclass;                                           -- asynchronous again
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('guard.booking', tenant => 'tenant', read_audit => 'strict');
+CREATE TABLE guard.booking_3 PARTITION OF guard.booking FOR VALUES IN (3);
+SELECT read_audit FROM toms.protected_tables WHERE relation = 'guard.booking_3'::regclass;                                           -- strict
+SELECT toms.protect('guard.team', tenant => 'tenant', read_audit => 'strict', mode => 'observe', reason => 'a test');
+SELECT guard.last_entry() AS before \gset
+SET SESSION AUTHORIZATION regress_owner;
+SELECT count(*) FROM guard.team;
+COPY guard.team FROM STDIN;
+2	acme	1
+\.
+RESET SESSION AUTHORIZATION;
+SELECT guard.entries(:before);                                                              -- read, imported: observed, and what would be refused
+SELECT toms.enforce('guard.team');
+SELECT read_audit FROM toms.protected_tables WHERE relation = 'guard.team'::regclass;                                             -- strict still
+
+SELECT toms.unprotect(r, reason => 'end of test') FROM unnest('{guard.absence,guard.booking,guard.team,guard.illness}'::regclass[]) r;
+DROP SCHEMA guard CASCADE;

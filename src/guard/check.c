@@ -335,7 +335,7 @@ typedef struct Checking
 	bool		refuse;			/* or only ask */
 	bool		tells;			/* what it reads is told of: it has just been started */
 	bool		copies;			/* COPY: what administrators read is told of too */
-	bool		fills;			/* COPY FROM: what it fills is told of, not what it reads */
+	bool		fills;			/* COPY FROM: what it fills is told of */
 	bool		pin;			/* some access passes, or is refused, by the context */
 	List	   *reads;			/* topmost tables, and tables of the trail */
 	Concern		concern;
@@ -346,6 +346,14 @@ note_read(Checking *checking, const TomsAccess *access)
 {
 	if (checking->tells && (access->reads || checking->fills))
 		checking->reads = list_append_unique_oid(checking->reads, access->relation->root);
+}
+
+/* COPY of a table to which policies apply goes on as a query, which is told of then. */
+static void
+note_passed(Checking *checking, const TomsAccess *access)
+{
+	if (checking->stmt)
+		note_read(checking, access);
 }
 
 /* One access; returns false if it is refused and the caller only asks. */
@@ -388,7 +396,7 @@ check_access(const TomsAccess *access, Checking *checking)
 		toms_guard_refuse(access, &finding);
 	if (finding.passage == TOMS_PASS_CONTEXT)
 	{
-		note_read(checking, access);
+		note_passed(checking, access);
 		remember_passage(access, configuration);
 	}
 	return true;
@@ -469,7 +477,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		if (checking->refuse && has_passed(&access))
 		{
 			checking->pin = true;
-			note_read(checking, &access);
+			note_passed(checking, &access);
 		}
 		else if (!check_access(&access, checking))
 			return false;
@@ -550,6 +558,7 @@ toms_guard_before_plan(Query *query)
 {
 	ListCell   *cell;
 
+	toms_guard_identify(query, NULL);
 	toms_qualified_before_plan(query);
 	check_conflict(query);
 	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)

@@ -331,13 +331,14 @@ find_protected(Node *node, void *unused)
 }
 
 /*
- * The number that pg_stat_statements gives it.  Where nobody asks for these numbers they are not computed,
- * but for these statements; where they are switched off it stays at that.
+ * The number that pg_stat_statements gives it.  Where somebody asks for these numbers all statements have them
+ * that should: what is inside of others is not to be seen there with its literals.  Where they are
+ * switched off it stays at that.
  */
 void
 toms_guard_identify(Query *query, const char *text)
 {
-	if (query->queryId == 0 && query->commandType != CMD_UTILITY && compute_query_id != COMPUTE_QUERY_ID_OFF &&
-		text != NULL && IsTransactionState() && toms_catalog_is_installed() && find_protected((Node *) query, NULL))
+	if (query->queryId == 0 && query->commandType != CMD_UTILITY && compute_query_id != COMPUTE_QUERY_ID_OFF && !IsQueryIdEnabled() &&
+		IsTransactionState() && toms_catalog_is_installed() && find_protected((Node *) query, NULL))
 		(void) toms_jumble(query, text);
 }

@@ -60,7 +60,7 @@ extern bool toms_guard_exports(const QueryDesc *query);
 /* Whether the statement hands on rows of what it writes; "index" is of its range table. */
 extern bool toms_guard_returns(const PlannedStmt *stmt, Index index);
 
-/* After a statement is parsed: have it identified without its literals if it may read a protected table. */
+/* Before a statement is rewritten, or planned at the latest: have it identified without its literals if it may read a protected table. */
 extern void toms_guard_identify(Query *query, const char *text);
 
 #endif							/* TOMS_GUARD_READ_H */

@@ -237,7 +237,7 @@ BEGIN
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
             nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END,
                             CASE audit WHEN 'values' THEN 'values in the audit trail until ' || until || ' by instruction ' || instruction END,
-                             'free text ' || nullif(free_text, toms.free_text_default(category)), 'reads audited ' || read_audit), ''), protect.reason, session_user);
+                             'free text ' || nullif(free_text, toms.free_text_default(category)), 'read audit ' || read_audit), ''), protect.reason, session_user);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, text, bigint, timestamptz, text) FROM PUBLIC;
