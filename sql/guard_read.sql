@@ -79,7 +79,7 @@ BEGIN
     WITH e AS (
         SELECT id, kind, verb, tenant, object, convert_from(payload, 'UTF8')::jsonb AS said FROM toms.audit_entry
         WHERE id > above AND kind IN ('r', 'x') AND key IS NULL)
-    SELECT string_agg(concat_ws(' ', CASE e.kind || e.verb::text WHEN 'rs' THEN 'read' WHEN 're' THEN 'exported' WHEN 'rm' THEN 'imported' WHEN 'ra' THEN 'read trail'
+    SELECT string_agg(concat_ws(' ', CASE e.kind::text || e.verb::text WHEN 'rs' THEN 'read' WHEN 're' THEN 'exported' WHEN 'rm' THEN 'imported' WHEN 'ra' THEN 'read trail'
                                     WHEN 'xr' THEN 'refused' WHEN 'xw' THEN 'would refuse' END,
                                 (SELECT convert_from(o.payload, 'UTF8')::jsonb ->> 'relation' FROM toms.audit_entry o WHERE o.id = e.object),
                                 'rows=' || coalesce((e.said ->> 'rows')::bigint, (SELECT sum((n.said ->> 'rows')::bigint) FROM e n WHERE n.said ->> 'of' = e.id::text)),
