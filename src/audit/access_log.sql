@@ -8,11 +8,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 DECLARE
     reader constant record := toms.audit_own();
 BEGIN
-    PERFORM toms.note_reading('r', 'a', jsonb_strip_nulls(jsonb_build_object('by', 'subject_access_log', 'since', $1, 'until', $2)));
+    PERFORM toms.note_reading('r', 'a', jsonb_strip_nulls(jsonb_build_object('by', 'subject_access_log',
+        'since', to_jsonb($1 AT TIME ZONE 'UTC') #>> '{}' || 'Z', 'until', to_jsonb($2 AT TIME ZONE 'UTC') #>> '{}' || 'Z')));
     RETURN QUERY
     SELECT t.id, t.at, t.kind, t.relation, t.columns, t.rows, t.times, t.purpose, p.description, p.legal_basis, t.role, t.function, t.details ->> 'recipient',
            CASE WHEN EXISTS (SELECT FROM toms.actor_release r WHERE r.entry = t.id AND r.approved_at IS NOT NULL) THEN t.actor END
-    FROM toms.read_audit($1, $2, NULL, reader.subject, reader.tenant, NULL, NULL, NULL) t
+    FROM toms.list_audit($1, $2, NULL, reader.subject, reader.tenant, NULL, NULL, NULL) t
          LEFT JOIN toms.purpose p ON p.purpose = t.purpose
     WHERE t.kind IN (SELECT n.kind FROM toms.audit_names() n WHERE n.letter IN ('c', 'r'))
     ORDER BY t.at, t.id;

@@ -15,7 +15,6 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_period', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_period_id_seq', '');
 REVOKE ALL ON toms.audit_period FROM PUBLIC;
 COMMENT ON TABLE toms.audit_period IS 'history of how long entries of the audit trail are to be kept';
-GRANT SELECT ON toms.audit_period TO toms_admin, toms_auditor, toms_operator;
 
 CREATE TABLE toms.audit_pruning (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -29,7 +28,6 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruning', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruning_id_seq', '');
 REVOKE ALL ON toms.audit_pruning FROM PUBLIC;
 COMMENT ON TABLE toms.audit_pruning IS 'signed records of what was taken out of the audit trail, when, and by whom';
-GRANT SELECT ON toms.audit_pruning TO toms_admin, toms_auditor, toms_operator;
 
 -- Who acted and on which table is kept a month longer than what refers to it.
 CREATE VIEW toms.audit_periods AS

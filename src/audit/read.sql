@@ -108,7 +108,7 @@ REVOKE ALL ON FUNCTION toms.audit_details(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_details(jsonb) IS 'internal: what an entry says beyond columns, rows and times';
 
 -- The names of parameters that the result has, too, are the callers'.
-CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
+CREATE FUNCTION toms.list_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
                                 by_actor text, for_purpose text, of_kind text)
 RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
                application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
@@ -169,8 +169,35 @@ BEGIN
     USING for_purpose, verbs, of_tenant, subject_keys, objects, actor_keys, since_at;
 END
 $$;
+REVOKE ALL ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: entries of the trail, for who has asked whether they may be read, and recorded that they are';
+
+-- Who asks, and that it was asked, before anything is shown.
+CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
+                                by_actor text, for_purpose text, of_kind text)
+RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
+               application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
+               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean, rows bigint, times bigint, details jsonb)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+#variable_conflict use_column
+DECLARE
+    reader constant text := toms.audit_reader();
+BEGIN
+    IF of_kind IS NOT NULL THEN
+        PERFORM toms.check_audit_kind(of_kind);
+    END IF;
+    -- for whose data is not told in clear: this is kept when he is erased
+    PERFORM toms.note_reading('r', 'a', jsonb_strip_nulls(jsonb_build_object('by', 'audit_trail', 'since', since_at, 'until', until_at,
+        'relation', of_relation::text, 'subject', nullif(of_subject IS NOT NULL, false), 'tenant', left(of_tenant, 256),
+        'actor', nullif(by_actor IS NOT NULL, false), 'purpose', left(for_purpose, 64), 'kind', of_kind)));
+    IF of_tenant <> reader THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM toms.list_audit(since_at, until_at, of_relation, of_subject, coalesce(reader, of_tenant), by_actor, for_purpose, of_kind);
+END
+$$;
 REVOKE ALL ON FUNCTION toms.read_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.read_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: entries of the trail, for who has asked whether they may be read, and recorded that they are';
+COMMENT ON FUNCTION toms.read_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: toms.audit_trail(), with other names of its parameters';
 
 CREATE FUNCTION toms.audit_trail(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, relation regclass DEFAULT NULL,
                                  subject text DEFAULT NULL, tenant text DEFAULT NULL, actor text DEFAULT NULL,
@@ -178,22 +205,8 @@ CREATE FUNCTION toms.audit_trail(since timestamptz DEFAULT NULL, until timestamp
 RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
                application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
                old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean, rows bigint, times bigint, details jsonb)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    reader constant text := toms.audit_reader();
-BEGIN
-    IF $8 IS NOT NULL THEN
-        PERFORM toms.check_audit_kind($8);
-    END IF;
-    -- whom it was asked for is not told in clear: the entry is kept when they are erased
-    PERFORM toms.note_reading('r', 'a', jsonb_strip_nulls(jsonb_build_object('by', 'audit_trail', 'since', $1, 'until', $2, 'relation', $3::text,
-        'subject', nullif($4 IS NOT NULL, false), 'tenant', left($5, 256), 'actor', nullif($6 IS NOT NULL, false), 'purpose', left($7, 64), 'kind', $8)));
-    IF $5 <> reader THEN
-        RETURN;
-    END IF;
-    RETURN QUERY SELECT * FROM toms.read_audit($1, $2, $3, $4, coalesce(reader, $5), $6, $7, $8);
-END
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT * FROM toms.read_audit($1, $2, $3, $4, $5, $6, $7, $8);
 $$;
 GRANT EXECUTE ON FUNCTION toms.audit_trail(timestamptz, timestamptz, regclass, text, text, text, text, text) TO PUBLIC;
 COMMENT ON FUNCTION toms.audit_trail(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'who changed, read and was refused what, who logged in: since <= at < until, of a table, data subject, tenant, actor, purpose, kind; officers read all, others their tenant''s entries by a permission on toms.audit_entry; it is recorded';

@@ -12,7 +12,6 @@ CREATE TABLE toms.actor_release (
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.actor_release', '');
 REVOKE ALL ON toms.actor_release FROM PUBLIC;
-GRANT SELECT ON toms.actor_release TO toms_admin, toms_auditor;
 COMMENT ON TABLE toms.actor_release IS 'entries of the audit trail whose actor officers ask to name to the data subject, and who approved it';
 
 CREATE FUNCTION toms.put_actor_release(entry bigint, by text, reason text, approves boolean) RETURNS void

@@ -14,5 +14,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT SELECT ON toms.audit_period, toms.audit_pruning TO toms_admin, toms_auditor, toms_operator;
+GRANT SELECT ON toms.audit_acknowledgement, toms.actor_release TO toms_admin, toms_auditor;
 
 SELECT toms.make_audit_partitions();
