@@ -52,6 +52,9 @@ extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
 /* writer.c: make entries of what is queued for this database, in a transaction of its own; false if there is nothing. */
 extern bool toms_writer_drain(void);
 
+/* session.c: the same of log-ins and attempts, which come from all over the server. */
+extern bool toms_session_drain(void);
+
 /* object.c: the entry that describes a table in these words, for entries of that time. */
 extern int64 toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at);
 

@@ -244,6 +244,8 @@ write_events(void)
 	{
 		while (toms_writer_drain())
 			MemoryContextReset(step_context);
+		while (toms_session_drain())
+			MemoryContextReset(step_context);
 	}
 	PG_CATCH();
 	{
