@@ -17,7 +17,7 @@ use TomsTest qw(find_program);
 
 my $node = PostgreSQL::Test::Cluster->new('login');
 my $port = $node->port;
-$node->init;
+$node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', <<'CONF');
 listen_addresses = '127.0.0.1'
 password_encryption = 'scram-sha-256'
@@ -29,7 +29,7 @@ sub hba
 {
 	my (@lines) = @_;
 	unlink $node->data_dir . '/pg_hba.conf';
-	$node->append_conf('pg_hba.conf', join "\n", 'local all all trust', @lines, 'host all all 127.0.0.0/8 scram-sha-256', '');
+	$node->append_conf('pg_hba.conf', join "\n", 'local all,replication all trust', @lines, 'host all all 127.0.0.0/8 scram-sha-256', '');
 	return;
 }
 hba();
