@@ -1,10 +1,11 @@
 /*
  * session.c - makes entries of log-ins, log-outs and attempts.
  *
- * Called by the writer of a database, beside writer.c.  Nobody has a context yet who logs in: what is told of him is
+ * Called by writing.c, beside writer.c.  Nobody has a context yet who logs in: what is told of him is
  * plain, as of administrators.
  */
 #include "audit/audit_int.h"
+#include "audit/worker.h"
 
 #include "access/xact.h"
 #include "login/login.h"
@@ -13,6 +14,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* After an error: sessions wait for the writer, not for this. */
+#define RETRY_MS 2000
 
 /* Clients send names in bytes of their own choice. */
 static void
@@ -125,19 +129,18 @@ add_entries(const TomsLogins *logins)
 	MemoryContextDelete(each);
 }
 
-bool
-toms_session_drain(void)
+static bool
+write_logins(void)
 {
 	TomsLogins	logins;
 	bool		taken;
 
-	if (!toms_login_is_waiting())
-		return false;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	taken = toms_login_take(&logins);
 	if (taken)
 		add_entries(&logins);
+	toms_record_write();
 	/* once it is committed nothing may come between */
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
@@ -145,4 +148,27 @@ toms_session_drain(void)
 		toms_login_written();
 	RESUME_INTERRUPTS();
 	return taken;
+}
+
+bool
+toms_session_drain(void)
+{
+	static TimestampTz next = 0;
+	volatile bool wrote = false;
+
+	if (!toms_login_is_waiting() || GetCurrentTimestamp() < next)
+		return false;
+	next = 0;
+	PG_TRY();
+	{
+		wrote = write_logins();
+	}
+	PG_CATCH();
+	{
+		toms_process_clean_up_error();
+		next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(toms_process_context);
+	return wrote;
 }

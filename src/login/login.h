@@ -73,6 +73,9 @@ extern bool toms_login_is_waiting(void);
 extern bool toms_login_take(TomsLogins *logins);
 extern void toms_login_written(void);
 
+/* Whether there are sessions whose log-out this writer will be told of. */
+extern bool toms_login_sessions_are_left(void);
+
 /* In words, for entries. */
 extern const char *toms_login_outcome(TomsLoginOutcome outcome);
 

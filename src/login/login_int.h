@@ -59,6 +59,7 @@ extern int64 toms_login_forgotten(void);	/* counts that gave way to others */
 extern Size toms_login_ring_size(void);
 extern void toms_login_ring_init(bool found, void *area);
 extern void toms_login_push(TomsLoginRecord *record);
+extern bool toms_login_is_ours(const char *database);	/* would the record be; with the lock held */
 extern void toms_login_ring_state(int *waiting, int64 *lost);
 
 /* session.c: this session has begun; its end is recorded if its beginning is.  Fills in "elsewhere". */

@@ -97,22 +97,34 @@ at_work_in(Oid database)
 }
 
 static Taker *
+taker_for(const char *database)
+{
+	for (int i = 0; i < toms_queue_count(); i++)
+	{
+		if (shared->takers[i].pid != 0 && strcmp(shared->takers[i].name, database) == 0)
+			return &shared->takers[i];
+	}
+	return home();
+}
+
+static Taker *
 taker_of(const TomsLoginRecord *record)
 {
 	Taker	   *taker = OidIsValid(record->taker) ? at_work_in(record->taker) : NULL;
 
-	for (int i = 0; i < toms_queue_count() && taker == NULL; i++)
-	{
-		if (shared->takers[i].pid != 0 && strcmp(shared->takers[i].name, record->database) == 0)
-			taker = &shared->takers[i];
-	}
-	return taker ? taker : home();
+	return taker ? taker : taker_for(record->database);
 }
 
 static bool
 is_ours(const Taker *taker)
 {
 	return taker && taker->pid == MyProcPid;
+}
+
+bool
+toms_login_is_ours(const char *database)
+{
+	return is_ours(taker_for(database));
 }
 
 /* sessions ---------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "login/login_int.h"
 
 #include "miscadmin.h"
+#include "replication/walsender.h"
 #include "storage/ipc.h"
 #include "trail/trail.h"
 #include "utils/timestamp.h"
@@ -16,6 +17,8 @@ typedef struct Session
 	Oid			role;			/* InvalidOid: none */
 	TomsLoginPlace place;
 	char		address[TOMS_LOGIN_ADDRESS_BYTES];
+	char		database[NAMEDATALEN];
+	bool		is_recorded;	/* its end too, and whoever shuts the server down waits for that */
 } Session;
 
 static Session *shared = NULL;
@@ -77,16 +80,17 @@ end_session(int code, Datum arg)
 	TomsLoginRecord record = own;
 	Session    *session = own_place();
 
-	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_EXCLUSIVE);
-	if (session)
-		session->role = InvalidOid;
-	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
 	record.verb = TOMS_VERB_LOGOUT;
 	record.since = record.at;
 	record.at = GetCurrentTimestamp();
 	record.elsewhere[0] = '\0';
 	if (own_is_recorded)
 		toms_login_push(&record);
+	/* in this order: the writer that sees no session left finds the record */
+	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_EXCLUSIVE);
+	if (session)
+		session->role = InvalidOid;
+	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
 }
 
 void
@@ -105,9 +109,24 @@ toms_login_session_begin(TomsLoginRecord *record, const TomsLoginPlace *place, b
 		session->role = record->role;
 		session->place = *place;
 		strlcpy(session->address, record->address, TOMS_LOGIN_ADDRESS_BYTES);
+		strlcpy(session->database, record->database, NAMEDATALEN);
+		/* those of replication end after all workers */
+		session->is_recorded = is_recorded && !am_walsender;
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
 	own = *record;
 	own_is_recorded = is_recorded;
 	before_shmem_exit(end_session, (Datum) 0);
+}
+
+bool
+toms_login_sessions_are_left(void)
+{
+	bool		left = false;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_SHARED);
+	for (int i = 0; i < places() && !left; i++)
+		left = OidIsValid(shared[i].role) && shared[i].is_recorded && toms_login_is_ours(shared[i].database);
+	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
+	return left;
 }
