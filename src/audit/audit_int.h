@@ -56,6 +56,9 @@ extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
  */
 extern bool toms_writer_drain(void);
 
+/* session.c: the same of log-ins and attempts, which come from all over the server; no error of it is raised. */
+extern bool toms_session_drain(void);
+
 /* lifetime.c: tell of the writer's start with what is written next, in its transaction; whether there is something to write to; of its end. */
 extern void toms_lifetime_begin(void);
 extern bool toms_lifetime_is_due(void);

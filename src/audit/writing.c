@@ -11,6 +11,7 @@
 #include "audit/worker.h"
 
 #include "access/xact.h"
+#include "login/login.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "replication/walsender.h"
@@ -113,6 +114,7 @@ write_once(bool *any)
 	{
 		limit_locks();
 		wrote = toms_writer_drain();
+		wrote |= toms_session_drain();
 		succeeded = true;
 	}
 	PG_CATCH();
@@ -187,7 +189,7 @@ sessions_are_left(void)
 	for (int i = 0; i < TOMS_WORKER_ROLES; i++)
 		ours += toms_process_slot->posts[i].pid != 0;
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	return CountDBBackends(MyDatabaseId) > ours;
+	return CountDBBackends(MyDatabaseId) > ours || toms_login_sessions_are_left();
 }
 
 /* Write all that is waiting, and all that comes while sessions are left if it waits for them; false if that took too long. */
