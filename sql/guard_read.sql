@@ -351,7 +351,7 @@ SELECT count(*) > 0 FROM toms.audit_entry WHERE kind = 'r';
 SELECT count(*) > 0 FROM toms.audit_object;
 SELECT count(*) > 0 FROM toms.audit_block;
 SELECT count(*) > 0 FROM toms.audit_trail();
-SELECT guard.entries(:before);                                                              -- read trail: twice, its blocks tell of nobody
+SELECT guard.entries(:before);                                                              -- read trail: by itself, and what it reads
 SELECT guard.last_entry() AS before \gset
 COPY toms.audit_read_default TO STDOUT;
 SELECT guard.entries(:before);                                                              -- read trail

@@ -419,6 +419,7 @@ toms_catalog_own(Oid relid)
 	relation->relid = relid;
 	relation->root = relid;
 	relation->mode = TOMS_MODE_ENFORCE;
+	relation->subject_type = TEXTOID;
 	strlcpy(relation->category, "personal", NAMEDATALEN);
 	toms_config_read(relation);
 	return relation;

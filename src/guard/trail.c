@@ -156,7 +156,8 @@ toms_guard_trail_used(void)
 
 /* What belongs to it besides the entries, which lie in partitions; what is declared is not of the trail. */
 static const char *const tables[] = {
-	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "dataset"
+	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "dataset",
+	"actor_release"
 };
 
 bool
