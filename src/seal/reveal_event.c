@@ -8,8 +8,7 @@
  */
 #include "seal/seal_int.h"
 
-#include "trail/event.h"
-#include "trail/kind.h"
+#include "trail/trail.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
