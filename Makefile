@@ -99,6 +99,10 @@ bench-seal:
 bench-audit:
 	test/sandbox.sh make -s check-bench-audit BENCH='$(BENCH)'
 
+# PostgreSQL's own regression tests with toms: what differs, and why; some minutes.
+test-core:
+	test/sandbox.sh make -s check-core
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -146,6 +150,9 @@ check-fuzz-proof: test/verify/verify
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
+check-core: check-build
+	test/core/run.sh "$$TOMS_SANDBOX/core/src/test/regress"
+
 check-mutants: check-build
 	test/mutants.sh
 
@@ -184,7 +191,7 @@ export COUNT
 
 .PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-fuzz-proof check-all \
-	check-build check-lint check-regress check-isolation check-tap check-demo
+	check-build check-lint check-regress check-isolation check-tap check-demo test-core check-core
 
 ifeq ($(PGXS),)
 all install installcheck:
