@@ -17,6 +17,8 @@
 #include "commands/seclabel.h"
 #include "guard/guard.h"
 #include "hooks.h"
+#include "libpq/auth.h"
+#include "login/login.h"
 #include "miscadmin.h"
 #include "optimizer/paths.h"
 #include "optimizer/plancat.h"
@@ -31,6 +33,7 @@
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
+static ClientAuthentication_hook_type next_client_authentication = NULL;
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 static planner_hook_type next_planner = NULL;
 static ExecutorStart_hook_type next_executor_start = NULL;
@@ -64,9 +67,18 @@ shmem_startup(void)
 }
 
 static void
+client_authentication(Port *port, int status)
+{
+	toms_login_before(port, status);
+	if (next_client_authentication)
+		next_client_authentication(port, status);
+	toms_login_after(port, status);
+}
+
+static void
 post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
 {
-	toms_guard_after_parse(query);
+	toms_guard_after_parse(query, state->p_sourcetext);
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(state, query, jumble);
 }
@@ -259,6 +271,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		else
 			standard_ProcessUtility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		toms_guard_utility_is_done(completion);
 	}
 	PG_FINALLY();
 	{
@@ -353,6 +366,8 @@ toms_hooks_install(void)
 	shmem_request_hook = shmem_request;
 	next_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
+	next_client_authentication = ClientAuthentication_hook;
+	ClientAuthentication_hook = client_authentication;
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = post_parse_analyze;
 	next_planner = planner_hook;

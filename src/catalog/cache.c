@@ -261,6 +261,8 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 			NAMEDATALEN);
 	if (toms_label_get(label, "free_text", &value))
 		relation->free_text = (TomsFreeText) toms_free_text_parse(value);
+	if (toms_label_get(label, "read_audit", &value))
+		relation->read_audit = strcmp(value, "strict") == 0 ? TOMS_READ_AUDIT_STRICT : TOMS_READ_AUDIT_ASYNCHRONOUS;
 	read_columns(relation);
 	relation->nsealed = toms_sealed_columns(relid, &relation->sealed);
 	relation->is_undeclared = root == relid && !OidIsValid(find_root(relid)) && !has_labelled_child(relid);
