@@ -32,7 +32,7 @@ ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
 -- changes and events in one shape; what was rolled back was read all the same, and not written
-SELECT kind, tenant, actor, role, login, purpose, relation, row_key, subject, times, details, erased
+SELECT kind, tenant, actor, role, login, purpose, relation, row_key, subject, times, details - 'verbs', erased
 FROM toms.audit_trail(since => :'start') WHERE kind IN ('insert', 'reveal', 'refusal');
 
 -- by kind, and by groups of kinds
