@@ -123,7 +123,7 @@ SELECT toms.load_purposes('nothing');
 SELECT toms.permit('regress_hr', 'toms.audit_entry', '{select,delete}', '{data_protection_control}', 'tenant');
 SELECT toms.permit('regress_hr', 'toms.audit_change', '{select}', '{data_protection_control}', 'tenant');
 SELECT toms.permit('regress_hr', 'toms.audit_entry', '{select}', '{data_protection_control,subject_rights}', 'tenant') > 0;
-SELECT relation, verbs, purposes, scope, in_force FROM toms.permissions WHERE relation = 'toms.audit_entry';
+SELECT relation, verbs, purposes, scope, in_force FROM toms.permissions WHERE relation = 'toms.audit_entry' AND in_force;
 SELECT has_table_privilege('regress_hr', 'toms.audit_entry', 'SELECT');
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', 'anna', 'regress_hr', 'data_protection_control'); SELECT regress.reads(), regress.reads('acme'), regress.reads('globex'); COMMIT;
