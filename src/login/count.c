@@ -160,8 +160,9 @@ goes_before(const TomsLoginCount *one, const TomsLoginCount *other)
 	return weight != other_weight ? weight < other_weight : one->last < other->last;
 }
 
+/* NULL: there is none for a made-up name. */
 static TomsLoginCount *
-make_room(void)
+make_room(bool is_role)
 {
 	TomsLoginCount *least = &shared->counts[0];
 
@@ -173,6 +174,8 @@ make_room(void)
 			least = &shared->counts[i];
 	}
 	shared->forgotten++;
+	if (!is_role && least->login[0] != '\0')
+		return NULL;
 	clear(least);
 	return least;
 }
@@ -220,16 +223,17 @@ count_attempt(TomsLoginRecord *record, const TomsLoginPair *pair)
 
 	if (failed)
 		record->retry = is_retry(count, tls, record->at);
-	if (failed && !record->retry)
+	if (failed && count == NULL)
 	{
-		if (count == NULL)
+		count = make_room(record->login[0] != '\0');
+		if (count)
 		{
-			count = make_room();
 			count->pair = *pair;
 			strlcpy(count->login, record->login, NAMEDATALEN);
 		}
-		add_failure(count, tls, record->at);
 	}
+	if (failed && count && !record->retry)
+		add_failure(count, tls, record->at);
 	if (count)
 	{
 		record->failures = failed ? count->failures : 0;
@@ -282,7 +286,7 @@ toms_login_restore_lock(const TomsLoginCount *lock)
 	count = find(&lock->pair, now);
 	if (lock->until > now && (count == NULL || count->until < lock->until))
 	{
-		*(count ? count : make_room()) = *lock;
+		*(count ? count : make_room(true)) = *lock;
 		shared->changes++;
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));

@@ -303,6 +303,23 @@ set('toms.login_attempts', 0);
 attempt('anna', 'wrong') for 1 .. 5;
 is(attempt('anna', 'right'), 'in', '0 attempts: nobody is ever locked out');
 
+# more counts than there is room for: made-up names displace nothing that protects a role
+
+set('toms.login_attempts', 3);
+set('toms.login_window', q{'1h'});
+sql(q{SELECT count(toms.begin_login_lock('role' || i, '192.0.2.1', 3, now(), now() + interval '1 hour')) FROM generate_series(1, 2048) i});
+attempt($typo, 'x') for 1 .. 5;
+is(sql(q{SELECT count(*) || ' ' || count(login) FROM toms.locked_logins}), '2048 2048', 'made-up names find no room');
+is(sql('SELECT forgotten FROM toms.login_state()'), '5', '... which is counted');
+attempt('anna', 'wrong') for 1 .. 3;
+is(attempt('anna', 'right'), $locked_out, 'a role takes the place of the oldest');
+is(sql(q{SELECT count(*) FROM toms.locked_logins}), '2048', 'there are as many');
+$node->poll_query_until('app', q{SELECT count(*) = 2048 FROM toms.login_lock}) or diag('not written');
+is(sql(q{SELECT count(*) FROM (SELECT login, address, until FROM toms.locked_logins EXCEPT SELECT login, address, until FROM toms.login_lock) d}), '0', 'what is kept for a restart is what is in force');
+sql(q{SELECT sum(toms.unlock_login(login::name)) FROM toms.locked_logins});
+is(locks(), 'none', 'all are unlocked');
+set('toms.login_attempts', 0);
+
 # log-ins that belong to one person
 
 my $one = IPC::Run::start([ 'psql', '-XAt', '-d', "host=127.0.0.1 port=$port user=anna password=right dbname=app sslmode=disable", '-c', 'SELECT pg_sleep(600)' ], '<', \undef, '>&', \my $said);
@@ -389,6 +406,7 @@ holds("id > $last AND kind = 'login' AND NOT who ? 'database'", 2, 'connections 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->append_conf('postgresql.conf', 'port = ' . $standby->port);
+chmod 0600, $standby->data_dir . '/server.key';
 $standby->start;
 my $offset = -s $standby->logfile;
 ($port, my $primary_port) = ($standby->port, $port);
