@@ -21,7 +21,7 @@
 typedef struct Counted
 {
 	uint8		secret[16];
-	uint64		changes;		/* locks that began, ended or were prolonged */
+	uint64		changes;		/* how often a lock began or ended */
 	int64		forgotten;
 	TomsLoginCount counts[COUNTS];
 } Counted;
@@ -209,18 +209,19 @@ add_failure(TomsLoginCount *count, bool tls, TimestampTz now)
 	shared->changes++;
 }
 
-/*
- * Who goes on with wrong passwords while he is locked out stays so; the right one does not prolong it.  With SCRAM
- * PostgreSQL tells the client that his password was right before it asks us: guessing must not pay.
- */
+/* Returns whether the pair is locked.  Then nothing is counted: whatever comes meanwhile, the lock ends when it was said to end. */
 static bool
 count_attempt(TomsLoginRecord *record, const TomsLoginPair *pair)
 {
 	bool		failed = record->outcome != TOMS_LOGIN_AUTHENTICATED;
 	bool		tls = strcmp(record->tls, "none") != 0;
 	TomsLoginCount *count = find(pair, record->at);
-	bool		locked = count && is_locked(count, record->at);
 
+	if (count && is_locked(count, record->at))
+	{
+		record->locked_until = count->until;
+		return true;
+	}
 	if (failed)
 		record->retry = is_retry(count, tls, record->at);
 	if (failed && count == NULL)
@@ -239,9 +240,9 @@ count_attempt(TomsLoginRecord *record, const TomsLoginPair *pair)
 		record->failures = failed ? count->failures : 0;
 		record->locked_until = count->until;
 	}
-	if (count && !failed && !locked)
+	if (count && !failed)
 		clear(count);
-	return locked;
+	return false;
 }
 
 bool
