@@ -78,7 +78,7 @@ client_authentication(Port *port, int status)
 static void
 post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
 {
-	toms_guard_after_parse(query);
+	toms_guard_after_parse(query, state->p_sourcetext);
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(state, query, jumble);
 }
@@ -271,6 +271,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		else
 			standard_ProcessUtility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		toms_guard_utility_is_done(completion);
 	}
 	PG_FINALLY();
 	{

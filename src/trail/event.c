@@ -6,17 +6,19 @@
  */
 #include "trail/trail.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/name.h"
 #include "base/reason.h"
+#include "base/relcache.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 const TomsWho *(*toms_event_who) (void) = NULL;
@@ -103,18 +105,63 @@ append_json(TomsMessageText which, char *text)
 	return append_string(which, text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL);
 }
 
+/* Words for tables that were told of, by the last bits of their OIDs; looking up names takes longer than all the rest. */
+static struct
+{
+	Oid			relid;			/* InvalidOid: none, or its name may have changed */
+	char	   *text;
+}			objects[64];
+
+static void
+relcache_callback(Oid relid)
+{
+	for (int i = 0; i < lengthof(objects) && !OidIsValid(relid); i++)
+		objects[i].relid = InvalidOid;
+	if (objects[relid % lengthof(objects)].relid == relid)
+		objects[relid % lengthof(objects)].relid = InvalidOid;
+}
+
+/* Of a schema. */
+static void
+name_callback(Datum arg, int cache, uint32 hash)
+{
+	relcache_callback(InvalidOid);
+}
+
 static char *
-describe_object(Oid relid)
+make_object(Oid relid)
 {
 	StringInfoData text;
 
-	if (!OidIsValid(relid))
-		return NULL;
 	initStringInfo(&text);
 	appendStringInfo(&text, "{\"oid\":%u,\"relation\":", relid);
 	escape_json(&text, toms_relation_name(relid));
 	appendStringInfoChar(&text, '}');
-	return text.data;
+	return pg_server_to_any(text.data, text.len, PG_UTF8);
+}
+
+/* In UTF-8.  A name that changes while it is looked up is not kept. */
+static const char *
+describe_object(Oid relid)
+{
+	int			place = relid % lengthof(objects);
+	char	   *text;
+
+	if (!OidIsValid(relid))
+		return NULL;
+	if (objects[place].relid == relid)
+		return objects[place].text;
+	objects[place].relid = relid;
+	text = make_object(relid);
+	if (objects[place].relid != relid)
+		return text;
+	objects[place].relid = InvalidOid;
+	if (objects[place].text)
+		pfree(objects[place].text);
+	objects[place].text = NULL;
+	objects[place].text = MemoryContextStrdup(TopMemoryContext, text);
+	objects[place].relid = relid;
+	return objects[place].text;
 }
 
 static void
@@ -154,7 +201,7 @@ compose(const TomsEvent *event)
 	memcpy(buffer.message.who, who->digest, TOMS_DIGEST_BYTES);
 	fits = append_string(TOMS_TEXT_TENANT, who->tenant) && append_string(TOMS_TEXT_ACTOR, who->actor) &&
 		append_string(TOMS_TEXT_SUBJECT, event->subject) && append_text(TOMS_TEXT_WHO, who->text, who->length) &&
-		append_json(TOMS_TEXT_OBJECT, describe_object(event->relid)) &&
+		append_string(TOMS_TEXT_OBJECT, describe_object(event->relid)) &&
 		append_json(TOMS_TEXT_DETAILS, unconstify(char *, event->details));
 	finish_message();
 	return fits && buffer.message.size <= TOMS_MESSAGE_BYTES;
@@ -177,7 +224,7 @@ write_to_log(const TomsEvent *event, const char *why)
 static bool
 is_wanted(void)
 {
-	return !is_off && !IsParallelWorker() && IsTransactionState() && toms_event_is_wanted && toms_event_is_wanted();
+	return !is_off && IsTransactionState() && toms_event_is_wanted && toms_event_is_wanted();
 }
 
 /* Why there is no writer that could make an entry; NULL: there is one. */
@@ -362,6 +409,10 @@ note_refusal(const TomsRefusal *refusal, const char *action)
 	{
 		initStringInfo(&details);
 		toms_event_say(&details, "refused", toms_reason_code(refusal->reason));
+		/* without a context that holds, what was claimed */
+		if (refusal->who && strchr(refusal->who, '=') && toms_event_who()->actor == NULL)
+			toms_event_say(&details, "claims", refusal->who);
+		toms_event_say(&details, "verbs", refusal->verbs);
 		event.details = details.data;
 		(void) toms_event_try(&event);
 	}
@@ -393,4 +444,6 @@ toms_event_init(void)
 							 "refuse, or log: they are recorded in the server log of the standby alone.",
 							 &standby_reads, STANDBY_REFUSE, standby_reads_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	toms_refusal_listener = note_refusal;
+	toms_on_relation_change(relcache_callback);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, name_callback, (Datum) 0);
 }
