@@ -213,6 +213,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
+	if (access == OAT_DROP && class == RelationRelationId && sub == 0)
+		toms_guard_table_dropped(object);
 	toms_worker_object_access(access, class, object);
 }
 

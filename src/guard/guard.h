@@ -14,7 +14,6 @@
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
 extern Size toms_guard_shmem_beside(void);
-
 extern void toms_guard_init(void);
 
 /*
@@ -83,6 +82,7 @@ extern void toms_guard_before_function(Oid function);
 
 /* A column has been written to the catalog: refuse it if the table does not take its type. */
 extern void toms_guard_column_added(Oid relid, AttrNumber number);
+extern void toms_guard_table_dropped(Oid relid);
 
 /* What is known of a utility statement before it runs and needed afterwards. */
 typedef struct TomsUtility

@@ -21,6 +21,7 @@
 
 const TomsWho *(*toms_event_who) (void) = NULL;
 bool		(*toms_event_is_wanted) (void) = NULL;
+bool		(*toms_event_may_be_late) (void) = NULL;
 
 static int	audit_timeout = 5000;
 static int	audit_delay = 200;
@@ -84,10 +85,10 @@ append_string(TomsMessageText which, const char *text)
 }
 
 /* JSON is in UTF-8, whatever the database is in. */
-static bool
-append_json(TomsMessageText which, char *text)
+static char *
+to_utf8(const char *text)
 {
-	return append_string(which, text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL);
+	return text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
 }
 
 static char *
@@ -129,10 +130,10 @@ finish_message(void)
 	buffer.message.size = size;
 }
 
+/* "object" and "details" are in UTF-8. */
 static bool
-compose(const TomsEvent *event)
+compose_as(const TomsEvent *event, const TomsWho *who, const char *object, const char *details)
 {
-	const TomsWho *who = toms_event_who();
 	bool		fits;
 
 	begin_message(event->kind, event->verb);
@@ -141,10 +142,18 @@ compose(const TomsEvent *event)
 	memcpy(buffer.message.who, who->digest, TOMS_DIGEST_BYTES);
 	fits = append_string(TOMS_TEXT_TENANT, who->tenant) && append_string(TOMS_TEXT_ACTOR, who->actor) &&
 		append_string(TOMS_TEXT_SUBJECT, event->subject) && append_text(TOMS_TEXT_WHO, who->text, who->length) &&
-		append_json(TOMS_TEXT_OBJECT, describe_object(event->relid)) &&
-		append_json(TOMS_TEXT_DETAILS, unconstify(char *, event->details));
+		append_string(TOMS_TEXT_OBJECT, object) && append_string(TOMS_TEXT_DETAILS, details);
 	finish_message();
 	return fits && buffer.message.size <= TOMS_MESSAGE_BYTES;
+}
+
+static bool
+compose(const TomsEvent *event)
+{
+	char	   *object = to_utf8(describe_object(event->relid));
+	char	   *details = to_utf8(event->details);
+
+	return compose_as(event, toms_event_who(), object, details);
 }
 
 /* events ------------------------------------------------------------------------------ */
@@ -181,7 +190,34 @@ refuse_unavailable(const char *detail)
 	toms_refuse(&refusal);
 }
 
+/* In an emergency a session that has waited in vain does not wait for each of its events. */
+#define SPARED_MS 60000
+static TimestampTz in_vain_at = 0;
+
+static bool
+may_be_late(void)
+{
+	return toms_event_may_be_late && toms_event_may_be_late();
+}
+
+static int
+patience(void)
+{
+	return may_be_late() && !TimestampDifferenceExceeds(in_vain_at, GetCurrentTimestamp(), SPARED_MS) ? 0 : audit_timeout;
+}
+
+/* What cannot be recorded must not happen; in an emergency it goes on, on record in the server log. */
 static void
+note_unavailable(const TomsEvent *event, const char *detail, const char *why)
+{
+	if (!may_be_late())
+		refuse_unavailable(detail);
+	in_vain_at = GetCurrentTimestamp();
+	write_to_log(event, why);
+}
+
+/* False: there is no room. */
+static bool
 add_to_queue(const TomsEvent *event, TomsMark *mark)
 {
 	if (!compose(event))
@@ -189,12 +225,13 @@ add_to_queue(const TomsEvent *event, TomsMark *mark)
 	while (!toms_queue_add(&buffer.message, event->strict, mark))
 	{
 		/* what is under way elsewhere in this session may use the buffer meanwhile */
-		if (!toms_queue_wait_for_room(buffer.message.size, audit_timeout))
-			refuse_unavailable(psprintf("Its queue has been full for %d ms.", audit_timeout));
+		if (!toms_queue_wait_for_room(buffer.message.size, patience()))
+			return false;
 		if (!toms_queue_attach())
-			return;
+			return true;
 		(void) compose(event);
 	}
+	return true;
 }
 
 static MemoryContext
@@ -217,12 +254,16 @@ toms_event_add(const TomsEvent *event)
 	if (!can_add(event))
 		return mark;
 	if (!toms_queue_attach())
-		refuse_unavailable("More databases have the extension than there are queues (toms.audit_queues).");
+	{
+		note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).", "there are too few queues");
+		return mark;
+	}
 	old = MemoryContextSwitchTo(work_context());
-	add_to_queue(event, &mark);
+	if (!add_to_queue(event, &mark))
+		note_unavailable(event, psprintf("Its queue has been full for %d ms.", audit_timeout), "the queue is full");
 	MemoryContextSwitchTo(old);
-	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, audit_timeout))
-		refuse_unavailable(psprintf("Its writer has not made it durable within %d ms.", audit_timeout));
+	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
+		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), "the writer has not written it yet");
 	return mark;
 }
 
@@ -241,6 +282,15 @@ toms_event_try(const TomsEvent *event)
 	if (!added)
 		write_to_log(event, "the queue is full");
 	return added;
+}
+
+bool
+toms_event_leave(const TomsEvent *event, const TomsWho *who)
+{
+	TomsMark	mark;
+
+	return !is_off && !IsParallelWorker() && IsUnderPostmaster && !RecoveryInProgress() && toms_queue_attach() &&
+		compose_as(event, who, NULL, event->details) && toms_queue_add(&buffer.message, false, &mark);
 }
 
 bool
