@@ -52,6 +52,10 @@ extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
 /* writer.c: make entries of what is queued for this database, in a transaction of its own; false if there is nothing. */
 extern bool toms_writer_drain(void);
 
+/* setting.c: tell of settings that have changed, if that is due, in a transaction of its own; it is due at start. */
+extern bool toms_settings_compare(void);
+extern void toms_settings_look_again(void);
+
 /* object.c: the entry that describes a table in these words, for entries of that time. */
 extern int64 toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at);
 

@@ -244,6 +244,7 @@ write_events(void)
 	{
 		while (toms_writer_drain())
 			MemoryContextReset(step_context);
+		(void) toms_settings_compare();
 	}
 	PG_CATCH();
 	{
@@ -389,6 +390,7 @@ work(void)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			toms_settings_look_again();
 		}
 		asked = is_asked(&leaving);
 		if (leaving)

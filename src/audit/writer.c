@@ -7,6 +7,7 @@
 #include "audit/audit_int.h"
 
 #include "access/xact.h"
+#include "commands/async.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
@@ -89,6 +90,8 @@ write_message(const TomsMessage *message)
 	else if (details.len > 2)
 		entry.payload = (TomsBytes) {details.data, details.len};
 	toms_record_add(&entry);
+	if (entry.kind == TOMS_ENTRY_ADMIN && entry.verb == TOMS_VERB_BREAK_GLASS)
+		Async_Notify("toms_break_glass", psprintf(INT64_FORMAT, entry.id));
 }
 
 static int64

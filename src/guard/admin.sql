@@ -119,8 +119,3 @@ CREATE FUNCTION toms.setting_is_watched(name text) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_setting_is_watched';
 REVOKE ALL ON FUNCTION toms.setting_is_watched(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.setting_is_watched(text) IS 'internal: whether the audit trail tells of changes of a setting';
-
-CREATE FUNCTION toms.setting_is_secret(name text) RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_setting_is_secret';
-REVOKE ALL ON FUNCTION toms.setting_is_secret(text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.setting_is_secret(text) IS 'internal: whether the audit trail does not tell the value of a setting';

@@ -12,7 +12,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "guard/guard_int.h"
+#include "guard/trail.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
@@ -20,13 +20,20 @@
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
 
+/* Tables in which toms keeps what is declared to it; those of the trail are nobody's to alter. */
+static bool
+is_own(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_RELATION && get_rel_namespace(relid) == get_namespace_oid("toms", true) && !toms_guard_is_trail(relid);
+}
+
 static void
 tell(Oid relid, const char *command, const char *label)
 {
 	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
 	StringInfoData details;
 
-	if (relation == NULL || relation->is_undeclared)
+	if (!OidIsValid(relid) || ((relation == NULL || relation->is_undeclared) && !is_own(relid)))
 		return;
 	initStringInfo(&details);
 	toms_event_say(&details, "command", command);

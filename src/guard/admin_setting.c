@@ -17,7 +17,6 @@
 #include "utils/guc_tables.h"
 
 PG_FUNCTION_INFO_V1(toms_setting_is_watched);
-PG_FUNCTION_INFO_V1(toms_setting_is_secret);
 
 #define LONGEST_VALUE 512
 
@@ -54,8 +53,8 @@ is_watched(const char *name)
 }
 
 /* Commands may hold passwords. */
-static bool
-is_secret(const char *name)
+bool
+toms_guard_setting_is_secret(const char *name)
 {
 	return strstr(name, "_command") != NULL || strstr(name, "conninfo") != NULL || strstr(name, "passphrase") != NULL;
 }
@@ -64,12 +63,6 @@ Datum
 toms_setting_is_watched(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(is_watched(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-}
-
-Datum
-toms_setting_is_secret(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(is_secret(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }
 
 /* "of" whom: a role, a database; NULL: the server. */
@@ -87,7 +80,7 @@ tell(Node *statement, VariableSetStmt *set, const char *of)
 	toms_event_say(&details, "setting", set->name ? set->name : "ALL");
 	toms_event_say(&details, "of", of);
 	if (value)
-		toms_event_say(&details, "new", set->name && is_secret(set->name) ? "changed" : pnstrdup(value, pg_mbcliplen(value, strlen(value), LONGEST_VALUE)));
+		toms_event_say(&details, "new", set->name && toms_guard_setting_is_secret(set->name) ? "changed" : pnstrdup(value, pg_mbcliplen(value, strlen(value), LONGEST_VALUE)));
 	(void) toms_admin_event(TOMS_VERB_SETTING, InvalidOid, details.data, false);
 }
 

@@ -10,7 +10,6 @@
 
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
-
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
 extern Size toms_guard_shmem_beside(void);
@@ -80,7 +79,7 @@ extern void toms_guard_check_truncate(Oid relid);
 /* Before a function that is not PostgreSQL's own is evaluated, by the executor or by the planner. */
 extern void toms_guard_before_function(Oid function);
 
-/* A column has been written to the catalog: refuse it if the table does not take its type. */
+/* A column has been written to the catalog, a table is dropped: refuse what the table does not take; tell of it. */
 extern void toms_guard_column_added(Oid relid, AttrNumber number);
 extern void toms_guard_table_dropped(Oid relid);
 
@@ -116,5 +115,6 @@ extern bool toms_guard_trail_is_used(void);
  * long as the trail is not in use, but in the server log.
  */
 extern bool toms_guard_is_restoring(void);
+extern bool toms_guard_setting_is_secret(const char *name); /* its value is not told */
 
 #endif							/* TOMS_GUARD_H */
