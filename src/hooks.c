@@ -17,6 +17,7 @@
 #include "commands/seclabel.h"
 #include "guard/guard.h"
 #include "hooks.h"
+#include "libpq/auth.h"
 #include "miscadmin.h"
 #include "optimizer/paths.h"
 #include "optimizer/plancat.h"
@@ -46,6 +47,7 @@ static create_upper_paths_hook_type next_upper_paths = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static fmgr_hook_type next_fmgr = NULL;
+static ClientAuthentication_hook_type next_authentication = NULL;
 
 static void
 shmem_request(void)
@@ -61,6 +63,14 @@ shmem_startup(void)
 	if (next_shmem_startup)
 		next_shmem_startup();
 	toms_shmem_startup();
+}
+
+static void
+authentication(Port *port, int status)
+{
+	if (next_authentication)
+		next_authentication(port, status);
+	toms_guard_authenticated(port->hba && port->hba->auth_method == uaPeer);
 }
 
 static void
@@ -355,6 +365,8 @@ toms_hooks_install(void)
 	shmem_request_hook = shmem_request;
 	next_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
+	next_authentication = ClientAuthentication_hook;
+	ClientAuthentication_hook = authentication;
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = post_parse_analyze;
 	next_planner = planner_hook;

@@ -39,6 +39,8 @@ extern TomsLevel toms_guard_push_planning(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
 
+extern void toms_guard_authenticated(bool by_peer);	/* the operating system vouched for the client */
+
 /* After a statement is parsed, and not rewritten yet: refuse what cannot be told later. */
 extern void toms_guard_after_parse(const Query *query);
 
@@ -110,10 +112,7 @@ extern void toms_guard_trail_work(bool on);
 extern void toms_guard_trail_used(void);
 extern bool toms_guard_trail_is_used(void);
 
-/*
- * Rows of a dump come by COPY, and before those of the trail perhaps: they are not recorded anew as
- * long as the trail is not in use, but in the server log.
- */
+/* Rows of a dump come before those of the trail perhaps: as long as that is not in use they are in the server log alone. */
 extern bool toms_guard_is_restoring(void);
 extern bool toms_guard_setting_is_secret(const char *name); /* its value is not told */
 
