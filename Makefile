@@ -6,7 +6,7 @@ EXTENSION  = toms
 MODULE_big = toms
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" toms.control)
 
-SLICES = base catalog trail keyring context purpose policy seal statistic guard audit
+SLICES = base catalog trail keyring context purpose policy seal statistic guard login audit
 
 SOURCES   = src/toms.c src/hooks.c src/shmem.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
 HEADERS_  = $(wildcard src/*.h src/*/*.h)
@@ -99,6 +99,14 @@ bench-seal:
 bench-audit:
 	test/sandbox.sh make -s check-bench-audit BENCH='$(BENCH)'
 
+# PostgreSQL's own regression tests with toms: what differs, and why; some minutes.
+test-core:
+	test/sandbox.sh make -s check-core
+
+# Measures the audit trail of reads beside synchronous INSERTs; six minutes, BENCH=-q one.
+bench-read:
+	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -146,6 +154,9 @@ check-fuzz-proof: test/verify/verify
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
+check-core: check-build
+	test/core/run.sh "$$TOMS_SANDBOX/core/src/test/regress"
+
 check-mutants: check-build
 	test/mutants.sh
 
@@ -157,6 +168,8 @@ check-bench-seal: check-build
 	test/bench/seal/run.sh $(BENCH)
 check-bench-audit: check-build
 	test/bench/audit/run.sh $(BENCH)
+check-bench-read: check-build
+	test/bench/read/run.sh $(BENCH)
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
@@ -182,9 +195,9 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal mutants check-mutants memcheck check-memcheck \
+.PHONY: debug install-tools uninstall-tools test demo lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-fuzz-proof check-all \
-	check-build check-lint check-regress check-isolation check-tap check-demo
+	check-build check-lint check-regress check-isolation check-tap check-demo test-core check-core
 
 ifeq ($(PGXS),)
 all install installcheck:

@@ -30,9 +30,9 @@ SELECT DISTINCT pg_get_expr(c.relpartbound, c.oid) LIKE 'FOR VALUES FROM (''20__
 FROM toms.audit_partitions p JOIN pg_class c ON c.oid = ('toms.' || p.partition)::regclass;
 RESET timezone;
 -- indexes, privileges, and no membership of the extension, which would keep them from dumps
-SELECT DISTINCT p.kind, array_agg(i.relname::text || ' ' || a.amname ORDER BY i.relname) = CASE p.kind WHEN 'change' THEN ARRAY[p.partition || '_order brin']
-       WHEN 'who' THEN ARRAY[p.partition || '_id btree', p.partition || '_order brin']
-       ELSE ARRAY[p.partition || '_id btree', p.partition || '_order brin', p.partition || '_table btree'] END
+SELECT DISTINCT p.kind, array_agg(i.relname::text || ' ' || a.amname ORDER BY i.relname) = CASE p.kind WHEN 'who' THEN ARRAY[p.partition || '_id btree', p.partition || '_order brin']
+       WHEN 'object' THEN ARRAY[p.partition || '_id btree', p.partition || '_order brin', p.partition || '_table btree']
+       ELSE ARRAY[p.partition || '_order brin'] END
 FROM toms.audit_partitions p JOIN pg_index x ON x.indrelid = ('toms.' || p.partition)::regclass JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am a ON a.oid = i.relam
 GROUP BY p.kind, p.partition ORDER BY 1;
 SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relname ~ '^audit_.*\d' AND a.grantee <> c.relowner;
@@ -47,7 +47,7 @@ SELECT toms.make_audit_partitions(NULL);
 -- entries for which there is no partition wait in the default one and are moved
 INSERT INTO toms.audit_entry (id, at, xid, kind, verb)
 SELECT 10 + n, date_trunc('month', now()) + n * interval '20 days', 700, 'c', 'i' FROM generate_series(0, 12) n;
-INSERT INTO toms.audit_entry (id, at, xid, kind, verb) VALUES (30, '2020-02-29 23:59:59.999999Z', 700, 'c', 'i'), (31, '2020-03-01Z', 701, 'c', 'd'), (32, '2020-03-01Z', 701, 'w', '-');
+INSERT INTO toms.audit_entry (id, at, xid, kind, verb) VALUES (30, '2020-02-29 23:59:59.999999Z', 700, 'c', 'i'), (31, '2020-03-01Z', 701, 'c', 'd'), (32, '2020-03-01Z', 701, 'w', '-'), (34, '2020-03-01Z', 701, 'r', 'v'), (35, '2020-03-01Z', 701, 's', 'l');
 CREATE FUNCTION pg_temp.lies(OUT id bigint, OUT lies text) RETURNS SETOF record LANGUAGE sql AS $$
     SELECT e.id, CASE WHEN e.tableoid::regclass::text LIKE '%default' THEN 'default' ELSE 'month' END FROM toms.audit_entry e $$;
 SELECT lies, count(*) FROM pg_temp.lies() GROUP BY lies ORDER BY lies;

@@ -123,6 +123,27 @@ SELECT id, partition, entries, record::json ->> 'from' AS from, record::json ->>
 SELECT json_object_keys(record::json) FROM toms.audit_pruning WHERE id = 1;
 SELECT * FROM toms.prune_audit();
 
+-- Reads, refusals, log-ins and administrators' work have periods of their own
+SELECT toms.set_audit_period('session', '29 days', 'too short');
+SELECT toms.set_audit_period('session', '30 days', 'of this test');
+SELECT toms.set_audit_period('refusal', '89 days', 'too short'), toms.set_audit_period('refusal', '90 days', 'of this test');
+SELECT toms.set_audit_period('read', '364 days', 'too short');
+SELECT toms.set_audit_period('admin', '364 days', 'too short');
+SELECT toms.set_audit_period('refusal', '1 year', 'as ever');
+SET allow_system_table_mods = true;
+UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
+INSERT INTO toms.audit_entry (id, at, xid, kind, verb)
+SELECT toms.audit_number(), date_trunc('month', now()) - m * interval '1 month' + interval '2 days', pg_current_xact_id()::text::bigint, k, CASE k WHEN 'r' THEN 'v' WHEN 'x' THEN 'r' WHEN 's' THEN 'l' ELSE 'D' END::"char"
+FROM unnest('{8,20}'::integer[]) m, unnest('{r,x,s,a}'::"char"[]) k;
+UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'unused';
+RESET allow_system_table_mods;
+SELECT toms.seal_audit() > 0;
+SELECT toms.gather_audit_defaults();
+SELECT kind, count(*) FROM toms.audit_partitions WHERE until < now() - interval '5 months' GROUP BY kind ORDER BY kind;
+SELECT regexp_replace(partition, '_\d.*', ''), entries FROM toms.prune_audit();
+SELECT kind, count(*) FROM toms.audit_partitions WHERE until < now() - interval '5 months' GROUP BY kind ORDER BY kind;
+SELECT * FROM toms.verify_audit();
+
 --
 -- What is not as it was sealed is not pruned, nor what was not sealed
 --

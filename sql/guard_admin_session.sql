@@ -33,7 +33,7 @@ CREATE FUNCTION regress.told(since bigint) RETURNS SETOF text LANGUAGE sql AS $$
          LEFT JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS details) p ON true,
          LATERAL (SELECT concat_ws(' | ', toms.audit_kind(e.kind, e.verb), o.described ->> 'relation', nullif(concat_ws(' ', substring(w.who ->> 'login' FROM '^regress.*'), w.who ->> 'person', w.who ->> 'ticket'), ''),
                      w.who ->> 'reason', nullif((p.details - 'seconds' - 'session' - 'times' - 'microseconds')::text, '{}')) AS told) t
-    WHERE e.kind = 'a' AND e.id > since GROUP BY t.told ORDER BY min(e.id)
+    WHERE e.kind = 'a' AND e.verb NOT IN ('W', 'X') AND e.id > since GROUP BY t.told ORDER BY min(e.id)
 $$;
 CREATE FUNCTION regress.mark() RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM toms.audit_entry';
 -- all that is queued is written first

@@ -18,6 +18,7 @@
 #include "guard/guard.h"
 #include "hooks.h"
 #include "libpq/auth.h"
+#include "login/login.h"
 #include "miscadmin.h"
 #include "optimizer/paths.h"
 #include "optimizer/plancat.h"
@@ -32,6 +33,7 @@
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
+static ClientAuthentication_hook_type next_client_authentication = NULL;
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 static planner_hook_type next_planner = NULL;
 static ExecutorStart_hook_type next_executor_start = NULL;
@@ -47,7 +49,6 @@ static create_upper_paths_hook_type next_upper_paths = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static fmgr_hook_type next_fmgr = NULL;
-static ClientAuthentication_hook_type next_authentication = NULL;
 
 static void
 shmem_request(void)
@@ -66,17 +67,19 @@ shmem_startup(void)
 }
 
 static void
-authentication(Port *port, int status)
+client_authentication(Port *port, int status)
 {
-	if (next_authentication)
-		next_authentication(port, status);
+	toms_login_before(port, status);
+	if (next_client_authentication)
+		next_client_authentication(port, status);
+	toms_login_after(port, status);
 	toms_guard_authenticated(port->hba && port->hba->auth_method == uaPeer);
 }
 
 static void
 post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
 {
-	toms_guard_after_parse(query);
+	toms_guard_after_parse(query, state->p_sourcetext);
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(state, query, jumble);
 }
@@ -271,6 +274,7 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 			next_utility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		else
 			standard_ProcessUtility(stmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		toms_guard_utility_is_done(completion);
 	}
 	PG_FINALLY();
 	{
@@ -365,8 +369,8 @@ toms_hooks_install(void)
 	shmem_request_hook = shmem_request;
 	next_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
-	next_authentication = ClientAuthentication_hook;
-	ClientAuthentication_hook = authentication;
+	next_client_authentication = ClientAuthentication_hook;
+	ClientAuthentication_hook = client_authentication;
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = post_parse_analyze;
 	next_planner = planner_hook;

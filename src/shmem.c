@@ -12,6 +12,7 @@
 #include "base/reason.h"
 #include "context/context.h"
 #include "guard/guard.h"
+#include "login/login.h"
 #include "seal/seal.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -33,6 +34,7 @@ static const SharedArea shared_areas[] = {
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
 	{"toms audit numbers", toms_number_shmem_size, toms_number_shmem_init, NULL},
 	{"toms audit queues", toms_queue_shmem_size, toms_queue_shmem_init, NULL},
+	{"toms log-ins", toms_login_shmem_size, toms_login_shmem_init, NULL},
 	{"toms workers", toms_worker_shmem_size, toms_worker_shmem_init, NULL},
 };
 

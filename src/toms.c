@@ -16,6 +16,7 @@
 #include "guard/guard.h"
 #include "hooks.h"
 #include "keyring/keyring.h"
+#include "login/login.h"
 #include "miscadmin.h"
 #include "purpose/purpose.h"
 #include "seal/seal.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	toms_purpose_init();
 	toms_seal_init();
 	toms_guard_init();
+	toms_login_init();
 	toms_audit_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();

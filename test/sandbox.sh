@@ -24,6 +24,8 @@ case " $* " in *' check-all '*|*' check-tap '*)
 	command -v node >/dev/null || clients+=" nodejs node-pg" ;;
 esac
 
+# PostgreSQL's own tests are in its source, which apt has where it has the package.
+case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -89,6 +91,29 @@ copy_source() {
 	fi | tar -C "$box/toms" -x
 	[ ! -r "$shared/$data" ] || install -D -m 644 "$shared/$data" "$box/shared/$data"
 }
+
+# The newest source of this major version that can be had; the machine's apt is not changed.
+copy_core() (
+	cd "$box"
+	mkdir -p apt/parts apt/lists/partial apt/cache/archives/partial core
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ -r "$file" ] || continue
+		case $file in
+			*.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"apt/parts/${file##*/}" ;;
+			*.list) sed -n 's/^deb /deb-src /p' "$file" >"apt/parts/${file##*/}" ;;
+		esac
+	done
+	apt=(-q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$box/apt/parts" -o "Dir::State::lists=$box/apt/lists"
+		-o "Dir::Cache=$box/apt/cache" -o Acquire::Languages=none)
+	apt-get "${apt[@]}" update >&2 || say "not all of apt's sources could be read"
+	for version in $(apt-cache "${apt[@]}" showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rVu); do
+		apt-get "${apt[@]}" source --download-only "postgresql-$major=$version" >&2 || continue
+		tar -C core -xf "postgresql-${major}_"*.orig.tar.* --strip-components=1 --wildcards '*/src/test/regress'
+		exit 0
+	done
+	say "apt does not have the source of PostgreSQL $major"
+	exit 1
+)
 
 # In a session of its own, without a terminal, and with nothing of our environment.
 run() {
@@ -164,5 +189,6 @@ chmod 755 "$box"
 mkdir "$box/home" "$box/tmp"
 copy_postgresql
 copy_source
+[ -z "$core" ] || copy_core
 chown -R "$user:" "$box"
 run "$@"

@@ -18,6 +18,7 @@
 extern void toms_record_init(void);
 extern void toms_record_begin(TomsEntry *entry);
 extern void toms_record_add(const TomsEntry *entry);
+extern void toms_record_write(void);	/* at once what was added, not when the transaction commits */
 
 /* Months since year 0, UTC: what entries say of others they say anew in each, since they go by months. */
 extern int32 toms_record_month(TimestampTz at);
@@ -49,12 +50,23 @@ extern Oid	toms_payload_relation(void);
 extern int64 toms_who(TimestampTz at);
 extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
 
-/* writer.c: make entries of what is queued for this database, in a transaction of its own; false if there is nothing. */
+/*
+ * writer.c: make entries of what is queued for this database, in transactions of its own.  False if there is nothing; an
+ * error if it cannot be written now, whatever it is.
+ */
 extern bool toms_writer_drain(void);
 
 /* setting.c: tell of settings that have changed, if that is due, in a transaction of its own; it is due at start. */
 extern bool toms_settings_compare(void);
 extern void toms_settings_look_again(void);
+
+/* session.c: the same of log-ins and attempts, which come from all over the server; no error of it is raised. */
+extern bool toms_session_drain(void);
+
+/* lifetime.c: tell of the writer's start with what is written next, in its transaction; whether there is something to write to; of its end. */
+extern void toms_lifetime_begin(void);
+extern bool toms_lifetime_is_due(void);
+extern void toms_lifetime_end(void);
 
 /* object.c: the entry that describes a table in these words, for entries of that time. */
 extern int64 toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at);

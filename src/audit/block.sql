@@ -34,7 +34,6 @@ CREATE TABLE toms.audit_acknowledgement (
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_acknowledgement', '');
 REVOKE ALL ON toms.audit_acknowledgement FROM PUBLIC;
-GRANT SELECT ON toms.audit_acknowledgement TO toms_admin, toms_auditor;
 COMMENT ON TABLE toms.audit_acknowledgement IS 'rewinds to an older state that an officer has signed off, each signed';
 
 CREATE FUNCTION toms.acknowledge_rewind(from_block bigint, to_block bigint, reason text) RETURNS void

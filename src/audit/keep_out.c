@@ -1,5 +1,5 @@
 /*
- * keep_out.c - statements that want a database without sessions get it: its worker leaves first.
+ * keep_out.c - statements that want a database without sessions get it: its workers leave first.
  *
  * Called by hooks.c before utility statements.  DROP DATABASE, CREATE DATABASE from it, renaming
  * and moving it fail while anybody is connected, and PostgreSQL has no other way to tell a
@@ -22,8 +22,6 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-
-#include <signal.h>
 
 /* A worker that is not waiting for a lock has left by then without having been told by a signal. */
 #define POLITE_WAIT_MS 500
@@ -49,7 +47,9 @@ toms_worker_let_in(void)
 		if (slot == NULL)
 			continue;
 		slot->keep_out--;
-		slot->failures = 0;		/* it was sent away */
+		/* they were sent away */
+		for (int i = 0; i < TOMS_WORKER_ROLES; i++)
+			slot->posts[i].failures = 0;
 		toms_worker_free(slot);
 	}
 	toms_worker_wake_launcher();
@@ -92,30 +92,32 @@ mark(Oid database)
 	{
 		slot->keep_out++;
 		kept[nkept++] = database;
-		if (slot->pid != 0)
-			SetLatch(slot->latch);
+		toms_worker_wake_all(slot);
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }
 
-/* Returns whether there is a worker. */
+/* Returns whether there is one. */
 static bool
-tell_worker(Oid database, bool by_signal)
+tell_workers(Oid database, bool by_signal)
 {
 	TomsWorkerSlot *slot;
 	bool		there;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
 	slot = toms_worker_find(database);
-	there = slot && slot->pid != 0;
-	/* it cannot be gone: it clears this first, under the lock */
-	if (there && by_signal)
-		kill(slot->pid, SIGTERM);
+	there = slot && toms_worker_is_there(slot);
+	/* they cannot be gone: they clear this first, under the lock */
+	for (int i = 0; there && by_signal && i < TOMS_WORKER_ROLES; i++)
+	{
+		if (slot->posts[i].pid != 0)
+			kill(slot->posts[i].pid, SIGTERM);
+	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 	return there;
 }
 
-/* Returns whether it has left. */
+/* Returns whether they have left. */
 static bool
 wait_until_left(Oid database, int limit)
 {
@@ -123,10 +125,10 @@ wait_until_left(Oid database, int limit)
 	long		rest;
 
 	ConditionVariablePrepareToSleep(&toms_workers->left);
-	while (tell_worker(database, false) && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	while (tell_workers(database, false) && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
 		(void) ConditionVariableTimedSleep(&toms_workers->left, rest, PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
-	return !tell_worker(database, false);
+	return !tell_workers(database, false);
 }
 
 static void
@@ -137,7 +139,7 @@ keep_out(Oid database)
 	mark(database);
 	if (wait_until_left(database, POLITE_WAIT_MS))
 		return;
-	(void) tell_worker(database, true);
+	(void) tell_workers(database, true);
 	(void) wait_until_left(database, LONGEST_WAIT_MS);
 }
 

@@ -1,9 +1,9 @@
 /*
  * launcher.c - the background worker that sees to it that each database with the extension has
- * its worker.
+ * its workers.
  *
  * Started by the postmaster, on a standby after promotion.  It is connected to no database and
- * knows of the extension only what workers have found: at its start, and every TOMS_WORKER_ROUND_MS,
+ * knows of the extension only what writers have found: at its start, and every TOMS_WORKER_ROUND_MS,
  * one looks into each database; in between into those that a backend announces.  Its list of
  * databases to look into is its own; everything else is in the slots, so that it may end at any
  * time and come again.
@@ -43,10 +43,22 @@ typedef struct Database
 static volatile sig_atomic_t terminating = false;
 static volatile sig_atomic_t reading = false;	/* the catalog, which may be locked */
 
-/* Of each slot: the worker that was started for it, or NULL; when the last one was, and for what. */
-static BackgroundWorkerHandle *handles[TOMS_WORKER_SLOTS];
-static TimestampTz started[TOMS_WORKER_SLOTS];
-static Oid	started_for[TOMS_WORKER_SLOTS];
+/* Posts are numbered: those of a slot one after the other. */
+#define POSTS (TOMS_WORKER_SLOTS * TOMS_WORKER_ROLES)
+
+/* Of each post: the worker that was started for it, or NULL; when the last one was, and for what. */
+static BackgroundWorkerHandle *handles[POSTS];
+static TimestampTz started[POSTS];
+static Oid	started_for[POSTS];
+
+static const struct
+{
+	const char *type;
+	const char *function;
+}			roles[TOMS_WORKER_ROLES] = {
+	[TOMS_WORKER_WRITER] = {"toms writer", "toms_writer_main"},
+	[TOMS_WORKER_SEALER] = {"toms worker", "toms_worker_main"},
+};
 
 /* Databases to look into, Oids; when all are next. */
 static List *to_visit = NIL;
@@ -166,19 +178,31 @@ read_slots(Oid databases[TOMS_WORKER_SLOTS])
 static void
 forget_missing(const Oid before[TOMS_WORKER_SLOTS], List *databases)
 {
+	List	   *missing = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		if (OidIsValid(before[i]) && !is_member(databases, before[i]))
+			missing = lappend_oid(missing, before[i]);
+	}
+	if (missing == NIL)
+		return;
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
 	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
 	{
 		TomsWorkerSlot *slot = &toms_workers->slots[i];
 		Oid			database = pg_atomic_read_u32(&slot->database);
 
-		if (OidIsValid(database) && database == before[i] && slot->pid == 0 && !is_member(databases, database))
+		if (OidIsValid(database) && list_member_oid(missing, database) && !toms_worker_is_there(slot))
 		{
 			slot->wanted = slot->installed = false;
 			toms_worker_free(slot);
 		}
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	foreach(cell, missing)
+		(void) toms_queue_release(lfirst_oid(cell));
 }
 
 static void
@@ -233,17 +257,18 @@ is_running(int i)
 static bool
 start_worker(int i)
 {
-	Oid			database = pg_atomic_read_u32(&toms_workers->slots[i].database);
+	Oid			database = pg_atomic_read_u32(&toms_workers->slots[i / TOMS_WORKER_ROLES].database);
+	TomsWorkerRole role = i % TOMS_WORKER_ROLES;
 	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,.bgw_restart_time = BGW_NEVER_RESTART,
 	.bgw_main_arg = ObjectIdGetDatum(database),.bgw_notify_pid = MyProcPid};
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	bool		registered;
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "toms worker for database %u", database);
-	strlcpy(worker.bgw_type, "toms worker", BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "%s for database %u", roles[role].type, database);
+	strlcpy(worker.bgw_type, roles[role].type, BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "toms", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "toms_worker_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, roles[role].function, BGW_MAXLEN);
 	registered = RegisterDynamicBackgroundWorker(&worker, &handles[i]);
 	MemoryContextSwitchTo(old);
 	started[i] = registered ? GetCurrentTimestamp() : 0;
@@ -251,37 +276,40 @@ start_worker(int i)
 	return registered;
 }
 
-/* When the worker of a slot may be started, with the lock held; 0: it is not needed. */
+/* When the worker of a post may be started, with the lock held; 0: it is not needed. */
 static TimestampTz
 start_time(int i)
 {
-	TomsWorkerSlot *slot = &toms_workers->slots[i];
+	const TomsWorkerSlot *slot = &toms_workers->slots[i / TOMS_WORKER_ROLES];
+	const TomsWorkerPost *post = &slot->posts[i % TOMS_WORKER_ROLES];
+	bool		looks = i % TOMS_WORKER_ROLES == TOMS_WORKER_WRITER && slot->wanted;
 
-	if (slot->pid != 0 || slot->keep_out > 0 || (!slot->wanted && !slot->installed))
+	if (post->pid != 0 || slot->keep_out > 0 || (!looks && !slot->installed))
 		return 0;
-	/* the last one did not get as far as the slot */
-	if (started_for[i] == pg_atomic_read_u32(&slot->database) && started[i] > slot->started_at && started[i] > slot->ended_at)
+	/* the last one did not get as far as the post */
+	if (started_for[i] == pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &slot->database)) &&
+		started[i] > post->started_at && started[i] > post->ended_at)
 		return TimestampTzPlusMilliseconds(started[i], 1000);
-	if (slot->failures == 0)
-		return Max(slot->ended_at, 1);
-	return TimestampTzPlusMilliseconds(slot->ended_at, Min(1000 << Min(slot->failures - 1, 10), LONGEST_RETRY_MS));
+	if (post->failures == 0)
+		return Max(post->ended_at, 1);
+	return TimestampTzPlusMilliseconds(post->ended_at, Min(1000 << Min(post->failures - 1, 10), LONGEST_RETRY_MS));
 }
 
-/* The slot whose worker has been missing for longest, or -1; *when: at the earliest, if it is not due yet. */
+/* The post whose worker has been missing for longest, or -1; *when: at the earliest, if it is not due yet. */
 static int
 next_due(TimestampTz *when)
 {
 	int			found = -1;
 
 	*when = DT_NOEND;
-	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	for (int i = 0; i < POSTS; i++)
 	{
 		TimestampTz start = 0;
 
-		if (is_running(i))
+		if (pg_atomic_read_u32(&toms_workers->slots[i / TOMS_WORKER_ROLES].database) == InvalidOid || is_running(i))
 			continue;
 		LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
-		if (pg_atomic_read_u32(&toms_workers->slots[i].database) != InvalidOid)
+		if (pg_atomic_read_u32(&toms_workers->slots[i / TOMS_WORKER_ROLES].database) != InvalidOid)
 			start = start_time(i);
 		LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 		if (start == 0 || start >= *when)
@@ -292,23 +320,35 @@ next_due(TimestampTz *when)
 	return found;
 }
 
+/* The worker of a role that has worked for longest, with the lock held. */
+static TomsWorkerPost *
+oldest_of(TomsWorkerRole role)
+{
+	TomsWorkerPost *oldest = NULL;
+
+	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
+	{
+		TomsWorkerPost *post = &toms_workers->slots[i].posts[role];
+
+		if (post->pid != 0 && post->last_step_at >= post->started_at && (oldest == NULL || post->started_at < oldest->started_at))
+			oldest = post;
+	}
+	return oldest;
+}
+
 /*
  * All places for background workers are taken, by ours perhaps: that which has worked for longest
- * makes room for those that wait, and waits itself.
+ * makes room for those that wait, and waits itself.  Nobody waits for sealing.
  */
 static void
 take_turns(void)
 {
-	TomsWorkerSlot *oldest = NULL;
+	TomsWorkerPost *oldest;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	for (int i = 0; i < TOMS_WORKER_SLOTS; i++)
-	{
-		TomsWorkerSlot *slot = &toms_workers->slots[i];
-
-		if (slot->pid != 0 && slot->last_step_at >= slot->started_at && (oldest == NULL || slot->started_at < oldest->started_at))
-			oldest = slot;
-	}
+	oldest = oldest_of(TOMS_WORKER_SEALER);
+	if (oldest == NULL)
+		oldest = oldest_of(TOMS_WORKER_WRITER);
 	if (oldest)
 	{
 		oldest->leave = true;
@@ -327,7 +367,7 @@ note_lack(void)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("toms could not start the background worker of a database"),
 				 errdetail("All places for background workers are taken; it is tried again every %d seconds.", RETRY_MS / 1000),
-				 errhint("Raise max_worker_processes: it must have room for one worker for each database with the extension, and for the launcher.")));
+				 errhint("Raise max_worker_processes: it must have room for two workers for each database with the extension, and for the launcher.")));
 	}
 	else
 		take_turns();

@@ -29,6 +29,25 @@ typedef struct Remembered
 	TomsObject	object;
 } Remembered;
 
+/* What entries say, and which one says it. */
+typedef struct SaidKey
+{
+	uint8		digest[TOMS_DIGEST_BYTES];
+	Oid			relid;
+	int32		month;
+} SaidKey;
+
+typedef struct Said
+{
+	SaidKey		key;
+	int64		entry;
+} Said;
+
+#define MOST_SAID 20000
+
+static HTAB *said = NULL;
+static uint64 said_losses = 0;
+
 static HTAB *remembered = NULL;
 static MemoryContext memory = NULL;
 static uint64 known_losses = 0;
@@ -193,12 +212,36 @@ write_entry(Oid relid, const StringInfoData *text)
 	return entry.id;
 }
 
+static void
+remember_anew(void)
+{
+	HASHCTL		control = {.keysize = sizeof(SaidKey),.entrysize = sizeof(Said),.hcxt = TopMemoryContext};
+
+	if (said)
+		hash_destroy(said);
+	said = NULL;
+	said = hash_create("toms audit object entries", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	said_losses = toms_record_losses();
+}
+
 int64
 toms_object_entry(Oid relid, const StringInfoData *text, TimestampTz at)
 {
-	int64		entry = find_entry(toms_record_table(TOMS_ENTRY_OBJECT, at), relid, text);
+	SaidKey		key = {.relid = relid,.month = toms_record_month(at)};
+	Said	   *known;
+	int64		entry;
 
-	return entry != 0 ? entry : write_entry(relid, text);
+	toms_crypto_digest(key.digest, text->data, text->len, NULL, 0);
+	if (said == NULL || said_losses != toms_record_losses() || hash_get_num_entries(said) >= MOST_SAID)
+		remember_anew();
+	known = hash_search(said, &key, HASH_FIND, NULL);
+	if (known)
+		return known->entry;
+	entry = find_entry(toms_record_table(TOMS_ENTRY_OBJECT, at), relid, text);
+	if (entry == 0)
+		entry = write_entry(relid, text);
+	((Said *) hash_search(said, &key, HASH_ENTER, NULL))->entry = entry;
+	return entry;
 }
 
 static TomsObject

@@ -95,7 +95,7 @@ DECLARE
     made integer := 0;
 BEGIN
     FOR closed IN SELECT 'toms.' || p.partition FROM toms.audit_partitions p
-                  WHERE p.until < now() - interval '1 day' AND p.kind IN ('change', 'who') ORDER BY p.month LOOP
+                  WHERE p.until < now() - interval '1 day' AND p.kind IN ('change', 'read', 'who') ORDER BY p.month LOOP
         IF toms.index_audit_partition(closed) THEN
             made := made + 1;
         END IF;

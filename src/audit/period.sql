@@ -2,17 +2,19 @@
 
 CREATE TABLE toms.audit_period (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind   text NOT NULL CHECK (kind = 'change'),
-    keep   interval NOT NULL CHECK (timestamp '2001-01-01' + keep >= timestamp '2002-01-01'),
+    kind   text NOT NULL,
+    keep   interval NOT NULL,
     reason text NOT NULL CHECK (reason <> ''),
     set_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    set_by text NOT NULL
+    set_by text NOT NULL,
+    CHECK (timestamp '2001-01-01' + keep >= timestamp '2001-01-01' +
+           CASE kind WHEN 'change' THEN interval '1 year' WHEN 'read' THEN interval '1 year' WHEN 'refusal' THEN interval '90 days'
+                     WHEN 'session' THEN interval '30 days' WHEN 'admin' THEN interval '1 year' END IS TRUE)
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_period', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_period_id_seq', '');
 REVOKE ALL ON toms.audit_period FROM PUBLIC;
 COMMENT ON TABLE toms.audit_period IS 'history of how long entries of the audit trail are to be kept';
-GRANT SELECT ON toms.audit_period TO toms_admin, toms_auditor, toms_operator;
 
 CREATE TABLE toms.audit_pruning (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -26,13 +28,13 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruning', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruning_id_seq', '');
 REVOKE ALL ON toms.audit_pruning FROM PUBLIC;
 COMMENT ON TABLE toms.audit_pruning IS 'signed records of what was taken out of the audit trail, when, and by whom';
-GRANT SELECT ON toms.audit_pruning TO toms_admin, toms_auditor, toms_operator;
 
 -- Who acted and on which table is kept a month longer than what refers to it.
 CREATE VIEW toms.audit_periods AS
     WITH declared AS (
-        SELECT k.kind, coalesce(p.keep, interval '3 years') AS keep, interval '1 year' AS minimum, p.reason, p.set_at, p.set_by
-        FROM (VALUES ('change'::text)) k (kind)
+        SELECT k.kind, coalesce(p.keep, k.usual) AS keep, k.minimum, p.reason, p.set_at, p.set_by
+        FROM (VALUES ('change'::text, interval '3 years', interval '1 year'), ('read', '3 years', '1 year'), ('refusal', '1 year', '90 days'),
+                     ('session', '90 days', '30 days'), ('admin', '3 years', '1 year')) k (kind, usual, minimum)
              LEFT JOIN LATERAL (SELECT * FROM toms.audit_period d WHERE d.kind = k.kind ORDER BY d.id DESC LIMIT 1) p ON true)
     SELECT kind, keep, minimum, reason, set_at, set_by FROM declared
     UNION ALL
@@ -57,7 +59,7 @@ BEGIN
     SELECT * INTO today FROM toms.audit_periods p WHERE p.kind = set_audit_period.kind;
     IF today.minimum IS NULL THEN
         RAISE EXCEPTION 'no period can be set for entries of kind "%"', kind USING ERRCODE = 'invalid_parameter_value',
-            HINT = format('Periods can be set for: %s.', (SELECT string_agg(p.kind, ', ') FROM toms.audit_periods p WHERE p.minimum IS NOT NULL));
+            HINT = format('Periods can be set for: %s.', (SELECT string_agg(p.kind, ', ' ORDER BY p.kind) FROM toms.audit_periods p WHERE p.minimum IS NOT NULL));
     END IF;
     IF timestamp '2001-01-01' + keep < timestamp '2001-01-01' + today.minimum THEN
         RAISE EXCEPTION 'entries of kind "%" are kept for % at least', kind, today.minimum USING ERRCODE = 'invalid_parameter_value';
@@ -67,4 +69,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.set_audit_period(text, interval, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.set_audit_period(text, interval, text) TO toms_admin;
-COMMENT ON FUNCTION toms.set_audit_period(text, interval, text) IS 'keep entries of a kind for so long, a year at least; recorded with the reason';
+COMMENT ON FUNCTION toms.set_audit_period(text, interval, text) IS 'keep entries of a kind for so long, its minimum at least; recorded with the reason';

@@ -10,6 +10,7 @@
 
 #include "audit/block.h"
 #include "audit/dataset.h"
+#include "audit/reader.h"
 #include "base/system_settings.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
@@ -197,13 +198,16 @@ toms_audit_proof(PG_FUNCTION_ARGS)
 	int			level = toms_use_system_settings();
 	Oid			user;
 	int			security;
+	char	   *tenant;
 	text	   *proof;
 	Datum		result;
 
 	SPI_connect();
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	proof = proof_of(id, reader());
+	tenant = reader();
+	toms_reading_note(TOMS_ENTRY_READ, TOMS_VERB_TRAIL, psprintf("\"by\":\"audit_proof\",\"entry\":" INT64_FORMAT, id));
+	proof = proof_of(id, tenant);
 	SetUserIdAndSecContext(user, security);
 	result = SPI_datumTransfer(PointerGetDatum(proof), false, -1);
 	SPI_finish();

@@ -66,6 +66,7 @@ BEGIN
         RAISE EXCEPTION 'before and directory must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM toms.check_archive_directory(directory);
+    PERFORM toms.note_reading('r', 'e', jsonb_build_object('by', 'archive_audit', 'before', before, 'directory', left(directory, 1024)));
     FOR partition IN SELECT p.partition FROM toms.audit_partitions p WHERE p.until <= least(before, now()) ORDER BY p.month, p.kind LOOP
         file := toms.archive_audit_partition(('toms.' || partition)::regclass, directory);
         RETURN NEXT;

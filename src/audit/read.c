@@ -1,5 +1,5 @@
 /*
- * read.c - opens entries of the trail for toms.audit_trail(), and says whose entries one may read.
+ * read.c - opens entries of the trail for toms.audit_trail() and its kin.
  *
  * Payloads open with the data key that the entry names.  A key that was destroyed opens nothing
  * and does not say whose it was: the entry stays.  Who and object entries are looked up by
@@ -8,17 +8,12 @@
 #include "audit/audit_int.h"
 
 #include "access/htup_details.h"
-#include "catalog/catalog.h"
 #include "catalog/pg_type.h"
-#include "context/context.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
-#include "policy/policy.h"
 #include "seal/seal.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
@@ -26,49 +21,8 @@
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
-PG_FUNCTION_INFO_V1(toms_audit_reader);
 PG_FUNCTION_INFO_V1(toms_audit_payload);
 PG_FUNCTION_INFO_V1(toms_audit_referred);
-
-/* may ------------------------------------------------------------------------------- */
-
-static bool
-is_officer(const char *duty)
-{
-	Oid			role = get_role_oid(duty, true);
-
-	/* the user outside of SECURITY DEFINER functions */
-	return OidIsValid(role) && has_privs_of_role(GetOuterUserId(), role);
-}
-
-static void
-refuse_reading(const TomsRelation *relation, const TomsDecision *decision)
-{
-	const char *hint = toms_policy_hint(relation, decision);
-	TomsRefusal refusal = {.reason = decision->reason,.relid = relation->relid,.who = toms_context_who(),
-		.detail = toms_policy_detail(relation, decision),
-	.hint = decision->asker.context ? hint : "Officers with duty auditor or admin read it without a context: SELECT toms.grant_officer('…', 'auditor');"};
-
-	toms_refuse(&refusal);
-}
-
-/* toms.audit_reader(): NULL: everybody's. */
-Datum
-toms_audit_reader(PG_FUNCTION_ARGS)
-{
-	TomsRelation *relation;
-	TomsDecision decision;
-
-	if (is_officer("toms_auditor") || is_officer("toms_admin"))
-		PG_RETURN_NULL();
-	relation = toms_catalog_own(toms_payload_relation());
-	decision = toms_policy_decide(relation, ACL_SELECT, NULL);
-	if (decision.reason == TOMS_OK && toms_context_expired_now())
-		decision = (TomsDecision) {.reason = TOMS_CONTEXT_EXPIRED};
-	if (decision.reason != TOMS_OK)
-		refuse_reading(relation, &decision);
-	PG_RETURN_TEXT_P(cstring_to_text(toms_context_get()->tenant));
-}
 
 /* open ------------------------------------------------------------------------------ */
 

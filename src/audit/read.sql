@@ -5,6 +5,16 @@ CREATE FUNCTION toms.audit_reader(OUT tenant text) RETURNS text
 REVOKE ALL ON FUNCTION toms.audit_reader() FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_reader() IS 'internal: whose entries the caller may read: of one tenant, or of all (NULL); or refuse';
 
+CREATE FUNCTION toms.audit_own(OUT tenant text, OUT subject text) RETURNS record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_own';
+REVOKE ALL ON FUNCTION toms.audit_own() FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_own() IS 'internal: the data subject who reads what concerns himself; or refuse';
+
+CREATE FUNCTION toms.note_reading(kind "char", verb "char", details jsonb) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_note_reading';
+REVOKE ALL ON FUNCTION toms.note_reading("char", "char", jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION toms.note_reading("char", "char", jsonb) IS 'internal: record, durably, that the audit trail is read or worked on, and wait for what happened before';
+
 CREATE FUNCTION toms.audit_payload(entry toms.audit_entry, OUT payload jsonb, OUT subject text, OUT erased boolean)
 RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_audit_payload';
 REVOKE ALL ON FUNCTION toms.audit_payload(toms.audit_entry) FROM PUBLIC;
@@ -54,6 +64,29 @@ $$;
 REVOKE ALL ON FUNCTION toms.audit_kind("char", "char") FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_kind("char", "char") IS 'internal: what an entry is called in toms.audit_trail()';
 
+-- Which entries a kind is, or a group of kinds; verb n is no entry of its own: it tells rows of another one.
+CREATE FUNCTION toms.audit_names(OUT letter "char", OUT verb "char", OUT kind text, OUT kinds text)
+RETURNS SETOF record LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.letter, v.verb::"char", toms.audit_kind(l.letter, v.verb::"char"), l.kinds
+    FROM (VALUES ('c'::"char", 'changes'), ('r', 'reads'), ('x', 'refusals'), ('s', 'sessions'), ('a', 'administration')) l (letter, kinds),
+         regexp_split_to_table('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', '') v (verb)
+    WHERE toms.audit_kind(l.letter, v.verb::"char") IS NOT NULL;
+$$;
+REVOKE ALL ON FUNCTION toms.audit_names() FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_names() IS 'internal: kinds of entries and their groups';
+
+CREATE FUNCTION toms.check_audit_kind(kind text)
+RETURNS void LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM toms.audit_names() n WHERE check_audit_kind.kind IN (n.kind, n.kinds)) THEN
+        RAISE EXCEPTION 'there are no entries of kind "%"', kind USING ERRCODE = 'invalid_parameter_value',
+            HINT = (SELECT format('Kinds are %s; %s stand for several.', string_agg(DISTINCT n.kind, ', '), string_agg(DISTINCT n.kinds, ', ')) FROM toms.audit_names() n);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_audit_kind(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_audit_kind(text) IS 'internal: refuse a kind of entries that there is not';
+
 -- By its name, and under former names by its OID, which means something in one cluster only.
 CREATE FUNCTION toms.audit_objects(relation regclass)
 RETURNS bigint[] LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -66,44 +99,41 @@ $$;
 REVOKE ALL ON FUNCTION toms.audit_objects(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_objects(regclass) IS 'internal: entries that describe a table, or a partition of it';
 
+-- What is in no column of its own.
+CREATE FUNCTION toms.audit_details(payload jsonb)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT nullif(payload - '{key,new_key,old,new,rows,times,of}'::text[], '{}');
+$$;
+REVOKE ALL ON FUNCTION toms.audit_details(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_details(jsonb) IS 'internal: what an entry says beyond columns, rows and times';
+
 -- The names of parameters that the result has, too, are the callers'.
-CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
+CREATE FUNCTION toms.list_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
                                 by_actor text, for_purpose text, of_kind text)
 RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
                application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
-               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean)
+               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean, rows bigint, times bigint, details jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
-    reader constant text := toms.audit_reader();
-    whose constant text := coalesce(reader, of_tenant);
-    letters "char"[] := ARRAY(SELECT DISTINCT l FROM unnest('{c}'::"char"[]) l, unnest('{i,u,d,t,-}'::"char"[]) v
-                              WHERE of_kind IS NULL OR toms.audit_kind(l, v) = of_kind);
-    verbs "char"[] := ARRAY(SELECT DISTINCT v FROM unnest('{c}'::"char"[]) l, unnest('{i,u,d,t,-}'::"char"[]) v
-                            WHERE of_kind IS NULL OR toms.audit_kind(l, v) = of_kind);
+    letters "char"[] := ARRAY(SELECT DISTINCT n.letter FROM toms.audit_names() n WHERE of_kind IS NULL OR of_kind IN (n.kind, n.kinds));
+    verbs "char"[] := ARRAY(SELECT DISTINCT n.verb FROM toms.audit_names() n WHERE of_kind IS NULL OR of_kind IN (n.kind, n.kinds));
     subject_keys bigint[];
     actor_keys bigint[];
     objects bigint[];
     conditions text := '';
 BEGIN
-    IF cardinality(letters) = 0 THEN
-        RAISE EXCEPTION 'there are no entries of kind "%"', of_kind USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Kinds are insert, update, delete and truncate.';
-    END IF;
-    IF of_tenant <> reader THEN
-        RETURN;
-    END IF;
     -- constants, so that partitions are pruned when the query is planned
     conditions := format('e.kind = ANY (%L::"char"[])', letters);
     conditions := conditions || coalesce(' AND e.at >= ' || quote_literal(since_at), '') || coalesce(' AND e.at < ' || quote_literal(until_at), '');
     IF of_kind IS NOT NULL THEN
         conditions := conditions || ' AND e.verb = ANY ($2)';
     END IF;
-    IF whose IS NOT NULL THEN
+    IF of_tenant IS NOT NULL THEN
         conditions := conditions || ' AND e.tenant = $3';
     END IF;
     IF of_subject IS NOT NULL THEN
-        subject_keys := toms.audit_keys(whose, of_subject);
+        subject_keys := toms.audit_keys(of_tenant, of_subject);
         conditions := conditions || ' AND e.key = ANY ($4)';
     END IF;
     IF of_relation IS NOT NULL THEN
@@ -111,24 +141,59 @@ BEGIN
         conditions := conditions || ' AND e.object = ANY ($5)';
     END IF;
     IF by_actor IS NOT NULL THEN
-        actor_keys := toms.audit_keys(whose, by_actor);
+        actor_keys := toms.audit_keys(of_tenant, by_actor);
         conditions := conditions || ' AND e.who IN (SELECT w.id FROM toms.audit_entry w WHERE w.kind = ''w'' AND w.key = ANY ($6))';
     END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT e.id, e.at, e.xid, e.tenant, w.who ->> ''actor'', coalesce(w.who ->> ''role'', w.who ->> ''user''), w.who ->> ''login'',
+        'WITH told AS MATERIALIZED (SELECT (n.said ->> ''of'')::bigint AS of, sum((n.said ->> ''rows'')::bigint)::bigint AS rows
+                       FROM (SELECT convert_from(t.payload, ''UTF8'')::jsonb AS said FROM toms.audit_entry t
+                             WHERE t.kind = ''r'' AND t.verb = ''n'' AND %2$s) n GROUP BY 1)
+         SELECT e.id, e.at, e.xid, e.tenant, w.who ->> ''actor'', coalesce(w.who ->> ''role'', w.who ->> ''user''), w.who ->> ''login'',
                 w.who ->> ''address'', w.who ->> ''application'', w.who ->> ''purpose'', w.who ->> ''function'', toms.audit_kind(e.kind, e.verb),
                 o.object ->> ''relation'', nullif((x.opened).payload -> ''key'', ''{}''), (x.opened).subject, toms.audit_columns(e.columns, o.object -> ''columns''),
                 (x.opened).payload -> ''old'', CASE WHEN (x.opened).payload ? ''new_key'' THEN coalesce((x.opened).payload -> ''new'', ''{}'') || ((x.opened).payload -> ''new_key'')
                                          ELSE (x.opened).payload -> ''new'' END,
-                w.who ->> ''reason'', b.block, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false)
+                w.who ->> ''reason'', b.block, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false),
+                CASE WHEN e.kind = ''r'' THEN coalesce(((x.opened).payload ->> ''rows'')::bigint + told.rows, ((x.opened).payload ->> ''rows'')::bigint, told.rows) END,
+                CASE WHEN e.kind <> ''c'' THEN coalesce(((x.opened).payload ->> ''times'')::bigint, 1) END,
+                CASE WHEN e.kind <> ''c'' THEN toms.audit_details((x.opened).payload) END
          FROM toms.audit_entry e
+              LEFT JOIN told ON told.of = e.id
               LEFT JOIN LATERAL (SELECT toms.audit_referred(''w'', e.who, e.at) AS who OFFSET 0) w ON true
               LEFT JOIN LATERAL (SELECT toms.audit_referred(''o'', e.object, e.at) AS object OFFSET 0) o ON true
               LEFT JOIN LATERAL (SELECT toms.audit_payload(e) AS opened OFFSET 0) x ON true
               LEFT JOIN LATERAL (SELECT toms.audit_block_of(e.id, e.xid, $7) AS block OFFSET 0) b ON true
-         WHERE %s AND ($1 IS NULL OR w.who ->> ''purpose'' = $1)
-         ORDER BY e.at, e.id', conditions)
-    USING for_purpose, verbs, whose, subject_keys, objects, actor_keys, since_at;
+         WHERE %1$s AND NOT (e.kind = ''r'' AND e.verb = ''n'') AND ($1 IS NULL OR w.who ->> ''purpose'' = $1)
+         ORDER BY e.at, e.id', conditions,
+        CASE WHEN 'r' = ANY (letters) THEN coalesce('t.at >= ' || quote_literal(since_at), 'true') ELSE 'false' END)
+    USING for_purpose, verbs, of_tenant, subject_keys, objects, actor_keys, since_at;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: entries of the trail, for who has asked whether they may be read, and recorded that they are';
+
+-- Who asks, and that it was asked, before anything is shown.
+CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
+                                by_actor text, for_purpose text, of_kind text)
+RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
+               application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
+               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean, rows bigint, times bigint, details jsonb)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+#variable_conflict use_column
+DECLARE
+    reader constant text := toms.audit_reader();
+BEGIN
+    IF of_kind IS NOT NULL THEN
+        PERFORM toms.check_audit_kind(of_kind);
+    END IF;
+    -- for whose data is not told in clear: this is kept when he is erased
+    PERFORM toms.note_reading('r', 'a', jsonb_strip_nulls(jsonb_build_object('by', 'audit_trail', 'since', since_at, 'until', until_at,
+        'relation', of_relation::text, 'subject', nullif(of_subject IS NOT NULL, false), 'tenant', left(of_tenant, 256),
+        'actor', nullif(by_actor IS NOT NULL, false), 'purpose', left(for_purpose, 64), 'kind', of_kind)));
+    IF of_tenant <> reader THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM toms.list_audit(since_at, until_at, of_relation, of_subject, coalesce(reader, of_tenant), by_actor, for_purpose, of_kind);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.read_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;
@@ -139,9 +204,9 @@ CREATE FUNCTION toms.audit_trail(since timestamptz DEFAULT NULL, until timestamp
                                  purpose text DEFAULT NULL, kind text DEFAULT NULL)
 RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor text, role text, login text, address text,
                application text, purpose text, function text, kind text, relation text, row_key jsonb, subject text, columns text[],
-               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean)
+               old_values jsonb, new_values jsonb, reason text, block bigint, erased boolean, rows bigint, times bigint, details jsonb)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM toms.read_audit($1, $2, $3, $4, $5, $6, $7, $8);
 $$;
 GRANT EXECUTE ON FUNCTION toms.audit_trail(timestamptz, timestamptz, regclass, text, text, text, text, text) TO PUBLIC;
-COMMENT ON FUNCTION toms.audit_trail(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'who changed what: since <= at < until, of a table, data subject, tenant, actor, purpose, kind; officers read all, others their tenant''s entries by a permission on toms.audit_entry';
+COMMENT ON FUNCTION toms.audit_trail(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'who changed, read and was refused what, who logged in: since <= at < until, of a table, data subject, tenant, actor, purpose, kind; officers read all, others their tenant''s entries by a permission on toms.audit_entry; it is recorded';

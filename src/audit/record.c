@@ -356,6 +356,13 @@ write_from(int first)
 	room = 0;
 }
 
+void
+toms_record_write(void)
+{
+	if (ngathered > 0)
+		write_from(0);
+}
+
 /* Where the entries of the current subtransaction begin: they are the last ones. */
 static int
 first_of(SubTransactionId level)

@@ -1,11 +1,8 @@
 /*
- * worker.c - the background worker of one database: every toms.seal_interval it closes a block
- * of the trail and publishes its digest.
+ * worker.c - the worker that seals: every toms.seal_interval it closes a block of the trail of its
+ * database and publishes its digest.
  *
- * Started by launcher.c, which also starts it anew however it ended: it never restarts by itself,
- * and ends with 0 unless something is wrong.  It exists where the extension does, and leaves when
- * that is dropped, when somebody wants the database to himself, or when another database needs the
- * place.
+ * Started by launcher.c once the writer has found the extension; process.c tells how it comes and goes.
  *
  * SIGTERM while it waits makes it do what is left, within LAST_STEP_MS, and end; while it works,
  * or connects, it ends at the next chance: what is left undone is done first by whoever comes
@@ -13,47 +10,23 @@
  */
 #include "audit/worker.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "audit/block.h"
-#include "catalog/pg_extension.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "postmaster/interrupt.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include <signal.h>
-
 #define LAST_STEP_MS 3000
 #define LONGEST_RETRY_MS (5 * 60 * 1000)
 
-/* What is set for a database or for everybody does not change what the worker does. */
-static const char *const worker_settings[][2] = {
-	{"synchronous_commit", "on"},	/* what has been published must not be gone after a crash */
-	{"default_transaction_isolation", "read committed"},
-	{"default_transaction_read_only", "off"},
-	{"default_transaction_deferrable", "off"},
-	{"transaction_timeout", "0"},	/* since 17 */
-	{"lock_timeout", "0"},
-	{"session_replication_role", "origin"},
-};
-
 static int	seal_interval = 10000;
 
-/* Of this worker. */
-static TomsWorkerSlot *slot = NULL;
-static MemoryContext step_context = NULL;
-static volatile sig_atomic_t terminating = false;
 static volatile sig_atomic_t working = true;	/* or connecting */
 
 extern PGDLLEXPORT void toms_worker_main(Datum database);
@@ -74,110 +47,16 @@ toms_worker_init(void)
 							NULL, NULL, NULL);
 }
 
-/* coming and going ------------------------------------------------------------------------ */
-
 static void
 handle_terminate(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	terminating = true;
+	toms_process_terminating = true;
 	if (working)
 		die(postgres_signal_arg);
 	SetLatch(MyLatch);
 	errno = save_errno;
-}
-
-/* After RemoveProcFromArray(): whoever waits for us finds the database free. */
-static void
-leave(int code, Datum arg)
-{
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	slot->pid = 0;
-	slot->latch = NULL;
-	slot->leave = false;
-	slot->ended_at = GetCurrentTimestamp();
-	if (slot->undecided)
-		slot->wanted = true;
-	slot->undecided = false;
-	if (code != 0)
-		slot->failures++;
-	toms_worker_free(slot);
-	toms_worker_wake_launcher();
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	ConditionVariableBroadcast(&toms_workers->left);
-}
-
-/* False if the database has a worker, needs none any more, or is to be left alone. */
-static bool
-arrive(Oid database)
-{
-	bool		free;
-
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	slot = toms_worker_find(database);
-	free = slot && slot->pid == 0 && slot->keep_out == 0;
-	if (free)
-	{
-		slot->pid = MyProcPid;
-		slot->latch = MyLatch;
-		slot->started_at = GetCurrentTimestamp();
-		slot->wanted = slot->leave = false;
-		slot->undecided = true;
-	}
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	if (free)
-		on_shmem_exit(leave, (Datum) 0);
-	return free;
-}
-
-static void
-connect_to(Oid database)
-{
-	/* no role is named: it is the bootstrap superuser, also where that may not log in */
-	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-	for (int i = 0; i < lengthof(worker_settings); i++)
-	{
-		if (GetConfigOption(worker_settings[i][0], true, false))
-			SetConfigOption(worker_settings[i][0], worker_settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	}
-	step_context = AllocSetContextCreate(TopMemoryContext, "toms worker step", ALLOCSET_DEFAULT_SIZES);
-}
-
-/*
- * Read from the table: who has dropped it tells us when that is committed, but just before caches
- * are told, and get_extension_oid() asks one since 18.
- */
-static bool
-extension_is_installed(void)
-{
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	bool		found;
-
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("toms"));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
-/* In a transaction.  Ends the worker if nobody needs it here. */
-static void
-require_extension(void)
-{
-	bool		installed = extension_is_installed();
-
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	slot->installed = installed;
-	slot->undecided = false;
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	if (installed)
-		return;
-	CommitTransactionCommand();
-	proc_exit(0);
 }
 
 /* the step -------------------------------------------------------------------------------- */
@@ -189,70 +68,15 @@ do_step(void)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	require_extension();
+	toms_process_require_extension();
 	/* a trail becomes in use with its first entry: until then a dump may be being restored into it */
 	used = toms_guard_trail_is_used();
 	if (used)
 		(void) toms_block_close();
 	CommitTransactionCommand();
-	MemoryContextSwitchTo(step_context);
+	MemoryContextSwitchTo(toms_process_context);
 	if (used)
 		toms_block_publish();
-}
-
-static void
-count_step(bool succeeded)
-{
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	if (succeeded)
-	{
-		slot->steps++;
-		slot->failures = 0;
-		slot->last_step_at = GetCurrentTimestamp();
-	}
-	else
-	{
-		slot->errors++;
-		slot->last_error_at = GetCurrentTimestamp();
-	}
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-}
-
-/* An error may come from outside of a transaction too. */
-static void
-clean_up_error(void)
-{
-	HOLD_INTERRUPTS();
-	disable_all_timeouts(false);
-	QueryCancelPending = false;
-	EmitErrorReport();
-	AbortOutOfAnyTransaction();
-	LWLockReleaseAll();
-	AtEOXact_Files(false);
-	ConditionVariableCancelSleep();
-	pgstat_report_wait_end();
-	MemoryContextSwitchTo(step_context);
-	FlushErrorState();
-	RESUME_INTERRUPTS();
-}
-
-/* Events are written more often than blocks are closed. */
-static void
-write_events(void)
-{
-	PG_TRY();
-	{
-		while (toms_writer_drain())
-			MemoryContextReset(step_context);
-		(void) toms_settings_compare();
-	}
-	PG_CATCH();
-	{
-		clean_up_error();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(step_context);
-	MemoryContextReset(step_context);
 }
 
 static void
@@ -270,7 +94,7 @@ run_step(int limit)
 
 	error_context_stack = &callback;
 	pgstat_report_activity(STATE_RUNNING, "toms seals the audit trail");
-	MemoryContextSwitchTo(step_context);
+	MemoryContextSwitchTo(toms_process_context);
 	PG_TRY();
 	{
 		if (limit > 0)
@@ -281,13 +105,13 @@ run_step(int limit)
 	}
 	PG_CATCH();
 	{
-		clean_up_error();
+		toms_process_clean_up_error();
 	}
 	PG_END_TRY();
 	error_context_stack = callback.previous;
-	MemoryContextSwitchTo(step_context);
-	MemoryContextReset(step_context);
-	count_step(succeeded);
+	MemoryContextSwitchTo(toms_process_context);
+	MemoryContextReset(toms_process_context);
+	toms_process_count(succeeded);
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return succeeded;
@@ -308,12 +132,11 @@ typedef struct Schedule
 static bool
 is_asked(bool *leaving)
 {
-	bool		asked;
+	bool		asked = toms_process_is_told(leaving);
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	asked = slot->asked || slot->recheck;
-	slot->asked = slot->recheck = false;
-	*leaving = slot->keep_out > 0 || slot->leave;
+	asked |= toms_process_slot->asked;
+	toms_process_slot->asked = false;
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 	return asked;
 }
@@ -327,13 +150,13 @@ is_due(const Schedule *schedule, bool asked)
 	if (schedule->failed > 0)
 		return now >= schedule->next;
 	return asked || now >= schedule->round ||
-		(now >= schedule->next && pg_atomic_read_u64(&slot->written) != schedule->written);
+		(now >= schedule->next && pg_atomic_read_u64(&toms_process_slot->written) != schedule->written);
 }
 
 static void
 step_once(Schedule *schedule, int limit)
 {
-	uint64		written = pg_atomic_read_u64(&slot->written);
+	uint64		written = pg_atomic_read_u64(&toms_process_slot->written);
 	int64		delay = seal_interval;
 
 	if (run_step(limit))
@@ -359,17 +182,19 @@ wait_until_next(Schedule *schedule)
 	/* nothing was written, or the setting was lowered */
 	if (now >= schedule->next || (schedule->failed == 0 && schedule->next > latest))
 		schedule->next = latest;
-	toms_queue_sleep(toms_audit_delay(), TimestampDifferenceMilliseconds(now, schedule->next));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 TimestampDifferenceMilliseconds(now, schedule->next), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
 }
 
 /*
- * The server shuts down, or somebody ends the worker.  Backends that got the signal at the same
- * time may still write: issue 7's writer waits here, for a bounded time, until they are gone.
+ * The server shuts down, or somebody ends the worker.  What the writer adds after that, when the last
+ * backends have gone, is sealed when the server starts again.
  */
 static void
 finish(Schedule *schedule)
 {
-	if (schedule->failed == 0 && pg_atomic_read_u64(&slot->written) != schedule->written)
+	if (schedule->failed == 0 && pg_atomic_read_u64(&toms_process_slot->written) != schedule->written)
 		step_once(schedule, LAST_STEP_MS);
 }
 
@@ -384,33 +209,25 @@ work(void)
 		bool		asked;
 		bool		due;
 
-		/* also when idle: else whoever waits for a barrier, DROP DATABASE anywhere, waits for ever */
-		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-			toms_settings_look_again();
-		}
+		toms_process_attend();
 		asked = is_asked(&leaving);
 		if (leaving)
 			return;
 		/* in this order: a signal must find it waiting, or be seen here */
 		working = true;
-		if (terminating)
+		if (toms_process_terminating)
 		{
 			(void) is_asked(&leaving);
 			if (!leaving)
 				finish(&schedule);
 			return;
 		}
-		write_events();
 		due = is_due(&schedule, asked);
 		if (due)
 			step_once(&schedule, 0);
 		working = false;
 		/* the step may have used up what the latch was set for */
-		if (!due && !terminating)
+		if (!due && !toms_process_terminating)
 			wait_until_next(&schedule);
 	}
 }
@@ -418,15 +235,7 @@ work(void)
 void
 toms_worker_main(Datum database)
 {
-	pqsignal(SIGTERM, handle_terminate);
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	if (!arrive(DatumGetObjectId(database)))
-		proc_exit(0);
-	BackgroundWorkerUnblockSignals();
-	connect_to(DatumGetObjectId(database));
-	toms_event_off();
-	if (!toms_queue_start_writing())
-		proc_exit(0);
+	toms_process_begin(DatumGetObjectId(database), TOMS_WORKER_SEALER, handle_terminate);
 	work();
 	proc_exit(0);
 }

@@ -1,7 +1,8 @@
 /*
  * worker.h - between the files of the background workers: launcher, workers and what they share.
  *
- * One slot for each database that has a worker, is to be looked at, or must be left alone.
+ * A database with the extension has two: the writer, which makes entries of queued events, and the
+ * sealing worker.  One slot for each database that has some, is to be looked at, or must be left alone.
  * TOMS_LOCK_WORKERS guards all of it but the atomics: a slot is given out, freed, and every
  * other field is written with the lock held exclusively.  Under it nothing is allocated,
  * reported or looked up.
@@ -17,24 +18,27 @@
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 
+#include <signal.h>
+
 #define TOMS_WORKER_SLOTS 512
 
 /* Every database is looked at, and every step done whether or not something was written, this often. */
 #define TOMS_WORKER_ROUND_MS (10 * 60 * 1000)
 
-typedef struct TomsWorkerSlot
+/* The writer looks whether the extension is there: sessions may be waiting for it.  The other follows. */
+typedef enum TomsWorkerRole
 {
-	pg_atomic_uint32 database;	/* InvalidOid: the slot is free */
-	pg_atomic_uint64 written;	/* transactions with entries that have been committed */
+	TOMS_WORKER_WRITER,
+	TOMS_WORKER_SEALER,
+	TOMS_WORKER_ROLES
+} TomsWorkerRole;
+
+typedef struct TomsWorkerPost
+{
 	pid_t		pid;			/* of the worker, 0: none */
 	Latch	   *latch;			/* of the worker */
-	int			keep_out;		/* transactions that want the database to themselves */
-	bool		wanted;			/* a worker shall look whether the extension is there */
-	bool		undecided;		/* one is looking */
-	bool		installed;		/* it is there: a worker belongs here */
-	bool		recheck;		/* it may have been dropped */
-	bool		asked;			/* a step is wanted now */
-	bool		leave;			/* another database's worker needs the place */
+	bool		recheck;		/* the extension may have been dropped */
+	bool		leave;			/* another worker needs the place */
 	int			failures;		/* workers that ended in an error since the last step that succeeded */
 	TimestampTz started_at;
 	TimestampTz ended_at;
@@ -42,6 +46,18 @@ typedef struct TomsWorkerSlot
 	TimestampTz last_error_at;	/* 0: none, as for the others */
 	int64		steps;
 	int64		errors;
+} TomsWorkerPost;
+
+typedef struct TomsWorkerSlot
+{
+	pg_atomic_uint32 database;	/* InvalidOid: the slot is free */
+	pg_atomic_uint64 written;	/* transactions with entries that have been committed */
+	int			keep_out;		/* transactions that want the database to themselves */
+	bool		wanted;			/* a writer shall look whether the extension is there */
+	bool		undecided;		/* one is looking */
+	bool		installed;		/* it is there: workers belong here */
+	bool		asked;			/* a step of sealing is wanted now */
+	TomsWorkerPost posts[TOMS_WORKER_ROLES];
 } TomsWorkerSlot;
 
 typedef struct TomsWorkers
@@ -61,18 +77,34 @@ extern TomsWorkerSlot *toms_worker_find(Oid database);
 extern TomsWorkerSlot *toms_worker_take(Oid database);
 extern void toms_worker_free(TomsWorkerSlot *slot);
 extern void toms_worker_wake_launcher(void);
+extern bool toms_worker_is_there(const TomsWorkerSlot *slot);	/* one of them at least */
+extern void toms_worker_wake_all(TomsWorkerSlot *slot);
 
-/* Without the lock: let a database be looked at unless its worker runs; false if the table is full. */
+/* Without the lock: let a database be looked at unless its workers run; false if the table is full. */
 extern bool toms_worker_want(Oid database);
 
 /* keep_out.c: whether the database that the statement under way has to itself has the extension; the end of the transaction. */
 extern bool toms_worker_keeps_installed(void);
 extern void toms_worker_let_in(void);
 
+/* process.c: what workers of both roles do alike; of this process. */
+extern TomsWorkerSlot *toms_process_slot;
+extern TomsWorkerPost *toms_process_post;
+extern MemoryContext toms_process_context;
+extern volatile sig_atomic_t toms_process_terminating;	/* SIGTERM has come */
+
+extern void toms_process_begin(Oid database, TomsWorkerRole role, void (*on_terminate) (SIGNAL_ARGS));
+extern void toms_process_attend(void);	/* to interrupts and new settings: also when idle, else barriers wait for ever */
+extern bool toms_process_is_told(bool *leaving);	/* to look whether the extension is still there */
+extern void toms_process_require_extension(void);	/* in a transaction; ends the worker if nobody needs it here */
+extern void toms_process_clean_up_error(void);
+extern void toms_process_count(bool succeeded);
+
 /* Each defines its part. */
 extern void toms_workers_init(void);
 extern void toms_worker_init(void);
 extern void toms_launcher_init(void);
+extern void toms_writer_init(void);
 
 /* toms.seal_interval, in milliseconds. */
 extern int	toms_seal_interval(void);

@@ -42,12 +42,9 @@ toms_worker_shmem_size(void)
 static void
 clear_slot(TomsWorkerSlot *slot)
 {
-	slot->pid = 0;
-	slot->latch = NULL;
-	slot->keep_out = slot->failures = 0;
-	slot->wanted = slot->undecided = slot->installed = slot->recheck = slot->asked = slot->leave = false;
-	slot->started_at = slot->ended_at = slot->last_step_at = slot->last_error_at = 0;
-	slot->steps = slot->errors = 0;
+	slot->keep_out = 0;
+	slot->wanted = slot->undecided = slot->installed = slot->asked = false;
+	memset(slot->posts, 0, sizeof(slot->posts));
 	pg_atomic_write_u32(&slot->database, InvalidOid);
 }
 
@@ -91,10 +88,31 @@ toms_worker_take(Oid database)
 	return slot;
 }
 
+bool
+toms_worker_is_there(const TomsWorkerSlot *slot)
+{
+	for (int i = 0; i < TOMS_WORKER_ROLES; i++)
+	{
+		if (slot->posts[i].pid != 0)
+			return true;
+	}
+	return false;
+}
+
+void
+toms_worker_wake_all(TomsWorkerSlot *slot)
+{
+	for (int i = 0; i < TOMS_WORKER_ROLES; i++)
+	{
+		if (slot->posts[i].pid != 0)
+			SetLatch(slot->posts[i].latch);
+	}
+}
+
 void
 toms_worker_free(TomsWorkerSlot *slot)
 {
-	if (slot->pid == 0 && slot->keep_out == 0 && !slot->wanted && !slot->installed)
+	if (!toms_worker_is_there(slot) && slot->keep_out == 0 && !slot->wanted && !slot->installed)
 		clear_slot(slot);
 }
 
@@ -168,10 +186,10 @@ look_again(void)
 	(void) toms_worker_want(MyDatabaseId);
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
 	slot = toms_worker_find(MyDatabaseId);
+	for (int i = 0; slot && i < TOMS_WORKER_ROLES; i++)
+		slot->posts[i].recheck = true;
 	if (slot)
-		slot->recheck = true;
-	if (slot && slot->pid != 0)
-		SetLatch(slot->latch);
+		toms_worker_wake_all(slot);
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }
 
@@ -188,6 +206,7 @@ forget_dropped(Oid database)
 		toms_worker_free(slot);
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	(void) toms_queue_release(database);
 }
 
 static void
@@ -223,15 +242,23 @@ toms_worker_wake(void)
 	slot = toms_worker_find(MyDatabaseId);
 	if (slot)
 		slot->asked = true;
-	if (slot && slot->pid != 0)
-		SetLatch(slot->latch);
+	if (slot)
+		toms_worker_wake_all(slot);
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+/* Who adds an event waits for its writer: it shall not be looked for in turn. */
+static void
+want_writer(void)
+{
+	(void) toms_worker_want(MyDatabaseId);
 }
 
 void
 toms_workers_init(void)
 {
 	RegisterXactCallback(at_transaction_event, NULL);
+	toms_queue_want_writer = want_writer;
 }
 
 /* toms.worker_entries() ----------------------------------------------------------------- */
@@ -248,16 +275,17 @@ put_row(ReturnSetInfo *result, const TomsWorkerSlot *slot)
 {
 	Datum		values[7];
 	bool		nulls[7] = {false};
-	bool		runs = slot->pid != 0;
+	const TomsWorkerPost *post = &slot->posts[TOMS_WORKER_SEALER];
+	bool		runs = post->pid != 0;
 
 	values[0] = ObjectIdGetDatum(pg_atomic_read_u32((volatile pg_atomic_uint32 *) &slot->database));
-	values[1] = Int32GetDatum(slot->pid);
+	values[1] = Int32GetDatum(post->pid);
 	nulls[1] = !runs;
-	values[2] = time_or_null(runs ? slot->started_at : 0, &nulls[2]);
-	values[3] = time_or_null(slot->last_step_at, &nulls[3]);
-	values[4] = time_or_null(slot->last_error_at, &nulls[4]);
-	values[5] = Int64GetDatum(slot->steps);
-	values[6] = Int64GetDatum(slot->errors);
+	values[2] = time_or_null(runs ? post->started_at : 0, &nulls[2]);
+	values[3] = time_or_null(post->last_step_at, &nulls[3]);
+	values[4] = time_or_null(post->last_error_at, &nulls[4]);
+	values[5] = Int64GetDatum(post->steps);
+	values[6] = Int64GetDatum(post->errors);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

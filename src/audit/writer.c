@@ -1,17 +1,42 @@
 /*
  * writer.c - makes entries of the events that sessions have queued.
  *
- * Called by worker.c.  All that is waiting is written in one transaction; what was not committed is
- * in the queue still, for the next attempt or the next process.
+ * Called by writing.c.  What is waiting is written in one transaction; what was not committed is
+ * in the queue still, for the next attempt or the next process.  A message that cannot be written does
+ * not keep others from it: then each is written by itself, and in place of that one what can be said of it.
  */
 #include "audit/audit_int.h"
+#include "audit/worker.h"
 
 #include "access/xact.h"
+#include "base/debug_point.h"
 #include "commands/async.h"
-#include "guard/guard.h"
 #include "miscadmin.h"
-#include "utils/hsearch.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+
+/* toms.audit_synchronous_commit: PostgreSQL's own levels. */
+static const struct config_enum_entry commit_options[] = {
+	{"off", SYNCHRONOUS_COMMIT_OFF, false},
+	{"local", SYNCHRONOUS_COMMIT_LOCAL_FLUSH, false},
+	{"remote_write", SYNCHRONOUS_COMMIT_REMOTE_WRITE, false},
+	{"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH, false},
+	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY, false},
+	{NULL, 0, false}
+};
+
+static int	audit_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
+
+void
+toms_writer_init(void)
+{
+	DefineCustomEnumVariable("toms.audit_synchronous_commit",
+							 "How far events must have come before they count as recorded.",
+							 "local: on this server's disk.  With on or remote_apply reads that wait for it stop where a synchronous standby is lost.",
+							 &audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH, commit_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+/* messages ---------------------------------------------------------------------------- */
 
 /* One of the message's texts, terminated; NULL: it has none. */
 static char *
@@ -69,22 +94,28 @@ details_of(const TomsMessage *message)
 		say_number(&text, "times", message->times);
 		say_number(&text, "microseconds", message->until - message->at);
 	}
-	appendStringInfoChar(&text, '}');
 	return text;
 }
 
+/*
+ * "lacking": an error code, if all that is said of somebody could not be sealed.  Then the entry tells what needs no key:
+ * when, what, which table, of which tenant, and that the rest is missing.
+ */
 static void
-write_message(const TomsMessage *message)
+write_message(const TomsMessage *message, const char *lacking)
 {
 	TomsEntry	entry = {.kind = message->kind,.verb = message->verb,.tenant = text_of(message, TOMS_TEXT_TENANT)};
-	const char *subject = text_of(message, TOMS_TEXT_SUBJECT);
+	const char *subject = lacking ? NULL : text_of(message, TOMS_TEXT_SUBJECT);
 	StringInfoData details = details_of(message);
 
 	toms_record_begin(&entry);
 	entry.id = message->id;
 	entry.at = message->at;
-	entry.who = who_of(message);
+	entry.who = lacking ? 0 : who_of(message);
 	entry.object = object_of(message);
+	if (lacking)
+		appendStringInfo(&details, "%s\"lacking\":\"%s\"", details.len > 1 ? "," : "", lacking);
+	appendStringInfoChar(&details, '}');
 	if (subject)
 		toms_payload_seal(&entry, subject, &details);
 	else if (details.len > 2)
@@ -95,7 +126,7 @@ write_message(const TomsMessage *message)
 }
 
 static int64
-write_messages(const char *messages, uint64 length)
+write_messages(const char *messages, uint64 length, const char *lacking)
 {
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "toms event", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(each);
@@ -108,7 +139,7 @@ write_messages(const char *messages, uint64 length)
 		position += message->size;
 		if (toms_message_is_filler(message))
 			continue;
-		write_message(message);
+		write_message(message, lacking);
 		MemoryContextReset(each);
 		entries++;
 	}
@@ -117,23 +148,109 @@ write_messages(const char *messages, uint64 length)
 	return entries;
 }
 
+/* transactions ------------------------------------------------------------------------ */
+
+/* Who waits is told that it is durable: then it must be on a disk at least. */
+static void
+choose_commit(bool urgent)
+{
+	int			level = urgent ? Max(audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH) : audit_commit;
+
+	for (int i = 0; commit_options[i].name && synchronous_commit != level; i++)
+	{
+		if (commit_options[i].val == level)
+			SetConfigOption("synchronous_commit", commit_options[i].name, PGC_SUSET, PGC_S_OVERRIDE);
+	}
+}
+
+/* Messages that begin at "offset" in the batch, in one transaction. */
+static void
+write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacking)
+{
+	int64		entries;
+
+	choose_commit(batch->urgent);
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	toms_lifetime_begin();
+	entries = write_messages(batch->messages + offset, length, lacking);
+	/* what waits for locks can be interrupted, what follows cannot: once it is committed nothing may come between */
+	toms_record_write();
+	TOMS_DEBUG_POINT("writer_commit");
+	HOLD_INTERRUPTS();
+	CommitTransactionCommand();
+	toms_queue_written(batch->start + offset + length, entries);
+	toms_queue_told();
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Faults that are no single message's: of the server, its disks and settings, of an administrator or a lock.  Messages wait
+ * until they are over.
+ */
+static bool
+concerns_all(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+			return true;
+		default:
+			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
+}
+
+/* Returns 0, or why it could not be written; the server log tells more. */
+static int
+try_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacking)
+{
+	volatile int sqlstate = 0;
+
+	PG_TRY();
+	{
+		write_part(batch, offset, length, lacking);
+	}
+	PG_CATCH();
+	{
+		sqlstate = geterrcode();
+		if (concerns_all(sqlstate))
+			PG_RE_THROW();
+		toms_process_clean_up_error();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(toms_process_context);
+	return sqlstate;
+}
+
+static void
+write_each(const TomsBatch *batch)
+{
+	for (uint64 offset = 0; offset < batch->length;)
+	{
+		uint64		size = ((const TomsMessage *) (batch->messages + offset))->size;
+		int			sqlstate = try_part(batch, offset, size, NULL);
+
+		if (sqlstate != 0 && try_part(batch, offset, size, unpack_sql_state(sqlstate)) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYSTEM_ERROR),
+					 errmsg("the audit trail cannot be written to"),
+					 errdetail("What is to be recorded stays in its queue.")));
+		offset += size;
+	}
+}
+
 bool
 toms_writer_drain(void)
 {
-	uint64		start;
-	uint64		end;
-	char	   *messages = toms_queue_take(&start, &end);
-	int64		entries;
+	TomsBatch	batch = {0};
 
-	if (messages == NULL)
+	if (!toms_queue_take(&batch) && !toms_lifetime_is_due())
 		return false;
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	entries = write_messages(messages, end - start);
-	/* once it is committed nothing may come between */
-	HOLD_INTERRUPTS();
-	CommitTransactionCommand();
-	toms_queue_written(end, entries);
-	RESUME_INTERRUPTS();
+	if (try_part(&batch, 0, batch.length, NULL) != 0)
+		write_each(&batch);
 	return true;
 }

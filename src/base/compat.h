@@ -28,6 +28,13 @@
 #include "libpq/libpq-be.h"
 #endif
 
+/* 16: a query's number is made of its tree alone. */
+#if PG_VERSION_NUM >= 160000
+#define toms_jumble(query, text) JumbleQuery(query)
+#else
+#define toms_jumble(query, text) JumbleQuery(query, text)
+#endif
+
 /* 16: guc.c releases what a check hook hands it, members may not act, JSON and dates report. */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)

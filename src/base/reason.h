@@ -25,6 +25,7 @@ typedef struct TomsRefusal
 	TomsReason	reason;
 	Oid			relid;			/* the table concerned */
 	const char *who;			/* "tenant=… role=… purpose=…", for the record */
+	const char *verbs;			/* of the statement */
 	const char *detail;			/* the first thing that is missing */
 	const char *hint;			/* the SQL that would allow it */
 } TomsRefusal;

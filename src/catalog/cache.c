@@ -261,6 +261,8 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 			NAMEDATALEN);
 	if (toms_label_get(label, "free_text", &value))
 		relation->free_text = (TomsFreeText) toms_free_text_parse(value);
+	if (toms_label_get(label, "read_audit", &value))
+		relation->read_audit = strcmp(value, "strict") == 0 ? TOMS_READ_AUDIT_STRICT : TOMS_READ_AUDIT_ASYNCHRONOUS;
 	read_columns(relation);
 	relation->nsealed = toms_sealed_columns(relid, &relation->sealed);
 	relation->is_undeclared = root == relid && !OidIsValid(find_root(relid)) && !has_labelled_child(relid);
@@ -417,6 +419,7 @@ toms_catalog_own(Oid relid)
 	relation->relid = relid;
 	relation->root = relid;
 	relation->mode = TOMS_MODE_ENFORCE;
+	relation->subject_type = TEXTOID;
 	strlcpy(relation->category, "personal", NAMEDATALEN);
 	toms_config_read(relation);
 	return relation;

@@ -345,6 +345,7 @@ toms_config_read(TomsRelation *relation)
 	read_category(relation->category, &relation->is_special);
 	for (int i = 0; i < relation->nrow_labels; i++)
 		read_category(relation->row_labels[i].category, &relation->is_special);
+	relation->reads_strictly = relation->read_audit == TOMS_READ_AUDIT_DEFAULT ? relation->is_special : relation->read_audit == TOMS_READ_AUDIT_STRICT;
 	if (relation->nparents > 1)
 		qsort(relation->parents, relation->nparents, sizeof(TomsParent), compare_parents);
 	if (relation->nrow_labels > 1)

@@ -7,6 +7,7 @@
  * tested here, never whether a category or purpose exists.
  *
  *   table   category=health,mode=enforce[,null_tenant=shared][,access=functions][,free_text=refuse|sealed|accept]
+ *           [,read_audit=strict|asynchronous]
  *           [,had_rls[,had_force]]   (row security as it was before toms)
  *   column  tenant | subject | alias=N (an id of toms.subject_alias) | parent | parent_type |
  *           category=location[,optional]   (optional: takes values of tenants that have enabled it)
@@ -93,6 +94,7 @@ table_word_ok(const char *word)
 	if (strncmp(word, "free_text=", 10) == 0)
 		return toms_free_text_parse(word + 10) >= 0;
 	return strcmp(word, "mode=enforce") == 0 || strcmp(word, "mode=observe") == 0 ||
+		strcmp(word, "read_audit=strict") == 0 || strcmp(word, "read_audit=asynchronous") == 0 ||
 		strcmp(word, "null_tenant=shared") == 0 || strcmp(word, "access=functions") == 0 || strcmp(word, "had_rls") == 0 || strcmp(word, "had_force") == 0;
 }
 

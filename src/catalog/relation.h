@@ -32,6 +32,14 @@ typedef enum TomsIntact
 	TOMS_INTACT_NO
 } TomsIntact;
 
+/* Whether the trail holds that a statement reads a table before the statement's first row. */
+typedef enum TomsReadAudit
+{
+	TOMS_READ_AUDIT_DEFAULT,	/* if rows of it are of a special category */
+	TOMS_READ_AUDIT_STRICT,
+	TOMS_READ_AUDIT_ASYNCHRONOUS
+} TomsReadAudit;
+
 typedef struct TomsRelation
 {
 	Oid			relid;
@@ -49,12 +57,14 @@ typedef struct TomsRelation
 	bool		through_functions;	/* access functions alone reach it */
 	char		category[NAMEDATALEN];
 	TomsFreeText free_text;
+	TomsReadAudit read_audit;
 	TomsAlias	alias;
 	int			nparents;
 	TomsParent *parents;
 	int			nrow_labels;
 	TomsRowLabel *row_labels;
 	bool		is_special;		/* some of its rows are of a special category (Art. 9 GDPR) */
+	bool		reads_strictly; /* what comes of read_audit */
 	int			nseparations;
 	TomsSeparation *separations;
 	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */

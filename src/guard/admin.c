@@ -13,6 +13,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "base/change.h"
 #include "base/compat.h"
 #include "base/name.h"
@@ -316,8 +317,10 @@ toms_admin_is_recorded(void)
 TomsMark
 toms_admin_event(TomsEntryVerb verb, Oid relid, const char *details, bool strict)
 {
-	TomsEvent	event = {.kind = TOMS_ENTRY_ADMIN,.verb = verb,.relid = relid,.details = details,.strict = strict};
+	TomsEvent	event = {.kind = TOMS_ENTRY_ADMIN,.verb = verb,.relid = relid,.details = details};
 
+	/* where there is no writer it is in the server log; reads that must be recorded first are refused by themselves */
+	event.strict = strict && IsUnderPostmaster && !RecoveryInProgress();
 	return toms_event_add(&event);
 }
 

@@ -97,6 +97,11 @@ toms_open_admin_session(PG_FUNCTION_ARGS)
 	toms_event_say(&details, "ticket", session.ticket[0] ? session.ticket : NULL);
 	toms_event_say(&details, "reason", session.reason);
 	session.id = toms_admin_event(TOMS_VERB_OPEN, InvalidOid, details.data, true).id;
+	if (session.id == 0 && session.state == TOMS_ADMIN_ASKED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no session can be approved here"),
+				 errdetail("The audit trail is not written here, on a standby for instance.")));
 	session.until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), life);
 	toms_admin_begin(&session, session.id);
 	if (session.state == TOMS_ADMIN_ASKED)

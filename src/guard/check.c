@@ -18,7 +18,6 @@
 #include "commands/trigger.h"
 #include "context/context.h"
 #include "guard/trail.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
 #include "policy/policy.h"
@@ -157,6 +156,19 @@ toms_guard_enter_utility(TomsUtility utility)
 	current.counting |= utility.counts_rows;
 	current.filling |= utility.fills_table;
 	current.restoring |= utility.restores;
+	current.copy = utility.copy;
+}
+
+void
+toms_guard_utility_is_done(const QueryCompletion *completion)
+{
+	toms_guard_copy_is_done(current.copy, completion);
+}
+
+TomsCopy *
+toms_guard_copy(void)
+{
+	return current.copy;
 }
 
 bool
@@ -192,7 +204,8 @@ void
 toms_guard_refuse(const TomsAccess *access, const TomsFinding *finding)
 {
 	TomsRefusal refusal = {.reason = finding->reason,.relid = access->relation->relid,
-		.who = toms_context_who(),.detail = finding->detail,.hint = finding->hint};
+		.who = toms_context_who(),.verbs = access->verbs ? toms_verb_text(access->verbs) : NULL,
+	.detail = finding->detail,.hint = finding->hint};
 
 	toms_refuse(&refusal);
 }
@@ -307,12 +320,46 @@ remember_passage(const TomsAccess *access, uint64 configuration)
 	passages->verbs |= access->verbs;
 }
 
-/*
- * One access; returns false if it is refused and the caller only asks.  "pin" is set if it
- * passes, or is refused, by the context.
- */
+/* What a statement's accesses are looked at together for; most are not. */
+typedef struct Concern
+{
+	bool		separated;
+	bool		special;		/* reads what must not be copied */
+	bool		open;			/* writes what is not protected */
+	bool		makes_table;
+} Concern;
+
+/* A range table that is checked. */
+typedef struct Checking
+{
+	const PlannedStmt *stmt;	/* NULL: of a utility statement */
+	bool		refuse;			/* or only ask */
+	bool		tells;			/* what it reads is told of: it has just been started */
+	bool		copies;			/* COPY: what administrators read is told of too */
+	bool		fills;			/* COPY FROM: what it fills is told of */
+	bool		pin;			/* some access passes, or is refused, by the context */
+	List	   *reads;			/* topmost tables, and tables of the trail */
+	Concern		concern;
+} Checking;
+
+static void
+note_read(Checking *checking, const TomsAccess *access)
+{
+	if (checking->tells && (access->reads || checking->fills))
+		checking->reads = list_append_unique_oid(checking->reads, access->relation->root);
+}
+
+/* COPY of a table to which policies apply goes on as a query, which is told of then. */
+static void
+note_passed(Checking *checking, const TomsAccess *access)
+{
+	if (checking->stmt)
+		note_read(checking, access);
+}
+
+/* One access; returns false if it is refused and the caller only asks. */
 static bool
-check_access(const TomsAccess *access, bool refuse, bool *pin)
+check_access(const TomsAccess *access, Checking *checking)
 {
 	uint64		configuration = toms_configuration_count;
 	TomsFinding finding = toms_guard_examine(access);
@@ -325,39 +372,36 @@ check_access(const TomsAccess *access, bool refuse, bool *pin)
 		finding = refused_temporary();
 	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
 	{
+		if (checking->copies)
+			note_read(checking, access);
 		toms_guard_record_administrator(access->relation->relid, toms_verb_text(access->verbs));
 		return true;
 	}
 	if (access->relation->mode == TOMS_MODE_OBSERVE)
 	{
+		note_read(checking, access);
 		toms_observe_enable_query_ids(true);
 		if (finding.passage == TOMS_PASS_REFUSED)
 			toms_observe_note(access, &finding);
 		return true;
 	}
-	*pin = true;
+	checking->pin = true;
 
 	/*
 	 * Who only asks is ADD FOREIGN KEY: a query of its own would see the rows of one
 	 * tenant, while on "false" it looks at every row.
 	 */
-	if (!refuse)
+	if (!checking->refuse)
 		return false;
 	if (finding.passage == TOMS_PASS_REFUSED)
 		toms_guard_refuse(access, &finding);
 	if (finding.passage == TOMS_PASS_CONTEXT)
+	{
+		note_passed(checking, access);
 		remember_passage(access, configuration);
+	}
 	return true;
 }
-
-/* What a statement's accesses are looked at together for; most are not. */
-typedef struct Concern
-{
-	bool		separated;
-	bool		special;		/* reads what must not be copied */
-	bool		open;			/* writes what is not protected */
-	bool		makes_table;
-} Concern;
 
 static void
 note_concern(Concern *concern, const TomsAccess *access)
@@ -373,8 +417,30 @@ has_company(const Concern *concern)
 		((concern->special || concern->open || concern->makes_table) && toms_guard_has_pins());
 }
 
+/* A table that is not protected: perhaps it is one of the trail. */
 static bool
-check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Concern *concern, bool *pin)
+check_other(const RangeTblEntry *rte, TomsRtePerms perms, Checking *checking)
+{
+	if (!toms_guard_check_trail(rte->relid, perms.required, checking->refuse))
+		return false;
+	if (checking->tells && (perms.required & ACL_SELECT) != 0 && toms_guard_reads_trail(rte->relid))
+		checking->reads = list_append_unique_oid(checking->reads, rte->relid);
+	checking->concern.open |= perms.writes && toms_guard_can_be_open(rte);
+	return true;
+}
+
+/* What a statement writes it reads only if it hands it on: the changes themselves are in the trail. */
+static bool
+reads_rows(const Checking *checking, TomsRtePerms perms, Index index)
+{
+	if ((perms.required & ACL_SELECT) == 0)
+		return false;
+	return checking->stmt == NULL || (!perms.writes && (perms.required & ACL_DELETE) == 0) ||
+		toms_guard_returns(checking->stmt, index);
+}
+
+static bool
+check_rtable(List *rtable, List *perminfos, Checking *checking)
 {
 	bool		fresh = false;
 	ListCell   *cell;
@@ -398,63 +464,78 @@ check_rtable(List *rtable, List *perminfos, bool has_returning, bool refuse, Con
 		access.relation = toms_catalog_relation(rte->relid);
 		if (access.relation == NULL)
 		{
-			if (!toms_guard_check_trail(rte->relid, perms.required, refuse))
+			if (!check_other(rte, perms, checking))
 				return false;
-			concern->open |= perms.writes && toms_guard_can_be_open(rte);
 			continue;
 		}
 		if (is_referential_integrity())
 			return true;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
-		access.reads_own_rows = has_returning;
+		access.reads = reads_rows(checking, perms, foreach_current_index(cell) + 1);
+		access.reads_own_rows = checking->stmt && checking->stmt->hasReturning;
 		access.through_temporary = has_temporary_view(rtable);
-		if (refuse && has_passed(&access))
-			*pin = true;
-		else if (!check_access(&access, refuse, pin))
+		if (checking->refuse && has_passed(&access))
+		{
+			checking->pin = true;
+			note_passed(checking, &access);
+		}
+		else if (!check_access(&access, checking))
 			return false;
-		note_concern(concern, &access);
+		note_concern(&checking->concern, &access);
 	}
-	if (has_company(concern))
-		toms_guard_check_company(rtable, perminfos, concern->makes_table || current.filling, toms_guard_running());
+	if (has_company(&checking->concern))
+		toms_guard_check_company(rtable, perminfos, checking->concern.makes_table || current.filling, toms_guard_running());
 	return true;
 }
 
+/* Of COPY, a table's rows leave, or arrive, without a plan. */
 bool
 toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
-	Concern		concern = {false};
-	bool		pin;
+	TomsCopy   *copy = refuse ? current.copy : NULL;
+	Checking	checking = {.refuse = refuse,.tells = copy != NULL,.copies = true,.fills = copy && copy->is_from};
 
 	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
 		return true;
-	return check_rtable(rtable, perminfos, false, refuse, &concern, &pin);
+	if (!check_rtable(rtable, perminfos, &checking))
+		return false;
+	if (checking.reads != NIL)
+		toms_guard_copies(copy, checking.reads);
+	return true;
 }
 
 TomsPinning
 toms_guard_before_start(QueryDesc *query)
 {
 	PlannedStmt *stmt = query->plannedstmt;
-	Concern		concern = {.makes_table = toms_guard_makes_table(query)};
-	bool		pin = false;
+	Checking	checking = {.stmt = stmt,.refuse = true,.tells = true,.copies = toms_guard_exports(query),
+	.concern.makes_table = toms_guard_makes_table(query)};
+	const Concern *concern = &checking.concern;
+	bool		is_workers = IsParallelWorker() && current.depth == 0;
+	TomsPinning pinning = {.kind = TOMS_PIN_NONE};
 
 	if (!toms_observe_has_query_ids)
 		toms_observe_enable_query_ids(false);
 	/* a parallel worker's own statement is its leader's, which has been checked */
-	if (!IsParallelWorker() || current.depth > 0)
-		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
+	if (!is_workers)
+		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), &checking);
 	checked_rtable = stmt->rtable;
-	return pin || (IsParallelWorker() && current.depth == 0) ? TOMS_PIN_IDENTITY : concern.open || concern.makes_table || concern.special || concern.separated ? TOMS_PIN_RUN : TOMS_PIN_NONE;
+	if (checking.pin || is_workers)
+		pinning.kind = TOMS_PIN_IDENTITY;
+	else if (concern->open || concern->makes_table || concern->special || concern->separated)
+		pinning.kind = TOMS_PIN_RUN;
+	pinning.reads = checking.reads;
+	return pinning;
 }
 
 /* A permission may have ended since the last rows were fetched. */
 void
 toms_guard_check_again(PlannedStmt *stmt)
 {
-	Concern		concern = {false};
-	bool		pin;
+	Checking	checking = {.stmt = stmt,.refuse = true};
 
-	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), stmt->hasReturning, true, &concern, &pin);
+	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), &checking);
 }
 
 /*
@@ -478,6 +559,7 @@ toms_guard_before_plan(Query *query)
 {
 	ListCell   *cell;
 
+	toms_guard_identify(query, NULL);
 	toms_qualified_before_plan(query);
 	check_conflict(query);
 	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "executor/execdesc.h"
+#include "guard/read.h"
 #include "nodes/parsenodes.h"
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
@@ -24,6 +25,7 @@ typedef struct TomsLevel
 	int			depth;
 	int			security;		/* security context in which the level runs */
 	bool		holding;		/* inside of a cursor that outlives its transaction */
+	TomsCopy   *copy;			/* COPY that runs; NULL inside of another utility statement */
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
 	bool		filling;		/* inside of a utility statement that fills a table */
 	bool		restoring;		/* inside of COPY FROM by a superuser, before the trail is in use */
@@ -42,23 +44,15 @@ extern void toms_guard_pop_level(TomsLevel level);
 extern void toms_guard_authenticated(bool by_peer);	/* the operating system vouched for the client */
 
 /* After a statement is parsed, and not rewritten yet: refuse what cannot be told later. */
-extern void toms_guard_after_parse(const Query *query);
+extern void toms_guard_after_parse(Query *query, const char *text);
 
 /* Before a statement is planned: refuse what the planner would misunderstand. */
 extern void toms_guard_before_plan(Query *query);
 
 /*
  * Before and after a statement is started.  "before" refuses, or returns what is to be
- * remembered of it while it lives: that its rows depend on the context, to which "after" then
- * pins it, or just that it may be running when others are started.
+ * remembered of it while it lives.
  */
-typedef enum TomsPinning
-{
-	TOMS_PIN_NONE,
-	TOMS_PIN_RUN,
-	TOMS_PIN_IDENTITY
-} TomsPinning;
-
 extern TomsPinning toms_guard_before_start(QueryDesc *query);
 extern void toms_guard_after_start(QueryDesc *query, TomsPinning pinning);
 
@@ -92,12 +86,14 @@ typedef struct TomsUtility
 	bool		counts_rows;	/* it is EXPLAIN ANALYZE */
 	bool		fills_table;	/* it is ALTER TABLE or COPY FROM, which evaluate expressions for rows */
 	bool		restores;		/* it is COPY FROM by a superuser, before the trail is in use */
+	TomsCopy   *copy;			/* NULL: it is not COPY */
 	Node	   *statement;		/* a copy, or NULL if nothing is left to do */
 } TomsUtility;
 
 extern TomsUtility toms_guard_before_utility(Node *statement);
 extern void toms_guard_after_utility(Node *statement);
 extern void toms_guard_enter_utility(TomsUtility utility);
+extern void toms_guard_utility_is_done(const QueryCompletion *completion);	/* within it still */
 
 /*
  * trail.c: what toms itself does to the tables of the audit trail by SQL, between on and off, which

@@ -15,6 +15,7 @@ typedef struct TomsAccess
 	TomsRelation *relation;
 	AclMode		verbs;
 	Oid			user;			/* whose privileges count: a view's owner, or the current user */
+	bool		reads;			/* the statement reads rows of it, which it does not just write */
 	bool		reads_own_rows; /* RETURNING: the statement reads what it writes */
 	bool		through_temporary;	/* the statement reads a temporary view */
 } TomsAccess;
@@ -68,6 +69,9 @@ extern int	toms_guard_trigger_depth(void);
 /* pin.c: the statements that called for the one that is being started; whether any is remembered */
 extern List *toms_guard_running(void);
 extern bool toms_guard_has_pins(void);
+
+/* check.c: COPY that runs; NULL: none */
+extern TomsCopy *toms_guard_copy(void);
 
 /* check.c: a permission may have ended since the last rows were fetched. */
 extern void toms_guard_check_again(PlannedStmt *stmt);

@@ -391,8 +391,9 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                        ELSE format('tenant of the parent row in %s by column %s', string_agg(p.parent::text, ', ' ORDER BY p.id), d.parent_key) END
                   || CASE WHEN d.null_tenant = 'shared' THEN ' (rows without one are shared)' ELSE '' END,
                   coalesce(d.subject, '(none)'), d.category) || CASE d.access WHEN 'functions' THEN ', reached through access functions only' ELSE '' END
+           || CASE d.chosen_read_audit WHEN 'strict' THEN ', reads recorded before the first row' WHEN 'asynchronous' THEN ', reads recorded soon afterwards' ELSE '' END
     FROM toms.describe(explain_form.relation) d LEFT JOIN toms.parent p ON p.child = d.root
-    GROUP BY d.mode, d.tenant, d.parent_key, d.null_tenant, d.subject, d.category, d.access;
+    GROUP BY d.mode, d.tenant, d.parent_key, d.null_tenant, d.subject, d.category, d.access, d.chosen_read_audit;
 $$;
 REVOKE ALL ON FUNCTION toms.explain_form(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.explain_form(regclass) IS 'internal: how a table is protected, as a sentence';

@@ -138,7 +138,8 @@ toms_observe_note(const TomsAccess *access, const TomsFinding *finding)
 
 	if (entry == NULL || !found)
 	{
-		TomsRefusal refusal = {.reason = finding->reason,.relid = key.relid,.who = toms_context_who()};
+		TomsRefusal refusal = {.reason = finding->reason,.relid = key.relid,.who = toms_context_who(),
+		.verbs = key.verbs ? toms_verb_text(key.verbs) : NULL};
 
 		toms_record_refusal(&refusal, "would refuse");
 	}

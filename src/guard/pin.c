@@ -20,6 +20,7 @@ typedef struct Pin
 	dlist_node	node;
 	MemoryContextCallback callback;
 	QueryDesc  *query;
+	TomsReading *reading;		/* NULL: it reads no table that is told of */
 	bool		is_new;			/* has not run yet: it has just been checked */
 	bool		is_running;
 	bool		has_identity;	/* its rows depend on the one below */
@@ -62,9 +63,13 @@ toms_guard_running(void)
 }
 
 static void
-unpin(void *pin)
+unpin(void *arg)
 {
-	dlist_delete(&((Pin *) pin)->node);
+	Pin		   *pin = arg;
+
+	dlist_delete(&pin->node);
+	if (pin->reading && !pin->is_new)
+		toms_reading_end(pin->reading);
 }
 
 static void
@@ -86,13 +91,14 @@ toms_guard_after_start(QueryDesc *query, TomsPinning pinning)
 	Pin		   *pin;
 
 	toms_guard_forget_checked();
-	if (pinning == TOMS_PIN_NONE)
+	if (pinning.kind == TOMS_PIN_NONE && pinning.reads == NIL)
 		return;
 	pin = MemoryContextAlloc(query->estate->es_query_cxt, sizeof(Pin));
 	pin->query = query;
 	pin->is_new = true;
 	pin->is_running = false;
-	pin->has_identity = pinning == TOMS_PIN_IDENTITY;
+	pin->reading = toms_reading_make(query, pinning.reads);
+	pin->has_identity = pinning.kind == TOMS_PIN_IDENTITY;
 	pin->in_frame = toms_context_in_frame();
 	pin->trigger_depth = toms_guard_trigger_depth();
 	if (pin->has_identity)
@@ -143,6 +149,15 @@ find_pin(const QueryDesc *query)
 	return NULL;
 }
 
+/* An event that could not be added is tried again with the next fetch, if there is one. */
+static void
+run_reading(Pin *pin)
+{
+	if (pin->is_new)
+		toms_reading_start(pin->reading, pin->query, toms_guard_exports(pin->query) ? toms_guard_copy() : NULL);
+	toms_reading_run(pin->reading, true);
+}
+
 void
 toms_guard_before_run(QueryDesc *query)
 {
@@ -158,6 +173,8 @@ toms_guard_before_run(QueryDesc *query)
 		if (!pin->is_new || toms_guard_running() != NIL)
 			toms_guard_check_again(query->plannedstmt);
 	}
+	if (pin->reading)
+		run_reading(pin);
 	pin->is_new = false;
 	pin->is_running = true;
 }
@@ -177,6 +194,9 @@ toms_guard_after_run(QueryDesc *query)
 {
 	Pin		   *pin = find_pin(query);
 
-	if (pin)
-		pin->is_running = false;
+	if (pin == NULL)
+		return;
+	pin->is_running = false;
+	if (pin->reading)
+		toms_reading_run(pin->reading, false);
 }

@@ -118,9 +118,10 @@ check_with(const Query *query, bool views)
 }
 
 void
-toms_guard_after_parse(const Query *query)
+toms_guard_after_parse(Query *query, const char *text)
 {
 	check_with(query, true);
+	toms_guard_identify(query, text);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/relcache.h"
@@ -29,6 +30,7 @@
 #include "nodes/value.h"
 #include "policy/policy.h"
 #include "replication/logicalworker.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -42,9 +44,16 @@ static int	at_work = 0;			/* depth */
 /* toms.audit_use, when a row of it was found that is committed; until that table changes */
 static Oid	known_used = InvalidOid;
 
+/* Tables that are known to hold no entries, by the last bits of their OIDs. */
+static Oid	ordinary[256];
+
 static void
 relcache_callback(Oid relid)
 {
+	if (!OidIsValid(relid))
+		memset(ordinary, 0, sizeof(ordinary));
+	else if (ordinary[relid % lengthof(ordinary)] == relid)
+		ordinary[relid % lengthof(ordinary)] = InvalidOid;
 	if (!OidIsValid(relid) || relid == known_used)
 		known_used = InvalidOid;
 }
@@ -147,8 +156,8 @@ toms_guard_trail_used(void)
 
 /* What belongs to it besides the entries, which lie in partitions; what is declared is not of the trail. */
 static const char *const tables[] = {
-	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "audit_setting",
-	"break_glass_review", "dataset"
+	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "dataset",
+	"actor_release", "audit_setting", "break_glass_review"
 };
 
 bool
@@ -200,6 +209,37 @@ toms_guard_check_trail(Oid relid, AclMode verbs, bool refuse)
 		return true;
 	if (refuse)
 		refuse_write(relid);
+	return false;
+}
+
+/* reading ------------------------------------------------------------------------------ */
+
+/* Functions of toms run as the owner of the trail, and tell of their reading themselves. */
+static bool
+is_ours(Oid relid)
+{
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	return at_work > 0 || creating_extension || IsBinaryUpgrade ||
+		((security & SECURITY_LOCAL_USERID_CHANGE) != 0 && toms_owns_relation(relid, user));
+}
+
+static bool
+holds_entries(Oid relid)
+{
+	return toms_guard_is_trail(relid) && (get_rel_relispartition(relid) || strcmp(get_rel_name(relid), "audit_entry") == 0);
+}
+
+bool
+toms_guard_reads_trail(Oid relid)
+{
+	if (relid < FirstNormalObjectId || ordinary[relid % lengthof(ordinary)] == relid)
+		return false;
+	if (holds_entries(relid))
+		return !is_ours(relid);
+	ordinary[relid % lengthof(ordinary)] = relid;
 	return false;
 }
 

@@ -465,6 +465,7 @@ toms_guard_before_utility(Node *statement)
 	TomsUtility before = {.statement = NULL};
 
 	before.fills_table = fills_open_table(statement);
+	before.copy = toms_guard_copy_of(statement);
 	toms_guard_trail_utility(statement);
 	before.restores = IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from && superuser() && toms_catalog_is_installed() && !toms_guard_trail_is_used();
 	toms_admin_before_utility(statement);

@@ -127,7 +127,7 @@ toms_policy_same_form(Oid one, Oid other)
 		return false;
 	if (!same_column(a, a->tenant, b, b->tenant) || !same_column(a, a->subject, b, b->subject) ||
 		!same_column(a, a->parent_key, b, b->parent_key) || !same_column(a, a->parent_type, b, b->parent_type) ||
-		strcmp(a->category, b->category) != 0 || a->free_text != b->free_text || a->shares_null_tenant != b->shares_null_tenant ||
+		strcmp(a->category, b->category) != 0 || a->free_text != b->free_text || a->read_audit != b->read_audit || a->shares_null_tenant != b->shares_null_tenant ||
 		a->through_functions != b->through_functions ||
 		a->alias.id != b->alias.id || a->nparents != b->nparents || a->nrow_labels != b->nrow_labels ||
 		a->noptional != b->noptional)

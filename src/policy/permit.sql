@@ -14,9 +14,9 @@ DECLARE
     today record;
 BEGIN
     SELECT * INTO today FROM toms.describe(relation);
-    IF of_trail AND (verbs IS DISTINCT FROM '{select}' OR scope IS DISTINCT FROM 'tenant') THEN
-        RAISE EXCEPTION 'the audit trail can be read, and by tenant' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'verbs => ''{select}'', scope => ''tenant'': toms.audit_trail() shows the tenant''s entries, of one data subject where it is asked to.';
+    IF of_trail AND verbs IS DISTINCT FROM '{select}' THEN
+        RAISE EXCEPTION 'the audit trail can be read, nothing else' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'verbs => ''{select}'': with scope => ''tenant'' toms.audit_trail() shows the tenant''s entries, with scope => ''own'' toms.subject_access_log() what concerns oneself.';
     END IF;
     IF today.root IS NULL AND NOT of_trail THEN
         RAISE EXCEPTION 'table % is not protected', relation USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -36,7 +36,7 @@ BEGIN
     IF scope IS NULL OR scope NOT IN ('own', 'tenant') THEN
         RAISE EXCEPTION 'there is no scope "%"', scope USING ERRCODE = 'invalid_parameter_value', HINT = 'Scopes are own and tenant.';
     END IF;
-    IF scope = 'own' AND today.subject IS NULL THEN
+    IF scope = 'own' AND today.subject IS NULL AND NOT of_trail THEN
         RAISE EXCEPTION 'table % has no data subject, so nobody has rows of his own in it', relation
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use scope => ''tenant'', or name the subject in toms.protect().';
     END IF;

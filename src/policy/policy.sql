@@ -84,7 +84,8 @@ COMMENT ON FUNCTION toms.check_enabled(regclass, text, text) IS 'internal: refus
 
 CREATE FUNCTION toms.describe(relation regclass, OUT root regclass, OUT mode text, OUT tenant name,
                               OUT subject name, OUT category text, OUT intact boolean, OUT parent_key name,
-                              OUT type_column name, OUT null_tenant text, OUT access text, OUT free_text text)
+                              OUT type_column name, OUT null_tenant text, OUT access text, OUT free_text text,
+                              OUT read_audit text, OUT chosen_read_audit text)
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_describe';
 REVOKE ALL ON FUNCTION toms.describe(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.describe(regclass) TO toms_admin, toms_auditor, toms_operator;
@@ -179,15 +180,16 @@ $$;
 REVOKE ALL ON FUNCTION toms.free_text_default(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.free_text_default(text) IS 'internal: whether tables of a category take free text unless an officer says so';
 
-CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, access text, free_text text, mode text) RETURNS text
+CREATE FUNCTION toms.table_label(relation regclass, category text, null_tenant text, access text, free_text text, read_audit text, mode text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('category=%s,mode=%s%s%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
+    SELECT format('category=%s,mode=%s%s%s%s%s%s', category, mode, CASE null_tenant WHEN 'shared' THEN ',null_tenant=shared' ELSE '' END,
                   CASE access WHEN 'functions' THEN ',access=functions' ELSE '' END,
                   CASE WHEN 'accept' <> ANY (ARRAY[free_text, toms.free_text_default(category)]) THEN ',free_text=' || free_text ELSE '' END,
+                  ',read_audit=' || read_audit,
                   toms.former_row_security(relation));
 $$;
-REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.table_label(regclass, text, text, text, text, text) IS 'internal: the label of a protected relation';
+REVOKE ALL ON FUNCTION toms.table_label(regclass, text, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.table_label(regclass, text, text, text, text, text, text) IS 'internal: the label of a protected relation';
 
 CREATE FUNCTION toms.restore_row_security(relation regclass)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -208,7 +210,7 @@ BEGIN
         PERFORM toms.forget_namesake(rel);      -- its root's declarations count from now on
         PERFORM toms.drop_row_label(rel, substr(p.polname, 11)) FROM pg_policy p
         WHERE p.polrelid = rel AND p.polname LIKE 'toms\_rows\_%';
-        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.free_text, parent.mode));
+        PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.free_text, parent.chosen_read_audit, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
     PERFORM toms.bind_sealed_columns(root);

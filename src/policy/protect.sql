@@ -21,7 +21,7 @@ COMMENT ON TABLE toms.protection_history IS 'when which table was protected and 
 GRANT SELECT ON toms.protection_history TO toms_admin, toms_auditor;
 
 -- Labels and policies of a table and all below it.  What has them already is left alone.
-CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, access text, free_text text, mode text)
+CREATE FUNCTION toms.apply_protection(relation regclass, columns jsonb, category text, null_tenant text, access text, free_text text, read_audit text, mode text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now_is record;
@@ -29,13 +29,13 @@ DECLARE
 BEGIN
     FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
         SELECT * INTO now_is FROM toms.describe(rel);
-        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.access, now_is.free_text, now_is.mode)
-                      IS NOT DISTINCT FROM (category, null_tenant, access, free_text, mode)
+        CONTINUE WHEN (now_is.category, now_is.null_tenant, now_is.access, now_is.free_text, now_is.chosen_read_audit, now_is.mode)
+                      IS NOT DISTINCT FROM (category, null_tenant, access, free_text, read_audit, mode)
             AND toms.column_labels(rel) = columns AND (mode = 'observe' OR now_is.intact);
         IF mode = 'observe' AND now_is.mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);
         END IF;
-        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, mode));
+        PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, read_audit, mode));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
         ELSE
@@ -46,8 +46,8 @@ BEGIN
     PERFORM toms.audit_changes(relation);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text) IS 'internal: label a table with all below it and make its policies';
+REVOKE ALL ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.apply_protection(regclass, jsonb, text, text, text, text, text, text) IS 'internal: label a table with all below it and make its policies';
 
 -- Whether the arguments of protect() fit together.
 CREATE FUNCTION toms.check_protect(relation regclass, tenant name, subject name, category text, parent regclass, parent_key name,
@@ -115,6 +115,28 @@ $$;
 REVOKE ALL ON FUNCTION toms.checked_free_text(regclass, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.checked_free_text(regclass, text, text, text) IS 'internal: what a table does with free text, by the arguments of protect()';
 
+-- What the label says: a word where the table is to differ, or to stay as it is when rows are labelled.
+CREATE FUNCTION toms.checked_read_audit(relation regclass, category text, read_audit text, reason text)
+RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    special constant boolean := EXISTS (SELECT FROM toms.category c WHERE c.article9 AND (c.category = checked_read_audit.category
+        OR c.category IN (SELECT l.category FROM toms.row_labels l WHERE l.relation = checked_read_audit.relation)));
+BEGIN
+    IF read_audit NOT IN ('strict', 'asynchronous') THEN
+        RAISE EXCEPTION 'reads cannot be audited "%"', read_audit USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'They are in the audit trail before a statement''s first row (strict), or soon afterwards (asynchronous).';
+    END IF;
+    IF read_audit = 'asynchronous' AND special AND coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'rows of table % are of a category of Art. 9 GDPR: that a crash may lose who read them needs a reason', relation
+            USING ERRCODE = 'null_value_not_allowed',
+                  HINT = format('SELECT toms.protect(%L, …, read_audit => ''asynchronous'', reason => ''…'');', relation);
+    END IF;
+    RETURN CASE WHEN read_audit = 'strict' OR special THEN read_audit END;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.checked_read_audit(regclass, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.checked_read_audit(regclass, text, text, text) IS 'internal: how reads of a table are audited, by the arguments of protect(); NULL: by its categories';
+
 -- {column: words of its label}; a column may have several parts to play.
 CREATE FUNCTION toms.protect_columns(tenant name, subject name, alias bigint, parent_key name, type_column name)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -169,7 +191,7 @@ CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subjec
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
                              null_tenant text DEFAULT 'nobody', access text DEFAULT 'statements', free_text text DEFAULT NULL,
-                             audit text DEFAULT 'changes', mode text DEFAULT 'enforce', instruction bigint DEFAULT NULL, until timestamptz DEFAULT NULL,
+                             audit text DEFAULT 'changes', read_audit text DEFAULT NULL, mode text DEFAULT 'enforce', instruction bigint DEFAULT NULL, until timestamptz DEFAULT NULL,
                              reason text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -185,6 +207,7 @@ BEGIN
     PERFORM toms.check_protectable(relation);      -- again: it may have been attached meanwhile
     PERFORM toms.check_protect(relation, tenant, subject, category, parent, parent_key, null_tenant, access, mode);
     free_text := toms.checked_free_text(relation, category, free_text, reason);
+    read_audit := toms.checked_read_audit(relation, category, read_audit, reason);
     SELECT * INTO today FROM toms.describe(relation);
     IF today.mode = 'enforce' AND mode = 'observe' AND coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
@@ -202,7 +225,7 @@ BEGIN
     END IF;
     PERFORM toms.declare_parent(relation, parent, parent_key, parent_column, type_column, type_value);
     PERFORM toms.declare_audit(relation, audit, instruction, until, reason);
-    PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, free_text, mode);
+    PERFORM toms.apply_protection(relation, columns, category, null_tenant, access, free_text, read_audit, mode);
     IF has_children THEN
         PERFORM toms.put_up(relation);
     END IF;
@@ -214,12 +237,12 @@ BEGIN
     VALUES (relation::text, 'protect', protect.mode, protect.tenant, protect.subject, protect.category,
             nullif(concat_ws(', ', 'parent ' || parent::text || ' by ' || parent_key, 'subject alias ' || subject_alias, CASE access WHEN 'functions' THEN 'access by functions' END,
                             CASE audit WHEN 'values' THEN 'values in the audit trail until ' || until || ' by instruction ' || instruction END,
-                             'free text ' || nullif(free_text, toms.free_text_default(category))), ''), protect.reason, session_user);
+                             'free text ' || nullif(free_text, toms.free_text_default(category)), 'read audit ' || read_audit), ''), protect.reason, session_user);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) TO toms_admin;
-COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, bigint, timestamptz, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
+REVOKE ALL ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, text, bigint, timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, text, bigint, timestamptz, text) TO toms_admin;
+COMMENT ON FUNCTION toms.protect(regclass, name, name, text, regclass, name, name, name, text, text, text, text, text, text, text, text, bigint, timestamptz, text) IS 'protect a table and all its partitions, present and future: closed until permitted';
 
 CREATE FUNCTION toms.unprotect(relation regclass, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -277,7 +300,7 @@ COMMENT ON FUNCTION toms.unprotect(regclass, text) IS 'end the protection of a t
 CREATE VIEW toms.protected_tables AS
     SELECT c.oid::pg_catalog.regclass AS relation, d.mode, d.tenant, d.subject, d.category, d.intact, d.root,
            (SELECT pg_catalog.array_agg(DISTINCT p.parent::text) FROM toms.parent p WHERE p.child OPERATOR(pg_catalog.=) d.root) AS parents,
-           d.parent_key, d.null_tenant, d.access, d.free_text
+           d.parent_key, d.null_tenant, d.access, d.free_text, d.read_audit
     FROM pg_catalog.pg_seclabel l
     JOIN pg_catalog.pg_class c ON c.oid = l.objoid, LATERAL toms.describe(c.oid::pg_catalog.regclass) d
     WHERE l.provider = 'toms' AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = 0;
@@ -296,7 +319,7 @@ BEGIN
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', mode => ''observe'');', relation);
     END IF;
     PERFORM toms.make_lookup(p.parent, p.parent_column) FROM toms.parent p WHERE p.child = relation;
-    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, today.access, today.free_text, 'enforce');
+    PERFORM toms.apply_protection(relation, toms.column_labels(relation), today.category, today.null_tenant, today.access, today.free_text, today.chosen_read_audit, 'enforce');
     INSERT INTO toms.protection_history (relation_name, action, mode, tenant, subject, category, by)
     VALUES (relation::text, 'protect', 'enforce', today.tenant, today.subject, today.category, session_user);
 END

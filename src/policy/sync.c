@@ -272,8 +272,8 @@ toms_describe(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	TomsRelation *relation = toms_catalog_relation(relid);
 	TupleDesc	desc;
-	Datum		values[11];
-	bool		nulls[11] = {false};
+	Datum		values[13];
+	bool		nulls[13] = {false};
 
 	if (relation == NULL || relation->is_undeclared)
 		PG_RETURN_NULL();
@@ -290,6 +290,9 @@ toms_describe(PG_FUNCTION_ARGS)
 	values[8] = CStringGetTextDatum(relation->shares_null_tenant ? "shared" : "nobody");
 	values[9] = CStringGetTextDatum(relation->through_functions ? "functions" : "statements");
 	values[10] = CStringGetTextDatum(toms_free_text_word(relation->free_text));
+	values[11] = CStringGetTextDatum(relation->reads_strictly ? "strict" : "asynchronous");
+	nulls[12] = relation->read_audit == TOMS_READ_AUDIT_DEFAULT;
+	values[12] = values[11];
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

@@ -5,6 +5,8 @@
  * tenant and be permitted to select rows of every category of the table, in scope own of that
  * subject only.  Another tenant's value, one of a key that is not known, and a damaged one get the same
  * answer.  Each call site keeps the decision until toms_change_count changes.
+ *
+ * Whose values are opened goes into the audit trail, once in a transaction: see reveal_event.c.
  */
 #include "seal/seal_int.h"
 
@@ -224,6 +226,15 @@ read_value(FunctionCallInfo fcinfo, RevealSite *site, TomsEnvelope *envelope)
 		refuse_pending();
 }
 
+/* The same, once it is told whose value is opened.  That looks things up and may wait, so the answer comes last. */
+static const TomsDataKey *
+told_key(RevealSite *site, int64 id)
+{
+	if (!toms_reveal_is_told(id))
+		toms_reveal_tell(permitted_key(site, id));
+	return permitted_key(site, id);
+}
+
 /* toms.reveal(value) */
 Datum
 toms_reveal(PG_FUNCTION_ARGS)
@@ -232,7 +243,7 @@ toms_reveal(PG_FUNCTION_ARGS)
 	TomsEnvelope envelope;
 
 	read_value(fcinfo, site, &envelope);
-	return open_value(&envelope, permitted_key(site, envelope.key_id));
+	return open_value(&envelope, told_key(site, envelope.key_id));
 }
 
 static bool
@@ -271,7 +282,7 @@ toms_reveal_in(PG_FUNCTION_ARGS)
 
 		toms_refuse(&refusal);
 	}
-	return open_value(&envelope, key);
+	return open_value(&envelope, told_key(site, envelope.key_id));
 }
 
 /* toms.is_erased(value): whether its key has been destroyed, of the context's tenant's values. */

@@ -99,6 +99,13 @@ extern void toms_row_give_tenant(Oid root, const char *tenant);
 /* reveal.c: the key of a value that the context in force may open; refuses if it may not. */
 extern const TomsDataKey *toms_reveal_key(int64 id);
 
+/*
+ * reveal_event.c: whether the audit trail has been told in this transaction that who acts opened values under a
+ * data key; and tell it whose they are.  Both let keys go.
+ */
+extern bool toms_reveal_is_told(int64 id);
+extern void toms_reveal_tell(const TomsDataKey *key);
+
 /* blind.c: the tenant of the context, palloc'd; refuses without one. */
 extern const char *toms_seal_tenant_in_force(void);
 

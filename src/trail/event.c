@@ -6,23 +6,38 @@
  */
 #include "trail/trail.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/name.h"
 #include "base/reason.h"
+#include "base/relcache.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 const TomsWho *(*toms_event_who) (void) = NULL;
 bool		(*toms_event_is_wanted) (void) = NULL;
 bool		(*toms_event_may_be_late) (void) = NULL;
 
+typedef enum StandbyReads
+{
+	STANDBY_REFUSE,
+	STANDBY_LOG
+} StandbyReads;
+
+static const struct config_enum_entry standby_reads_options[] = {
+	{"refuse", STANDBY_REFUSE, false},
+	{"log", STANDBY_LOG, false},
+	{NULL, 0, false}
+};
+
+static int	standby_reads = STANDBY_REFUSE;
 static int	audit_timeout = 5000;
 static int	audit_delay = 200;
 static bool is_off = false;
@@ -91,18 +106,63 @@ to_utf8(const char *text)
 	return text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
 }
 
+/* Words for tables that were told of, by the last bits of their OIDs; looking up names takes longer than all the rest. */
+static struct
+{
+	Oid			relid;			/* InvalidOid: none, or its name may have changed */
+	char	   *text;
+}			objects[64];
+
+static void
+relcache_callback(Oid relid)
+{
+	for (int i = 0; i < lengthof(objects) && !OidIsValid(relid); i++)
+		objects[i].relid = InvalidOid;
+	if (objects[relid % lengthof(objects)].relid == relid)
+		objects[relid % lengthof(objects)].relid = InvalidOid;
+}
+
+/* Of a schema. */
+static void
+name_callback(Datum arg, int cache, uint32 hash)
+{
+	relcache_callback(InvalidOid);
+}
+
 static char *
-describe_object(Oid relid)
+make_object(Oid relid)
 {
 	StringInfoData text;
 
-	if (!OidIsValid(relid))
-		return NULL;
 	initStringInfo(&text);
 	appendStringInfo(&text, "{\"oid\":%u,\"relation\":", relid);
 	escape_json(&text, toms_relation_name(relid));
 	appendStringInfoChar(&text, '}');
-	return text.data;
+	return pg_server_to_any(text.data, text.len, PG_UTF8);
+}
+
+/* In UTF-8.  A name that changes while it is looked up is not kept. */
+static const char *
+describe_object(Oid relid)
+{
+	int			place = relid % lengthof(objects);
+	char	   *text;
+
+	if (!OidIsValid(relid))
+		return NULL;
+	if (objects[place].relid == relid)
+		return objects[place].text;
+	objects[place].relid = relid;
+	text = make_object(relid);
+	if (objects[place].relid != relid)
+		return text;
+	objects[place].relid = InvalidOid;
+	if (objects[place].text)
+		pfree(objects[place].text);
+	objects[place].text = NULL;
+	objects[place].text = MemoryContextStrdup(TopMemoryContext, text);
+	objects[place].relid = relid;
+	return objects[place].text;
 }
 
 static void
@@ -150,10 +210,9 @@ compose_as(const TomsEvent *event, const TomsWho *who, const char *object, const
 static bool
 compose(const TomsEvent *event)
 {
-	char	   *object = to_utf8(describe_object(event->relid));
-	char	   *details = to_utf8(event->details);
+	const TomsWho *who = toms_event_who();
 
-	return compose_as(event, toms_event_who(), object, details);
+	return compose_as(event, who, describe_object(event->relid), to_utf8(event->details));
 }
 
 /* events ------------------------------------------------------------------------------ */
@@ -169,16 +228,22 @@ write_to_log(const TomsEvent *event, const char *why)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
-/* Whether there is a queue to add to, or how it is instead. */
+/* Whether events are told of at all here. */
 static bool
-can_add(const TomsEvent *event)
+is_wanted(void)
 {
-	if (is_off || IsParallelWorker() || !IsTransactionState() || toms_event_is_wanted == NULL || !toms_event_is_wanted())
-		return false;
-	if (IsUnderPostmaster && !RecoveryInProgress())
-		return true;
-	write_to_log(event, IsUnderPostmaster ? "this is a standby" : "no writer runs in single-user mode");
-	return false;
+	return !is_off && IsTransactionState() && toms_event_is_wanted && toms_event_is_wanted();
+}
+
+/* Why there is no writer that could make an entry; NULL: there is one. */
+static const char *
+reason_for_log(void)
+{
+	if (!IsUnderPostmaster)
+		return "no writer runs in single-user mode";
+	if (IsBinaryUpgrade)
+		return "pg_upgrade is at work";
+	return RecoveryInProgress() ? "this is a standby" : NULL;
 }
 
 static void
@@ -216,52 +281,85 @@ note_unavailable(const TomsEvent *event, const char *detail, const char *why)
 	write_to_log(event, why);
 }
 
-/* False: there is no room. */
+static void
+refuse_without_writer(const char *why)
+{
+	TomsRefusal refusal = {.reason = TOMS_AUDIT_UNAVAILABLE,.detail = psprintf("It must be recorded before it goes on, and %s.", why),
+	.hint = IsUnderPostmaster ? "Ask the primary, or have it recorded in the server log instead: toms.standby_reads = 'log'." : "Start the server."};
+
+	toms_refuse(&refusal);
+}
+
+/*
+ * pg_upgrade connects to servers that nobody else can reach, and reads the definitions alone; on a standby the administrator has
+ * decided.
+ */
+static void
+log_instead(const TomsEvent *event, const char *why)
+{
+	if (event->strict && !IsBinaryUpgrade && (!IsUnderPostmaster || standby_reads == STANDBY_REFUSE))
+		refuse_without_writer(why);
+	write_to_log(event, why);
+}
+
+/* False if the extension has been dropped meanwhile, or it goes on without. */
 static bool
 add_to_queue(const TomsEvent *event, TomsMark *mark)
 {
-	if (!compose(event))
-		elog(ERROR, "an event of kind %c is too long", event->kind);
-	while (!toms_queue_add(&buffer.message, event->strict, mark))
+	for (;;)
 	{
-		/* what is under way elsewhere in this session may use the buffer meanwhile */
-		if (!toms_queue_wait_for_room(buffer.message.size, patience()))
-			return false;
+		Size		size;
+
 		if (!toms_queue_attach())
+		{
+			note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).", "there are too few queues");
+			return false;
+		}
+		/* each time: what is under way elsewhere in this session may use the buffer meanwhile */
+		if (!compose(event))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("an event of kind %c is longer than the audit trail takes", event->kind)));
+		size = buffer.message.size;
+		if (toms_queue_add(&buffer.message, event->strict, mark))
 			return true;
-		(void) compose(event);
+		if (!toms_queue_wait_for_room(size, patience()) && is_wanted())
+		{
+			note_unavailable(event, psprintf("Its queue has had no room for %d ms.", audit_timeout), "the queue is full");
+			return false;
+		}
+		if (!is_wanted())
+			return false;
 	}
-	return true;
 }
 
+/* One for each event: words of a context may be looked up for one while another is put together. */
 static MemoryContext
 work_context(void)
 {
-	static MemoryContext context = NULL;
-
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "toms event", ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(context);
-	return context;
+	return AllocSetContextCreate(TopTransactionContext, "toms event", ALLOCSET_SMALL_SIZES);
 }
 
 TomsMark
 toms_event_add(const TomsEvent *event)
 {
 	TomsMark	mark = {0};
+	MemoryContext work;
 	MemoryContext old;
+	const char *why;
 
-	if (!can_add(event))
+	if (!is_wanted())
 		return mark;
-	if (!toms_queue_attach())
+	if ((why = reason_for_log()) != NULL)
 	{
-		note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).", "there are too few queues");
+		log_instead(event, why);
 		return mark;
 	}
-	old = MemoryContextSwitchTo(work_context());
-	if (!add_to_queue(event, &mark))
-		note_unavailable(event, psprintf("Its queue has been full for %d ms.", audit_timeout), "the queue is full");
+	work = work_context();
+	old = MemoryContextSwitchTo(work);
+	(void) add_to_queue(event, &mark);
 	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
 	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
 		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), "the writer has not written it yet");
 	return mark;
@@ -271,17 +369,30 @@ bool
 toms_event_try(const TomsEvent *event)
 {
 	TomsMark	mark;
+	MemoryContext work;
 	MemoryContext old;
-	bool		added;
+	const char *why;
 
-	if (!can_add(event))
+	if (!is_wanted())
 		return false;
-	old = MemoryContextSwitchTo(work_context());
-	added = toms_queue_attach() && compose(event) && toms_queue_add(&buffer.message, false, &mark);
+	if ((why = reason_for_log()) != NULL)
+	{
+		write_to_log(event, why);
+		return false;
+	}
+	work = work_context();
+	old = MemoryContextSwitchTo(work);
+	if (!toms_queue_attach())
+		why = "more databases have the extension than there are queues";
+	else if (!compose(event))
+		why = "it is too long";
+	else if (!toms_queue_add(&buffer.message, false, &mark))
+		why = "the queue is full";
+	if (why)
+		write_to_log(event, why);
 	MemoryContextSwitchTo(old);
-	if (!added)
-		write_to_log(event, "the queue is full");
-	return added;
+	MemoryContextDelete(work);
+	return why == NULL;
 }
 
 bool
@@ -289,7 +400,7 @@ toms_event_leave(const TomsEvent *event, const TomsWho *who)
 {
 	TomsMark	mark;
 
-	return !is_off && !IsParallelWorker() && IsUnderPostmaster && !RecoveryInProgress() && toms_queue_attach() &&
+	return !is_off && !IsParallelWorker() && reason_for_log() == NULL && toms_queue_attach() &&
 		compose_as(event, who, NULL, event->details) && toms_queue_add(&buffer.message, false, &mark);
 }
 
@@ -302,8 +413,6 @@ toms_event_flush(void)
 void
 toms_event_end(const TomsMark *mark, const char *tenant, int64 rows)
 {
-	TomsMark	ours;
-
 	if (mark->id == 0 || !toms_queue_attach() || toms_queue_end(mark, rows))
 		return;
 	begin_message(TOMS_ENTRY_READ, TOMS_VERB_ROWS);
@@ -311,18 +420,35 @@ toms_event_end(const TomsMark *mark, const char *tenant, int64 rows)
 	buffer.message.rows = rows;
 	(void) append_string(TOMS_TEXT_TENANT, tenant);
 	finish_message();
-	(void) toms_queue_add(&buffer.message, false, &ours);
+	(void) toms_queue_add_last(&buffer.message);
 }
 
 /* refusals ---------------------------------------------------------------------------- */
 
-/* Nothing may keep the refusal itself from being raised. */
+/* What is refused is refused, for its own reason, also where it cannot be noted: its error ends what this one left undone. */
+static void
+say_unnoted(const TomsRefusal *refusal, MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("the refusal %s is not in the audit trail: %s", toms_reason_code(refusal->reason), error->message),
+			 errhidestmt(true), errhidecontext(true)));
+	FreeErrorData(error);
+}
+
 static void
 note_refusal(const TomsRefusal *refusal, const char *action)
 {
 	static bool is_noting = false;
+	bool		is_refused = strcmp(action, "refused") == 0;
+	bool		is_raised = is_refused && refusal->reason != TOMS_FUNCTION_CHANGED;
+	MemoryContext context = CurrentMemoryContext;
 	StringInfoData details;
-	TomsEvent	event = {.kind = TOMS_ENTRY_REFUSAL,.verb = strcmp(action, "refused") == 0 ? TOMS_VERB_REFUSE : TOMS_VERB_WOULD_REFUSE,
+	TomsEvent	event = {.kind = TOMS_ENTRY_REFUSAL,.verb = is_refused ? TOMS_VERB_REFUSE : TOMS_VERB_WOULD_REFUSE,
 	.relid = refusal->relid};
 
 	if (is_noting || refusal->reason == TOMS_AUDIT_UNAVAILABLE)
@@ -332,14 +458,22 @@ note_refusal(const TomsRefusal *refusal, const char *action)
 	{
 		initStringInfo(&details);
 		toms_event_say(&details, "refused", toms_reason_code(refusal->reason));
+		/* without a context that holds, what was claimed */
+		if (refusal->who && strchr(refusal->who, '=') && toms_event_who()->actor == NULL)
+			toms_event_say(&details, "claims", refusal->who);
+		toms_event_say(&details, "verbs", refusal->verbs);
 		event.details = details.data;
 		(void) toms_event_try(&event);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		is_noting = false;
+		if (!is_raised)
+			PG_RE_THROW();
+		say_unnoted(refusal, context);
 	}
 	PG_END_TRY();
+	is_noting = false;
 }
 
 void
@@ -354,5 +488,11 @@ toms_event_init(void)
 							"How long events of which nobody waits are gathered before they are written.",
 							"A crash of the server loses as much, at most, of reads that are not strict, and of refusals.",
 							&audit_delay, 200, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("toms.standby_reads",
+							 "What becomes of reads that must be recorded before they go on, on a standby.",
+							 "refuse, or log: they are recorded in the server log of the standby alone.",
+							 &standby_reads, STANDBY_REFUSE, standby_reads_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	toms_refusal_listener = note_refusal;
+	toms_on_relation_change(relcache_callback);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, name_callback, (Datum) 0);
 }

@@ -57,7 +57,7 @@ extern bool (*toms_event_may_be_late) (void);
 /*
  * Add an event; the mark is for toms_event_end().  Waits up to toms.audit_timeout for room, and for a
  * strict one to be durable, then raises 53400: what it tells of must not go on.  In a database without the extension,
- * in toms' own processes and in parallel workers nothing is added.
+ * in toms' own processes nothing is added.
  */
 extern TomsMark toms_event_add(const TomsEvent *event);
 

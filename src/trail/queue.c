@@ -29,15 +29,25 @@ typedef struct Queue
 	Latch	   *latch;			/* of the writer */
 	bool		idle;			/* the writer sleeps until there is something */
 	bool		urgent;			/* somebody waits, or the ring is half full */
+	bool		told;			/* the trail tells that the server was started */
 	ConditionVariable written;	/* "tail" has moved */
 	TimestampTz committed_at;
 	int64		added;
 	int64		merged;
 	int64		entries;
+	int64		unended;
 	pg_atomic_uint64 waits;
 	pg_atomic_uint64 timeouts;
 	char	   *ring;
 } Queue;
+
+/* Room that is kept for how many rows came of what was told before, which cannot wait. */
+#define RESERVE 8192
+
+/* At most this is written in a transaction, unless a message is longer. */
+#define LARGEST_BATCH (1024 * 1024)
+
+void		(*toms_queue_want_writer) (void) = NULL;
 
 static int	queues = 8;
 static int	queue_size = 1024;	/* kB */
@@ -48,7 +58,7 @@ static Queue *own = NULL;		/* this database's */
 /* The last messages of this session, into which others may be merged; of "own". */
 #define RECENT 8
 static TomsMark recent[RECENT];
-static int	nrecent = 0;		/* so far, counted on */
+static uint32 nrecent = 0;		/* so far, counted on */
 
 void
 toms_queue_init(void)
@@ -115,6 +125,20 @@ find(Oid database)
 	return NULL;
 }
 
+/* Under TOMS_LOCK_QUEUES. */
+static void
+claim(Queue *queue)
+{
+	LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
+	queue->told = queue->urgent = queue->idle = false;
+	queue->added = queue->merged = queue->entries = queue->unended = 0;
+	queue->committed_at = 0;
+	pg_atomic_write_u64(&queue->waits, 0);
+	pg_atomic_write_u64(&queue->timeouts, 0);
+	pg_atomic_write_u32(&queue->database, MyDatabaseId);
+	LWLockRelease(lock_of(queue));
+}
+
 bool
 toms_queue_attach(void)
 {
@@ -126,31 +150,36 @@ toms_queue_attach(void)
 		return own != NULL;
 	LWLockAcquire(toms_lock(TOMS_LOCK_QUEUES), LW_EXCLUSIVE);
 	own = find(MyDatabaseId);
-	if (own == NULL)
-		own = find(InvalidOid);
-	if (own)
-		pg_atomic_write_u32(&own->database, MyDatabaseId);
+	if (own == NULL && (own = find(InvalidOid)) != NULL)
+		claim(own);
 	LWLockRelease(toms_lock(TOMS_LOCK_QUEUES));
 	return own != NULL;
 }
 
-void
+/* Positions are never set back: what a session remembers of the former database's messages is below all that come. */
+bool
 toms_queue_release(Oid database)
 {
 	Queue	   *queue;
+	bool		released = false;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_QUEUES), LW_EXCLUSIVE);
 	queue = find(database);
 	if (queue)
 	{
 		LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
-		queue->tail = queue->taken = queue->head;
-		pg_atomic_write_u32(&queue->database, InvalidOid);
+		released = queue->writer == 0 || queue->writer == MyProcPid;
+		if (released)
+		{
+			queue->tail = queue->taken = queue->head;
+			pg_atomic_write_u32(&queue->database, InvalidOid);
+		}
 		LWLockRelease(lock_of(queue));
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_QUEUES));
-	if (queue)
+	if (released)
 		ConditionVariableBroadcast(&queue->written);
+	return released || queue == NULL;
 }
 
 /* With the lock held. */
@@ -236,8 +265,8 @@ append(Queue *queue, const TomsMessage *message, TomsMark *mark)
 }
 
 /* The writer is told once, until it has looked; with the lock held. */
-static Latch *
-writer_to_wake(Queue *queue, bool urgent)
+static void
+wake_writer(Queue *queue, bool urgent)
 {
 	bool		wakes = queue->idle;
 
@@ -246,27 +275,49 @@ writer_to_wake(Queue *queue, bool urgent)
 	wakes |= urgent && !queue->urgent;
 	queue->urgent |= urgent;
 	queue->idle = false;
-	return wakes ? queue->latch : NULL;
+	if (wakes && queue->latch)
+		SetLatch(queue->latch);
+}
+
+bool
+toms_queue_add_last(const TomsMessage *message)
+{
+	Queue	   *queue = own;
+	TomsMark	mark;
+	bool		ours;
+	bool		added;
+
+	LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
+	ours = is_ours(queue);
+	added = ours && has_room(queue, message->size);
+	if (added)
+		append(queue, message, &mark);
+	queue->added += added;
+	queue->unended += ours && !added;
+	if (ours)
+		wake_writer(queue, !added);
+	LWLockRelease(lock_of(queue));
+	return added;
 }
 
 bool
 toms_queue_add(const TomsMessage *message, bool urgent, TomsMark *mark)
 {
 	Queue	   *queue = own;
-	Latch	   *latch;
+	bool		ours;
 	bool		merged;
 	bool		added;
 
 	mark->id = 0;
 	LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
-	merged = !urgent && is_ours(queue) && merge(queue, message, mark);
-	added = merged || (is_ours(queue) && has_room(queue, message->size));
+	ours = is_ours(queue);
+	merged = ours && !urgent && merge(queue, message, mark);
+	added = merged || (ours && has_room(queue, message->size + RESERVE));
 	if (added && !merged)
 		append(queue, message, mark);
 	queue->added += added ? message->times : 0;
-	latch = writer_to_wake(queue, urgent || !added);
-	if (latch)
-		SetLatch(latch);
+	if (ours)
+		wake_writer(queue, urgent || !added);
 	LWLockRelease(lock_of(queue));
 	if (added && !merged && !urgent)
 		recent[nrecent++ % RECENT] = *mark;
@@ -294,16 +345,28 @@ toms_queue_end(const TomsMark *mark, int64 rows)
 
 /* waiting ----------------------------------------------------------------------------- */
 
-static bool
-is_done(Queue *queue, const TomsMark *mark, Size size)
+typedef enum Progress
+{
+	UNDER_WAY,
+	DONE,
+	GIVEN_AWAY					/* nobody will write it any more */
+} Progress;
+
+static Progress
+progress_of(Queue *queue, const TomsMark *mark, Size size)
 {
 	bool		done;
+	bool		ours;
+	bool		has_writer;
 
 	LWLockAcquire(lock_of(queue), LW_SHARED);
-	done = mark ? queue->tail >= mark->end : has_room(queue, size);
-	done |= !is_ours(queue);
+	done = mark ? queue->tail >= mark->end : has_room(queue, size + RESERVE);
+	ours = is_ours(queue);
+	has_writer = queue->writer != 0;
 	LWLockRelease(lock_of(queue));
-	return done;
+	if (ours && !done && !has_writer && toms_queue_want_writer)
+		toms_queue_want_writer();
+	return !ours ? GIVEN_AWAY : done ? DONE : UNDER_WAY;
 }
 
 static bool
@@ -311,11 +374,11 @@ wait_for(const TomsMark *mark, Size size, int timeout)
 {
 	Queue	   *queue = own;
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
-	bool		done;
+	Progress	progress;
 
 	pg_atomic_fetch_add_u64(&queue->waits, 1);
 	ConditionVariablePrepareToSleep(&queue->written);
-	while (!(done = is_done(queue, mark, size)))
+	while ((progress = progress_of(queue, mark, size)) == UNDER_WAY)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 
@@ -324,9 +387,9 @@ wait_for(const TomsMark *mark, Size size, int timeout)
 		(void) ConditionVariableTimedSleep(&queue->written, left, PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
-	if (!done)
+	if (progress == UNDER_WAY)
 		pg_atomic_fetch_add_u64(&queue->timeouts, 1);
-	return done;
+	return progress == DONE;
 }
 
 bool
@@ -338,22 +401,22 @@ toms_queue_wait_for_room(Size size, int timeout)
 bool
 toms_queue_wait_until_durable(const TomsMark *mark, int timeout)
 {
-	return is_done(own, mark, 0) || wait_for(mark, 0, timeout);
+	return wait_for(mark, 0, timeout);
 }
 
 bool
 toms_queue_flush(int timeout)
 {
-	TomsMark	mark;
-	Latch	   *latch;
+	TomsMark	mark = {0};
+	bool		waiting;
 
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
+	waiting = is_ours(own) && own->head > own->tail;
 	mark.end = own->head;
-	latch = mark.end > own->tail ? writer_to_wake(own, true) : NULL;
-	if (latch)
-		SetLatch(latch);
+	if (waiting)
+		wake_writer(own, true);
 	LWLockRelease(lock_of(own));
-	return toms_queue_wait_until_durable(&mark, timeout);
+	return !waiting || wait_for(&mark, 0, timeout);
 }
 
 /* the writer -------------------------------------------------------------------------- */
@@ -362,50 +425,77 @@ static void
 stop_writing(int code, Datum arg)
 {
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	own->writer = 0;
-	own->latch = NULL;
+	if (own->writer == MyProcPid)
+	{
+		own->writer = 0;
+		own->latch = NULL;
+		own->idle = false;
+	}
 	LWLockRelease(lock_of(own));
 }
 
 bool
 toms_queue_start_writing(void)
 {
+	bool		free;
+
 	if (!toms_queue_attach())
 		return false;
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	own->writer = MyProcPid;
-	own->latch = MyLatch;
-	own->taken = own->tail;		/* what the one before has not committed */
+	free = is_ours(own) && own->writer == 0;
+	if (free)
+	{
+		own->writer = MyProcPid;
+		own->latch = MyLatch;
+		own->taken = own->tail; /* what the one before has not committed */
+		own->urgent = own->head > own->tail;
+	}
 	LWLockRelease(lock_of(own));
-	before_shmem_exit(stop_writing, (Datum) 0);
-	return true;
+	if (free)
+		before_shmem_exit(stop_writing, (Datum) 0);
+	return free;
 }
 
-char *
-toms_queue_take(uint64 *start, uint64 *end)
+/* Where the messages that are written next end, with the lock held. */
+static uint64
+end_of_batch(void)
 {
-	uint64		length;
-	char	   *messages;
+	uint64		end = own->tail;
+
+	if (own->head - own->tail <= LARGEST_BATCH)
+		return own->head;
+	while (end < own->head && end - own->tail < LARGEST_BATCH)
+		end += message_at(own, end)->size;
+	return end;
+}
+
+bool
+toms_queue_take(TomsBatch *batch)
+{
+	uint64		end;
 
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	*start = own->tail;
-	*end = own->taken = own->head;
-	own->urgent = false;
+	end = end_of_batch();
+	batch->start = own->tail;
+	batch->length = end - own->tail;
+	batch->urgent = own->urgent;
+	/* what was taken by an attempt that failed may not be merged into any more */
+	own->taken = Max(own->taken, end);
+	own->urgent &= end < own->head;
 	LWLockRelease(lock_of(own));
-	length = *end - *start;
-	if (length == 0)
-		return NULL;
-	/* sessions write beyond "taken" alone */
-	messages = palloc(length);
-	for (uint64 copied = 0; copied < length;)
+	if (batch->length == 0)
+		return false;
+	/* sessions write beyond "taken" alone, and nobody gives the queue away meanwhile */
+	batch->messages = palloc(batch->length);
+	for (uint64 copied = 0; copied < batch->length;)
 	{
-		uint64		from = (*start + copied) % ring_size();
-		uint64		part = Min(length - copied, ring_size() - from);
+		uint64		from = (batch->start + copied) % ring_size();
+		uint64		part = Min(batch->length - copied, ring_size() - from);
 
-		memcpy(messages + copied, own->ring + from, part);
+		memcpy(batch->messages + copied, own->ring + from, part);
 		copied += part;
 	}
-	return messages;
+	return true;
 }
 
 void
@@ -417,6 +507,20 @@ toms_queue_written(uint64 end, int64 entries)
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
 	ConditionVariableBroadcast(&own->written);
+}
+
+bool
+toms_queue_is_told(void)
+{
+	return own->told;
+}
+
+void
+toms_queue_told(void)
+{
+	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
+	own->told = true;
+	LWLockRelease(lock_of(own));
 }
 
 static void
@@ -451,6 +555,14 @@ toms_queue_sleep(int delay, int longest)
 		nap(delay);
 }
 
+bool
+toms_queue_is_empty(void)
+{
+	bool		urgent;
+
+	return is_empty(false, &urgent);
+}
+
 /* monitoring -------------------------------------------------------------------------- */
 
 bool
@@ -460,7 +572,7 @@ toms_queue_state(int i, TomsQueueState *state)
 
 	LWLockAcquire(lock_of(queue), LW_SHARED);
 	*state = (TomsQueueState) {.database = pg_atomic_read_u32(&queue->database),.writer = queue->writer,.size = ring_size(),
-		.used = queue->head - queue->tail,.added = queue->added,.merged = queue->merged,.written = queue->entries,
+		.used = queue->head - queue->tail,.added = queue->added,.merged = queue->merged,.written = queue->entries,.unended = queue->unended,
 		.waits = pg_atomic_read_u64(&queue->waits),.timeouts = pg_atomic_read_u64(&queue->timeouts),.committed_at = queue->committed_at};
 	for (uint64 position = queue->tail; position < queue->head && state->oldest == 0; position += message_at(queue, position)->size)
 	{

@@ -63,6 +63,15 @@ typedef struct TomsMark
 	int64		id;				/* of its entry; 0: there is no message */
 } TomsMark;
 
+/* What the writer takes at a time. */
+typedef struct TomsBatch
+{
+	char	   *messages;		/* in the current memory context */
+	uint64		start;			/* where they are, as in a mark */
+	uint64		length;
+	bool		urgent;			/* somebody waits until they are durable, perhaps */
+} TomsBatch;
+
 /* For monitoring, of queue "i" of toms_queue_count(); numbers since the server was started. */
 typedef struct TomsQueueState
 {
@@ -75,6 +84,7 @@ typedef struct TomsQueueState
 	int64		written;		/* entries, committed */
 	int64		waits;			/* for room, or until durable */
 	int64		timeouts;		/* of these, in vain */
+	int64		unended;		/* counts of rows for which there was no room */
 	TimestampTz oldest;			/* of the messages in it; 0: it is empty */
 	TimestampTz committed_at;	/* by the writer; 0: not yet */
 } TomsQueueState;
@@ -93,28 +103,43 @@ extern bool toms_queue_attach(void);
  */
 extern bool toms_queue_add(const TomsMessage *message, bool urgent, TomsMark *mark);
 
+/* The same for a short one that must not wait: some room is kept for these.  If there is none, that is counted. */
+extern bool toms_queue_add_last(const TomsMessage *message);
+
 /* What a message tells of has ended with so many rows; false if it is being written, or has been. */
 extern bool toms_queue_end(const TomsMark *mark, int64 rows);
 
-/* Wait until there is room, or until the message is durable; false after "timeout" milliseconds.  Can be cancelled. */
+/* Set by slice audit: this database's writer is missing, and somebody waits. */
+extern void (*toms_queue_want_writer) (void);
+
+/*
+ * Wait until there is room, or until the message is durable; false after "timeout" milliseconds, or if the queue
+ * was given away.  Can be cancelled.
+ */
 extern bool toms_queue_wait_for_room(Size size, int timeout);
 extern bool toms_queue_flush(int timeout);	/* all that is in it now */
 extern bool toms_queue_wait_until_durable(const TomsMark *mark, int timeout);
 
-/* This process writes the messages of its database: from now on until it ends. */
+/* This process writes the messages of its database, from now on until it ends; false if there is no queue, or another writer. */
 extern bool toms_queue_start_writing(void);
 
-/* All messages that are waiting, in the current memory context, and where they are; NULL: none. */
-extern char *toms_queue_take(uint64 *start, uint64 *end);
+/* Messages that are waiting, those added first; false: none. */
+extern bool toms_queue_take(TomsBatch *batch);
 extern void toms_queue_written(uint64 end, int64 entries);	/* committed, as so many entries */
+
+/* Whether the trail tells of this server's start, for the writer. */
+extern bool toms_queue_is_told(void);
+extern void toms_queue_told(void);
 
 /*
  * Sleep until messages are waiting, "longest" milliseconds at most, and "delay" milliseconds more unless
  * they are urgent or many.  Returns early when the process's latch is set by others.
  */
 extern void toms_queue_sleep(int delay, int longest);
+extern bool toms_queue_is_empty(void);
 
-extern void toms_queue_release(Oid database);	/* another one may have it */
+/* Another database may have it, with what is in it gone; false if its writer is another process: nothing is done. */
+extern bool toms_queue_release(Oid database);
 
 extern bool toms_queue_state(int i, TomsQueueState *state);
 

@@ -73,7 +73,11 @@ seal();
 is(as_migration($node, 'postgres', "INSERT INTO med.note (id, tenant, employee) SELECT 1000 + n, 'acme', 17 FROM generate_series(1, 1000) n"), '', 'a thousand rows');
 seal();
 as_migration($node, 'postgres', 'TRUNCATE med.visit');
+my ($update) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE verb = 'u'");
+sql("SELECT toms.audit_proof($update)");
 seal();
+my ($reading) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE kind = 'r' AND verb = 'a' ORDER BY id");
+my @any = split /\n/, sql('SELECT id FROM toms.audit_entry ORDER BY random() LIMIT 60');
 my $last = sql('SELECT max(number) FROM toms.audit_block');
 cmp_ok($last, '>=', 4, 'blocks');
 
@@ -88,15 +92,16 @@ my @key = ('--key-file', $key);
 whole([ 'log', "$dir/log.jsonl", @key ], 'the outside log');
 like(whole([ 'chain', chain(), @log ], 'the chain'), qr/^chain: $last blocks, 1 to $last$/m, 'all blocks');
 whole([ 'chain', spew('part.jsonl', sql("SELECT toms.export_blocks(first => 2, last => 3)") . "\n"), @key ], 'a part of the chain');
-my ($update) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE verb = 'u'");
 my $said = whole([ 'proof', proof($update), @log ], 'an update');
 like($said, $_, 'an update: told') for qr/^entry: $update$/m, qr/^verb: update$/m, qr/^tenant: acme$/m, qr/^table: med\.note \(OID \d+\)$/m,
 	qr/^columns: kind, plain$/m, qr/^who: sealed \(data key \d+, entry \d+\)$/m, qr/^payload: \d+ bytes, sealed/m, qr/^outside log: block \d+ stands in line \d+$/m;
 my ($truncate) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE verb = 't'");
 $said = whole([ 'proof', proof($truncate), @log ], 'TRUNCATE');
 like($said, $_, 'TRUNCATE: told') for qr/^verb: truncate$/m, qr/^tenant: none$/m, qr/^table: med\.visit/m, qr/^who, login: migration$/m, qr/^who, reason: test$/m;
+$said = whole([ 'proof', proof($reading), @log ], 'that this proof was asked for');
+like($said, $_, 'a reading of the trail: told') for qr/^kind: read\nverb: read trail$/m, qr/^table: toms\.audit_entry/m, qr/^payload: \{"by":"audit_proof","entry":$update\}$/m;
 my $bad = 0;
-foreach my $id (split /\n/, sql('SELECT id FROM toms.audit_entry ORDER BY random() LIMIT 60'))
+foreach my $id (@any)
 {
 	my ($code, $out) = verify('proof', proof($id, 'any.json'), @log);
 	$bad++ if $code != 0;
@@ -185,7 +190,7 @@ my $table = sql("SELECT tableoid::regclass FROM toms.audit_entry WHERE id = $vic
 unguarded("CREATE TABLE public.kept AS SELECT * FROM $table WHERE id = $victim; UPDATE $table SET verb = 'd' WHERE id = $victim");
 like(($node->psql('postgres', "SELECT toms.audit_proof($victim)"))[2], $fault, 'an entry that was changed is not proved');
 like(($node->psql('postgres', "SELECT toms.audit_proof($update)"))[2], $fault, 'nor is one that refers to an entry of its block');
-whole([ 'proof', proof(sql("SELECT max(id) FROM toms.audit_entry WHERE kind = 'w'")), @log ], 'an entry of another block is');
+whole([ 'proof', proof(sql("SELECT who FROM toms.audit_entry WHERE id = $truncate")), @log ], 'an entry of another block is');
 unguarded("DELETE FROM $table WHERE id = $victim");
 like(($node->psql('postgres', "SELECT toms.audit_proof($victim)"))[2], qr/there is no entry $victim/, 'an entry that was deleted');
 unguarded("INSERT INTO $table SELECT * FROM public.kept");
@@ -202,6 +207,7 @@ as_tenant($node, 'postgres', 'acme', 'DELETE FROM med.note WHERE id = 3');
 my $gone = seal();
 my ($lost) = split /\n/, sql('SELECT max(id) FROM toms.audit_entry WHERE kind = \'c\'');
 my $proof_before = proof($lost, 'before.json');
+$gone = seal();    # that it was asked for, too
 copy($log, "$dir/before.jsonl") or die;
 whole([ 'proof', $proof_before, @key, '--log', "$dir/before.jsonl" ], 'before the rewind');
 

@@ -63,24 +63,34 @@ read_entry(Bytes bytes, Entry *entry)
 	return bytes.size == 0 ? NULL : "an entry with something behind it";
 }
 
-static const char *
-kind_name(char kind)
+typedef struct Word
 {
-	static const char names[][16] = {"who acted", "object", "change", "read", "refusal", "session", "export", "definition", "configuration"};
-	static const char letters[] = "wocrfsedg";
-	const char *found = kind ? strchr(letters, kind) : NULL;
+	char		letter;
+	const char *word;
+} Word;
 
-	return found ? names[found - letters] : "unknown";
-}
+static const Word kinds[] = {
+	{'w', "who acted"}, {'o', "object"}, {'c', "change"}, {'r', "read"}, {'x', "refusal"}, {'s', "session"}, {'a', "administration"}
+};
+
+static const Word verbs[] = {
+	{'-', "-"}, {'i', "insert"}, {'u', "update"}, {'d', "delete"}, {'t', "truncate"},
+	{'s', "read"}, {'v', "reveal"}, {'e', "export"}, {'m', "import"}, {'a', "read trail"}, {'n', "rows of another entry"},
+	{'r', "refuse"}, {'w', "would refuse"},
+	{'l', "login"}, {'f', "failed login"}, {'k', "locked login"}, {'U', "unlock login"}, {'g', "logout"}, {'y', "lost events"},
+	{'A', "admin access"}, {'D', "ddl"}, {'S', "setting"}, {'C', "declaration"}, {'O', "open admin session"}, {'Z', "close admin session"},
+	{'P', "approve admin session"}, {'B', "break glass"}, {'R', "release actor"}, {'W', "writer started"}, {'X', "writer stopped"}
+};
 
 static const char *
-verb_name(char verb)
+word_of(const Word *words, size_t count, char letter)
 {
-	static const char names[][16] = {"insert", "update", "delete", "truncate", "-"};
-	static const char letters[] = "iudt-";
-	const char *found = verb ? strchr(letters, verb) : NULL;
-
-	return found ? names[found - letters] : "unknown";
+	for (size_t i = 0; i < count; i++)
+	{
+		if (words[i].letter == letter)
+			return words[i].word;
+	}
+	return "unknown";
 }
 
 /* The payload where it is JSON in clear. */
@@ -181,9 +191,9 @@ print_entry(const Entry *entry, const Entry *who, const Entry *object)
 
 	print_time(entry->at, time);
 	say("entry: %" PRId64, entry->id);
-	say("kind: %s", kind_name(entry->kind));
+	say("kind: %s", word_of(kinds, lengthof(kinds), entry->kind));
 	if (entry->verb != '-')
-		say("verb: %s", verb_name(entry->verb));
+		say("verb: %s", word_of(verbs, lengthof(verbs), entry->verb));
 	say("when: %s", time);
 	say("transaction: %" PRId64, entry->xid);
 	say("tenant: %s", entry->tenant.at ? shown(entry->tenant) : "none");
