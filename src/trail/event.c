@@ -6,6 +6,7 @@
  */
 #include "trail/trail.h"
 
+#include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/name.h"
