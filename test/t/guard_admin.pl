@@ -176,13 +176,13 @@ subtest 'its time is over' => sub {
 
 subtest 'settings' => sub {
 	my $mark = mark();
-	$node->append_conf('postgresql.conf', "log_statement = 'ddl'\nsynchronous_commit = local\ntoms.keyring_command = 'get-key --password hunter2'\n");
+	$node->append_conf('postgresql.conf', "log_statement = 'ddl'\nsynchronous_commit = local\nrestore_command = 'fetch --password hunter2'\n");
 	$node->reload;
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM toms.audit_setting WHERE setting = 'log_statement' AND value = 'ddl'}), 'the worker sees them');
 	my $told = told($mark);
-	like($told, qr/^setting\|\{"setting":"log_statement","old":"none","new":"ddl"\}$/m, 'a file that somebody has edited');
+	like($told, qr/^setting\|\{"setting":"log_statement","old":"all","new":"ddl"\}$/m, 'a file that somebody has edited');
 	like($told, qr/^setting\|\{"setting":"synchronous_commit","new":"local"\}$/m, 'also of what the worker has set for itself');
-	like($told, qr/^setting\|\{"setting":"toms.keyring_command","old":"changed","new":"changed"\}$/m, 'commands are not told');
+	like($told, qr/^setting\|\{"setting":"restore_command","old":"changed","new":"changed"\}$/m, 'commands are not told');
 	unlike($told, qr/hunter2/, 'nor what is in them');
 	$mark = mark();
 	$node->safe_psql('postgres', 'ALTER SYSTEM SET fsync = on');

@@ -30,7 +30,7 @@ SET ROLE owner;
 CREATE TABLE med.note (id integer PRIMARY KEY, tenant text NOT NULL, employee integer);
 INSERT INTO med.note VALUES (1, 'acme', 17), (2, 'acme', 18);
 RESET ROLE;
-SELECT toms.protect('med.note', tenant => 'tenant', subject => 'employee');
+SELECT toms.protect('med.note', tenant => 'tenant', subject => 'employee', category => 'health');
 ALTER SYSTEM SET toms.admin_approval = on;
 SQL
 unlink $node->data_dir . '/pg_hba.conf';
