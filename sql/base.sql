@@ -84,8 +84,8 @@ UNION ALL
 SELECT NULL FROM pg_class c WHERE c.relnamespace = 'toms'::regnamespace AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL;
 
 -- every table with content is dumped by pg_dump: partitions of the trail as tables, as they are no members of the extension.
--- That a trail is in use is not: it is not where it is restored.
+-- That a trail is in use is not: it is not where it is restored. Nor are the settings of this server.
 SELECT c.oid::regclass FROM pg_class c
 WHERE c.relnamespace = 'toms'::regnamespace AND c.relkind IN ('r', 'S')
   AND c.oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'toms')::oid[])
-  AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND c.oid <> 'toms.audit_use'::regclass;
+  AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND c.oid NOT IN ('toms.audit_use'::regclass, 'toms.audit_setting'::regclass);

@@ -73,6 +73,7 @@ client_authentication(Port *port, int status)
 	if (next_client_authentication)
 		next_client_authentication(port, status);
 	toms_login_after(port, status);
+	toms_guard_authenticated(port->hba && port->hba->auth_method == uaPeer);
 }
 
 static void
@@ -225,6 +226,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_check_truncate(object);
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
+	if (access == OAT_DROP && class == RelationRelationId && sub == 0)
+		toms_guard_table_dropped(object);
 	toms_worker_object_access(access, class, object);
 }
 

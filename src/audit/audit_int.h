@@ -56,6 +56,10 @@ extern int64 toms_who_entry(const TomsWho *who, TimestampTz at);
  */
 extern bool toms_writer_drain(void);
 
+/* setting.c: tell of settings that have changed, if that is due, in a transaction of its own; it is due at start. */
+extern bool toms_settings_compare(void);
+extern void toms_settings_look_again(void);
+
 /* session.c: the same of log-ins and attempts, which come from all over the server; no error of it is raised. */
 extern bool toms_session_drain(void);
 

@@ -126,6 +126,7 @@ toms_process_attend(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		toms_settings_look_again();
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "base/debug_point.h"
+#include "commands/async.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -120,6 +121,8 @@ write_message(const TomsMessage *message, const char *lacking)
 	else if (details.len > 2)
 		entry.payload = (TomsBytes) {details.data, details.len};
 	toms_record_add(&entry);
+	if (entry.kind == TOMS_ENTRY_ADMIN && entry.verb == TOMS_VERB_BREAK_GLASS)
+		Async_Notify("toms_break_glass", psprintf(INT64_FORMAT, entry.id));
 }
 
 static int64

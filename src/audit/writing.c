@@ -294,6 +294,22 @@ wait_after_error(int failed)
 		nap(rest);
 }
 
+/* What could not be told is told with the next change. */
+static void
+tell_settings(void)
+{
+	PG_TRY();
+	{
+		(void) toms_settings_compare();
+	}
+	PG_CATCH();
+	{
+		toms_process_clean_up_error();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(toms_process_context);
+}
+
 static void
 work(void)
 {
@@ -316,6 +332,8 @@ work(void)
 			failed++;
 		if (any || failed > 0 || toms_process_post->steps == 0)
 			toms_process_count(failed == 0);
+		if (failed == 0)
+			tell_settings();
 		if (failed > 0)
 			wait_after_error(failed);
 		else if (!toms_process_terminating)

@@ -15,6 +15,7 @@ typedef enum TomsLock
 	TOMS_LOCK_REPLAY,			/* ids of tokens that were used */
 	TOMS_LOCK_OBSERVED,			/* what tables in observe mode would have refused */
 	TOMS_LOCK_QUEUES,			/* which database has which audit queue */
+	TOMS_LOCK_ADMIN,			/* administrative sessions */
 	TOMS_LOCK_LOGIN,			/* attempts to log in, and records of them */
 	TOMS_LOCK_WORKERS,			/* which database has which background worker */
 	TOMS_LOCK_COUNT

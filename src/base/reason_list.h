@@ -67,6 +67,9 @@ TOMS_REASON(KEY_DESTROYED, "toms_key_destroyed", ERRCODE_OBJECT_NOT_IN_PREREQUIS
 
 /* ways around the policies */
 TOMS_REASON(REASON_MISSING, "toms_reason_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "administrative access needs a stated reason")
+TOMS_REASON(ADMIN_APPROVAL_MISSING, "toms_admin_approval_missing", ERRCODE_INSUFFICIENT_PRIVILEGE, "administrative access needs the approval of another officer")
+TOMS_REASON(ADMIN_APPROVAL_REFUSED, "toms_admin_approval_refused", ERRCODE_INSUFFICIENT_PRIVILEGE, "the administrative session cannot be approved so")
+TOMS_REASON(BREAK_GLASS_REFUSED, "toms_break_glass_refused", ERRCODE_INSUFFICIENT_PRIVILEGE, "the glass is broken by a superuser at the server alone")
 TOMS_REASON(POLICY_BYPASSED, "toms_policy_bypassed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table would be read without its policies")
 TOMS_REASON(TRUNCATE, "toms_truncate", ERRCODE_INSUFFICIENT_PRIVILEGE, "truncate would reach the rows of every tenant")
 TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIVILEGE, "a cursor with hold would outlive the context")

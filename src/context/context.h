@@ -12,6 +12,7 @@
 
 #include "base/reason.h"
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 
 #define TOMS_MAX_PURPOSES 32
 #define TOMS_PRINCIPAL_BYTES 16
@@ -108,5 +109,9 @@ extern bool toms_context_missing_is_empty(void);
 
 /* The stated reason of administrative access, or NULL. */
 extern const char *toms_context_stated_reason(void);
+
+/* Set by slice guard: says the administrative session, false if none is open; is told of a reason before it is in force. */
+extern bool (*toms_context_say_session) (StringInfo words);
+extern void (*toms_context_reason_listener) (const char *reason);
 
 #endif							/* TOMS_CONTEXT_H */

@@ -22,6 +22,8 @@ typedef enum RequireTls
 	REQUIRE_TLS_ON
 } RequireTls;
 
+void		(*toms_context_reason_listener) (const char *reason) = NULL;
+
 static const struct config_enum_entry require_tls_options[] = {
 	{"off", REQUIRE_TLS_OFF, false},
 	{"remote", REQUIRE_TLS_REMOTE, false},
@@ -124,6 +126,8 @@ assign_purpose(const char *newval, void *extra)
 static void
 assign_reason(const char *newval, void *extra)
 {
+	if (toms_context_reason_listener)
+		toms_context_reason_listener(newval ? newval : "");
 	toms_note_change();
 }
 

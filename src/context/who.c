@@ -15,6 +15,8 @@
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 
+bool		(*toms_context_say_session) (StringInfo words) = NULL;
+
 /* Of longer reasons the trail holds the beginning, in bytes. */
 #define LONGEST_REASON 1024
 
@@ -65,6 +67,7 @@ static void
 describe(StringInfo text, const TomsContext *context)
 {
 	Oid			function = toms_context_function();
+	bool		in_session = toms_context_say_session && toms_context_say_session(text);
 
 	if (context)
 	{
@@ -73,7 +76,7 @@ describe(StringInfo text, const TomsContext *context)
 		say(text, "purpose", toms_context_purpose());
 		say(text, "function", OidIsValid(function) ? format_procedure_qualified(function) : NULL);
 	}
-	else
+	else if (!in_session)
 		say_reason(text);
 	say(text, "login", GetUserNameFromId(GetSessionUserId(), true));
 	if (GetUserId() != GetSessionUserId())

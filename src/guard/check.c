@@ -5,7 +5,7 @@
  * levels of execution, which tell PostgreSQL's own referential-integrity queries from
  * what a trigger inside one of them runs; and the check of a range table.
  */
-#include "guard/guard_int.h"
+#include "guard/admin.h"
 
 #include "access/parallel.h"
 #include "access/transam.h"
@@ -146,6 +146,7 @@ toms_guard_init(void)
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 	toms_guard_trail_init();
+	toms_admin_init();
 }
 
 void
@@ -580,7 +581,7 @@ toms_guard_check_truncate(Oid relid)
 		(void) toms_guard_check_trail(relid, ACL_TRUNCATE, true);
 		return;
 	}
-	if (toms_guard_is_administrator() && toms_context_stated_reason())
+	if (toms_guard_administrator_at_work())
 		toms_guard_record_administrator(relid, "truncate");
 	else if (access.relation->mode == TOMS_MODE_OBSERVE)
 		toms_observe_note(&access, &finding);

@@ -6,7 +6,7 @@
  * an administrator at work who stated a reason; else what does the context permit; and
  * last, is the plain privilege granted.
  */
-#include "guard/guard_int.h"
+#include "guard/admin.h"
 
 #include "access/htup_details.h"
 #include "access/parallel.h"
@@ -38,7 +38,7 @@ toms_guard_is_administrator(void)
 bool
 toms_guard_administrator_at_work(void)
 {
-	return toms_guard_is_administrator() && toms_context_stated_reason() != NULL;
+	return toms_guard_is_administrator() && toms_admin_is_open();
 }
 
 /* Whether PostgreSQL would apply no policy to the access. */
@@ -51,13 +51,27 @@ is_bypassed(const TomsAccess *access)
 }
 
 static TomsFinding
+refused_unapproved(void)
+{
+	const TomsAdminSlot *session = toms_admin_session();
+
+	if (session && session->state == TOMS_ADMIN_ASKED)
+		return refused(TOMS_ADMIN_APPROVAL_MISSING, psprintf("Session %lld waits for it.", (long long) session->id),
+					   psprintf("Another officer: SELECT toms.approve_admin_session(%lld);", (long long) session->id));
+	return refused(TOMS_ADMIN_APPROVAL_MISSING, "As toms.admin_approval is, a stated reason is not enough.",
+				   "SELECT toms.open_admin_session('person', 'ticket', 'reason'); another officer approves it.");
+}
+
+static TomsFinding
 examine_bypass(const TomsAccess *access, bool intact)
 {
 	if (toms_guard_is_administrator())
 	{
 		/* rows of a publisher arrive; nobody is there to state a reason */
-		if (toms_context_stated_reason() || IsLogicalWorker())
+		if (IsLogicalWorker() || toms_admin_is_open())
 			return (TomsFinding) {.passage = TOMS_PASS_ADMINISTRATOR,.scope_tenant = true};
+		if (toms_admin_needs_approval())
+			return refused_unapproved();
 		return refused(TOMS_REASON_MISSING,
 					   psprintf("User \"%s\" bypasses row security.", GetUserNameFromId(GetOuterUserId(), false)),
 					   "SET toms.reason = '…'; it is recorded. Programs: PGOPTIONS='-c toms.reason=nightly\\ dump'.");

@@ -11,11 +11,9 @@
 #include "executor/execdesc.h"
 #include "guard/read.h"
 #include "nodes/parsenodes.h"
-
 extern Size toms_guard_shmem_size(void);
 extern void toms_guard_shmem_init(bool found, void *area);
 extern Size toms_guard_shmem_beside(void);
-
 extern void toms_guard_init(void);
 
 /*
@@ -42,6 +40,8 @@ extern TomsLevel toms_guard_push_level(void);
 extern TomsLevel toms_guard_push_planning(void);
 extern TomsLevel toms_guard_push_run(QueryDesc *query);
 extern void toms_guard_pop_level(TomsLevel level);
+
+extern void toms_guard_authenticated(bool by_peer);	/* the operating system vouched for the client */
 
 /* After a statement is parsed, and not rewritten yet: refuse what cannot be told later. */
 extern void toms_guard_after_parse(Query *query, const char *text);
@@ -75,8 +75,9 @@ extern void toms_guard_check_truncate(Oid relid);
 /* Before a function that is not PostgreSQL's own is evaluated, by the executor or by the planner. */
 extern void toms_guard_before_function(Oid function);
 
-/* A column has been written to the catalog: refuse it if the table does not take its type. */
+/* A column has been written to the catalog, a table is dropped: refuse what the table does not take; tell of it. */
 extern void toms_guard_column_added(Oid relid, AttrNumber number);
+extern void toms_guard_table_dropped(Oid relid);
 
 /* What is known of a utility statement before it runs and needed afterwards. */
 typedef struct TomsUtility
@@ -107,10 +108,8 @@ extern void toms_guard_trail_work(bool on);
 extern void toms_guard_trail_used(void);
 extern bool toms_guard_trail_is_used(void);
 
-/*
- * Rows of a dump come by COPY, and before those of the trail perhaps: they are not recorded anew as
- * long as the trail is not in use, but in the server log.
- */
+/* Rows of a dump come before those of the trail perhaps: as long as that is not in use they are in the server log alone. */
 extern bool toms_guard_is_restoring(void);
+extern bool toms_guard_setting_is_secret(const char *name); /* its value is not told */
 
 #endif							/* TOMS_GUARD_H */

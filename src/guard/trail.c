@@ -24,7 +24,7 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "context/context.h"
-#include "guard/guard_int.h"
+#include "guard/admin.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
@@ -157,7 +157,7 @@ toms_guard_trail_used(void)
 /* What belongs to it besides the entries, which lie in partitions; what is declared is not of the trail. */
 static const char *const tables[] = {
 	"audit_entry", "audit_segment", "audit_block", "audit_pruned", "audit_pruning", "audit_period", "audit_acknowledgement", "audit_use", "dataset",
-	"actor_release"
+	"actor_release", "audit_setting", "break_glass_review"
 };
 
 bool
@@ -183,6 +183,13 @@ may_write(void)
 	return at_work > 0 || IsBinaryUpgrade || IsLogicalWorker() ||
 		(creating_extension && CurrentExtensionObject == get_extension_oid("toms", true)) ||
 		(superuser() && !toms_guard_trail_is_used());
+}
+
+/* With the glass broken storage can be mended: what alters no entry, and lets none be refused. */
+static bool
+may_maintain(void)
+{
+	return may_write() || (superuser() && toms_admin_glass_is_broken());
 }
 
 static void
@@ -239,11 +246,11 @@ toms_guard_reads_trail(Oid relid)
 /* utility statements ------------------------------------------------------------------ */
 
 static void
-check_relation(Oid relid)
+check_relation(Oid relid, bool maintains)
 {
 	if (OidIsValid(relid) && (get_rel_relkind(relid) == RELKIND_INDEX || get_rel_relkind(relid) == RELKIND_PARTITIONED_INDEX))
 		relid = IndexGetRelation(relid, true);
-	if (OidIsValid(relid) && toms_guard_is_trail(relid) && !may_write())
+	if (OidIsValid(relid) && toms_guard_is_trail(relid) && !(maintains ? may_maintain() : may_write()))
 		refuse_write(relid);
 }
 
@@ -251,7 +258,14 @@ static void
 check_named(RangeVar *name)
 {
 	if (name)
-		check_relation(RangeVarGetRelid(name, NoLock, true));
+		check_relation(RangeVarGetRelid(name, NoLock, true), false);
+}
+
+static void
+check_maintained(RangeVar *name, bool maintains)
+{
+	if (name)
+		check_relation(RangeVarGetRelid(name, NoLock, true), maintains);
 }
 
 static void
@@ -266,12 +280,35 @@ check_names(List *names)
 	}
 }
 
+/* Where rows lie and how, not what they are. */
+static bool
+alters_storage(AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		AlterTableType type = lfirst_node(AlterTableCmd, cell)->subtype;
+
+		if (type != AT_SetTableSpace && type != AT_SetRelOptions && type != AT_ResetRelOptions && type != AT_SetStatistics)
+			return false;
+	}
+	return true;
+}
+
+/* One that is unique, or computes something, could refuse entries. */
+static bool
+is_plain_index(IndexStmt *index)
+{
+	return !index->unique && !index->primary && index->excludeOpNames == NIL && !toms_ddl_indexes_expression(index);
+}
+
 static void
 check_alter(AlterTableStmt *alter)
 {
 	ListCell   *cell;
 
-	check_named(alter->relation);
+	check_maintained(alter->relation, alters_storage(alter));
 	foreach(cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -299,7 +336,7 @@ check_drop(DropStmt *drop)
 		if (of_table)
 			name = list_truncate(name, list_length(name) - 1);
 		if (name != NIL)
-			check_named(makeRangeVarFromNameList(name));
+			check_maintained(makeRangeVarFromNameList(name), drop->removeType == OBJECT_INDEX);
 	}
 }
 
@@ -315,7 +352,7 @@ check_grant(GrantStmt *grant)
 	foreach(cell, grant->targtype == ACL_TARGET_ALL_IN_SCHEMA ? grant->objects : NIL)
 	{
 		if (strcmp(strVal(lfirst(cell)), "toms") == 0)
-			check_relation(get_relname_relid("audit_entry", get_namespace_oid("toms", true)));
+			check_relation(get_relname_relid("audit_entry", get_namespace_oid("toms", true)), false);
 	}
 }
 
@@ -364,10 +401,10 @@ toms_guard_trail_utility(Node *statement)
 			check_drop((DropStmt *) statement);
 			break;
 		case T_IndexStmt:
-			check_named(((IndexStmt *) statement)->relation);
+			check_maintained(((IndexStmt *) statement)->relation, is_plain_index((IndexStmt *) statement));
 			break;
 		case T_ClusterStmt:
-			check_named(((ClusterStmt *) statement)->relation);
+			check_maintained(((ClusterStmt *) statement)->relation, true);
 			break;
 		case T_CreateTrigStmt:
 			check_named(((CreateTrigStmt *) statement)->relation);

@@ -6,7 +6,7 @@
  * application added, a partition or a policy, is brought under protection in the same
  * transaction.
  */
-#include "guard/guard_int.h"
+#include "guard/admin.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -181,26 +181,6 @@ check_rule(RuleStmt *rule)
 	if (!toms_guard_administrator_at_work())
 		toms_refuse(&refusal);
 	toms_guard_record_administrator(relid, "ddl");
-}
-
-/*
- * Foreign keys and the application's triggers would be off.  Those who may not set it are
- * PostgreSQL's to refuse.  Policies and sealing do not depend on it.
- */
-static void
-check_replication_role(VariableSetStmt *set)
-{
-	TomsRefusal refusal = {.reason = TOMS_REASON_MISSING,
-		.detail = "Foreign keys and triggers would not see what is written.",
-	.hint = "As a role with BYPASSRLS: SET toms.reason = '…'; it is recorded."};
-
-	/* nothing is asked of the context: it may be what the statement sets */
-	if (set->kind != VAR_SET_VALUE || set->name == NULL || pg_strcasecmp(set->name, "session_replication_role") != 0 ||
-		pg_parameter_aclcheck(set->name, GetUserId(), ACL_SET) != ACLCHECK_OK || !toms_catalog_is_installed())
-		return;
-	if (!toms_guard_administrator_at_work())
-		toms_refuse(&refusal);
-	toms_guard_record_administrator(InvalidOid, "set session_replication_role");
 }
 
 /*
@@ -487,13 +467,12 @@ toms_guard_before_utility(Node *statement)
 	before.fills_table = fills_open_table(statement);
 	before.copy = toms_guard_copy_of(statement);
 	toms_guard_trail_utility(statement);
-	before.restores = IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from && superuser() && toms_guard_administrator_at_work() &&
-		toms_catalog_is_installed() && !toms_guard_trail_is_used();
+	before.restores = IsA(statement, CopyStmt) && ((CopyStmt *) statement)->is_from && superuser() && toms_catalog_is_installed() && !toms_guard_trail_is_used();
+	toms_admin_before_utility(statement);
+	toms_admin_check_setting(statement);
+	toms_admin_tell_of_ddl(statement);
 	if (IsA(statement, VariableSetStmt))
-	{
 		warn_of_lost_context((VariableSetStmt *) statement);
-		check_replication_role((VariableSetStmt *) statement);
-	}
 	else if (IsA(statement, DeclareCursorStmt))
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
 	else if (IsA(statement, ExplainStmt))

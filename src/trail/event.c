@@ -6,6 +6,7 @@
  */
 #include "trail/trail.h"
 
+#include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/name.h"
@@ -23,6 +24,7 @@
 
 const TomsWho *(*toms_event_who) (void) = NULL;
 bool		(*toms_event_is_wanted) (void) = NULL;
+bool		(*toms_event_may_be_late) (void) = NULL;
 
 typedef enum StandbyReads
 {
@@ -99,10 +101,10 @@ append_string(TomsMessageText which, const char *text)
 }
 
 /* JSON is in UTF-8, whatever the database is in. */
-static bool
-append_json(TomsMessageText which, char *text)
+static char *
+to_utf8(const char *text)
 {
-	return append_string(which, text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL);
+	return text ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
 }
 
 /* Words for tables that were told of, by the last bits of their OIDs; looking up names takes longer than all the rest. */
@@ -189,10 +191,10 @@ finish_message(void)
 	buffer.message.size = size;
 }
 
+/* "object" and "details" are in UTF-8. */
 static bool
-compose(const TomsEvent *event)
+compose_as(const TomsEvent *event, const TomsWho *who, const char *object, const char *details)
 {
-	const TomsWho *who = toms_event_who();
 	bool		fits;
 
 	begin_message(event->kind, event->verb);
@@ -201,10 +203,17 @@ compose(const TomsEvent *event)
 	memcpy(buffer.message.who, who->digest, TOMS_DIGEST_BYTES);
 	fits = append_string(TOMS_TEXT_TENANT, who->tenant) && append_string(TOMS_TEXT_ACTOR, who->actor) &&
 		append_string(TOMS_TEXT_SUBJECT, event->subject) && append_text(TOMS_TEXT_WHO, who->text, who->length) &&
-		append_string(TOMS_TEXT_OBJECT, describe_object(event->relid)) &&
-		append_json(TOMS_TEXT_DETAILS, unconstify(char *, event->details));
+		append_string(TOMS_TEXT_OBJECT, object) && append_string(TOMS_TEXT_DETAILS, details);
 	finish_message();
 	return fits && buffer.message.size <= TOMS_MESSAGE_BYTES;
+}
+
+static bool
+compose(const TomsEvent *event)
+{
+	const TomsWho *who = toms_event_who();
+
+	return compose_as(event, who, describe_object(event->relid), to_utf8(event->details));
 }
 
 /* events ------------------------------------------------------------------------------ */
@@ -247,6 +256,32 @@ refuse_unavailable(const char *detail)
 	toms_refuse(&refusal);
 }
 
+/* In an emergency a session that has waited in vain does not wait for each of its events. */
+#define SPARED_MS 60000
+static TimestampTz in_vain_at = 0;
+
+static bool
+may_be_late(void)
+{
+	return toms_event_may_be_late && toms_event_may_be_late();
+}
+
+static int
+patience(void)
+{
+	return may_be_late() && !TimestampDifferenceExceeds(in_vain_at, GetCurrentTimestamp(), SPARED_MS) ? 0 : audit_timeout;
+}
+
+/* What cannot be recorded must not happen; in an emergency it goes on, on record in the server log. */
+static void
+note_unavailable(const TomsEvent *event, const char *detail, const char *why)
+{
+	if (!may_be_late())
+		refuse_unavailable(detail);
+	in_vain_at = GetCurrentTimestamp();
+	write_to_log(event, why);
+}
+
 static void
 refuse_without_writer(const char *why)
 {
@@ -268,7 +303,7 @@ log_instead(const TomsEvent *event, const char *why)
 	write_to_log(event, why);
 }
 
-/* False if the extension has been dropped meanwhile. */
+/* False if the extension has been dropped meanwhile, or it goes on without. */
 static bool
 add_to_queue(const TomsEvent *event, TomsMark *mark)
 {
@@ -277,7 +312,10 @@ add_to_queue(const TomsEvent *event, TomsMark *mark)
 		Size		size;
 
 		if (!toms_queue_attach())
-			refuse_unavailable("More databases have the extension than there are queues (toms.audit_queues).");
+		{
+			note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).", "there are too few queues");
+			return false;
+		}
 		/* each time: what is under way elsewhere in this session may use the buffer meanwhile */
 		if (!compose(event))
 			ereport(ERROR,
@@ -286,8 +324,11 @@ add_to_queue(const TomsEvent *event, TomsMark *mark)
 		size = buffer.message.size;
 		if (toms_queue_add(&buffer.message, event->strict, mark))
 			return true;
-		if (!toms_queue_wait_for_room(size, audit_timeout) && is_wanted())
-			refuse_unavailable(psprintf("Its queue has had no room for %d ms.", audit_timeout));
+		if (!toms_queue_wait_for_room(size, patience()) && is_wanted())
+		{
+			note_unavailable(event, psprintf("Its queue has had no room for %d ms.", audit_timeout), "the queue is full");
+			return false;
+		}
 		if (!is_wanted())
 			return false;
 	}
@@ -320,8 +361,8 @@ toms_event_add(const TomsEvent *event)
 	(void) add_to_queue(event, &mark);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
-	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, audit_timeout))
-		refuse_unavailable(psprintf("Its writer has not made it durable within %d ms.", audit_timeout));
+	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
+		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), "the writer has not written it yet");
 	return mark;
 }
 
@@ -353,6 +394,15 @@ toms_event_try(const TomsEvent *event)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 	return why == NULL;
+}
+
+bool
+toms_event_leave(const TomsEvent *event, const TomsWho *who)
+{
+	TomsMark	mark;
+
+	return !is_off && !IsParallelWorker() && reason_for_log() == NULL && toms_queue_attach() &&
+		compose_as(event, who, NULL, event->details) && toms_queue_add(&buffer.message, false, &mark);
 }
 
 bool

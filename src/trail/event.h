@@ -49,6 +49,12 @@ extern const TomsWho *(*toms_event_who) (void);
 extern bool (*toms_event_is_wanted) (void);
 
 /*
+ * Set by slice guard: an administrator has broken the glass, and what he does goes on even if the trail cannot take it
+ * in; then it is in the server log.
+ */
+extern bool (*toms_event_may_be_late) (void);
+
+/*
  * Add an event; the mark is for toms_event_end().  Waits up to toms.audit_timeout for room, and for a
  * strict one to be durable, then raises 53400: what it tells of must not go on.  In a database without the extension,
  * in toms' own processes nothing is added.
@@ -57,6 +63,12 @@ extern TomsMark toms_event_add(const TomsEvent *event);
 
 /* The same without waiting or raising an error; false, and a line in the server log, if there is no room. */
 extern bool toms_event_try(const TomsEvent *event);
+
+/*
+ * The same at the end of a transaction or of the process, where catalogues cannot be looked up: in words that were
+ * made before, with details in UTF-8 and without a table.  Writes nothing into the server log.
+ */
+extern bool toms_event_leave(const TomsEvent *event, const TomsWho *who);
 
 /*
  * What an event of a tenant (NULL: nobody) tells of has ended, after so many rows.  Never waits, allocates or raises: it may be

@@ -1,0 +1,207 @@
+/*
+ * admin_ddl.c - DDL on protected tables, on its way into the audit trail.
+ *
+ * Called by utility.c before each statement, and by hooks.c for each table that is dropped, in whichever way.  Who
+ * tries is told of, also if PostgreSQL or the guard then refuses.  Of the statement its kind alone is told: its
+ * text may hold values.
+ */
+#include "guard/admin.h"
+
+#include "access/xlog.h"
+#include "base/compat.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "guard/trail.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/value.h"
+#include "policy/policy.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+
+/* Tables in which toms keeps what is declared to it; those of the trail are nobody's to alter. */
+static bool
+is_own(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_RELATION && get_rel_namespace(relid) == get_namespace_oid("toms", true) && !toms_guard_is_trail(relid);
+}
+
+static void
+tell(Oid relid, const char *command, const char *label)
+{
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+	StringInfoData details;
+
+	if (!OidIsValid(relid) || ((relation == NULL || relation->is_undeclared) && !is_own(relid)))
+		return;
+	initStringInfo(&details);
+	toms_event_say(&details, "command", command);
+	toms_event_say(&details, "label", label);
+	(void) toms_admin_event(TOMS_VERB_DDL, relid, details.data, false);
+}
+
+static Oid
+table_of(Oid relid)
+{
+	char		kind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+
+	return kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX ? IndexGetRelation(relid, true) : relid;
+}
+
+/* Without a lock: who changes meanwhile what the name means is told of by what he does for it. */
+static void
+add_name(List **relids, RangeVar *name)
+{
+	if (name)
+		*relids = list_append_unique_oid(*relids, table_of(RangeVarGetRelid(name, NoLock, true)));
+}
+
+static void
+add_names(List **relids, List *names)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (IsA(lfirst(cell), RangeVar))
+			add_name(relids, lfirst(cell));
+	}
+}
+
+static void
+add_altered(List **relids, AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	add_name(relids, alter->relation);
+	foreach(cell, alter->cmds)
+	{
+		Node	   *def = lfirst_node(AlterTableCmd, cell)->def;
+
+		if (def && IsA(def, PartitionCmd))
+			add_name(relids, castNode(PartitionCmd, def)->name);
+	}
+}
+
+/* Tables themselves are told of when they go. */
+static void
+add_dropped(List **relids, DropStmt *drop)
+{
+	bool		of_table = drop->removeType == OBJECT_TRIGGER || drop->removeType == OBJECT_RULE || drop->removeType == OBJECT_POLICY;
+	ListCell   *cell;
+
+	foreach(cell, of_table || drop->removeType == OBJECT_INDEX ? drop->objects : NIL)
+	{
+		List	   *name = list_copy(lfirst_node(List, cell));
+
+		if (of_table)
+			name = list_truncate(name, list_length(name) - 1);
+		if (name != NIL)
+			add_name(relids, makeRangeVarFromNameList(name));
+	}
+}
+
+static void
+add_granted(List **relids, GrantStmt *grant)
+{
+	if (grant->targtype == ACL_TARGET_OBJECT && grant->objtype == OBJECT_TABLE)
+		add_names(relids, grant->objects);
+}
+
+/* A column's name has the table's before it. */
+static void
+add_labelled(List **relids, SecLabelStmt *label)
+{
+	List	   *name;
+
+	if ((label->objtype != OBJECT_TABLE && label->objtype != OBJECT_COLUMN) || label->provider == NULL || strncmp(label->provider, "toms", 4) != 0)
+		return;
+	name = list_copy(castNode(List, label->object));
+	if (label->objtype == OBJECT_COLUMN)
+		name = list_truncate(name, list_length(name) - 1);
+	if (name != NIL)
+		add_name(relids, makeRangeVarFromNameList(name));
+}
+
+static List *
+tables_of(Node *statement)
+{
+	List	   *relids = NIL;
+
+	switch (nodeTag(statement))
+	{
+		case T_CreateStmt:
+			add_names(&relids, ((CreateStmt *) statement)->inhRelations);
+			break;
+		case T_AlterTableStmt:
+			add_altered(&relids, (AlterTableStmt *) statement);
+			break;
+		case T_IndexStmt:
+			add_name(&relids, ((IndexStmt *) statement)->relation);
+			break;
+		case T_RuleStmt:
+			add_name(&relids, ((RuleStmt *) statement)->relation);
+			break;
+		case T_CreateTrigStmt:
+			add_name(&relids, ((CreateTrigStmt *) statement)->relation);
+			break;
+		case T_CreatePolicyStmt:
+			add_name(&relids, ((CreatePolicyStmt *) statement)->table);
+			break;
+		case T_AlterPolicyStmt:
+			add_name(&relids, ((AlterPolicyStmt *) statement)->table);
+			break;
+		case T_RenameStmt:
+			add_name(&relids, ((RenameStmt *) statement)->relation);
+			break;
+		case T_AlterObjectSchemaStmt:
+			add_name(&relids, ((AlterObjectSchemaStmt *) statement)->relation);
+			break;
+		case T_CreateStatsStmt:
+			add_names(&relids, ((CreateStatsStmt *) statement)->relations);
+			break;
+		case T_ClusterStmt:
+			add_name(&relids, ((ClusterStmt *) statement)->relation);
+			break;
+		case T_DropStmt:
+			add_dropped(&relids, (DropStmt *) statement);
+			break;
+		case T_GrantStmt:
+			add_granted(&relids, (GrantStmt *) statement);
+			break;
+		case T_SecLabelStmt:
+			add_labelled(&relids, (SecLabelStmt *) statement);
+			break;
+		default:
+			break;
+	}
+	return relids;
+}
+
+/* Policies and triggers of toms that it puts up itself are not anybody's DDL. */
+static bool
+is_told(void)
+{
+	return !RecoveryInProgress() && !toms_policy_in_maintenance() && toms_catalog_is_installed() && toms_admin_is_recorded();
+}
+
+void
+toms_admin_tell_of_ddl(Node *statement)
+{
+	List	   *relids = tables_of(statement);
+	const char *label = IsA(statement, SecLabelStmt) ? ((SecLabelStmt *) statement)->label : NULL;
+	ListCell   *cell;
+
+	if (relids == NIL || !is_told())
+		return;
+	foreach(cell, relids)
+		tell(lfirst_oid(cell), CreateCommandName(statement), label);
+}
+
+void
+toms_guard_table_dropped(Oid relid)
+{
+	if (is_told())
+		tell(relid, "DROP TABLE", NULL);
+}
