@@ -90,7 +90,7 @@ is_strict(Oid relid)
 {
 	const TomsRelation *relation = toms_catalog_relation(relid);
 
-	return relation == NULL || relation->is_special;
+	return relation == NULL || relation->reads_strictly;
 }
 
 void
