@@ -352,7 +352,7 @@ find_protected(Node *node, void *unused)
 void
 toms_guard_identify(Query *query, const char *text)
 {
-	if (query->queryId == 0 && query->commandType != CMD_UTILITY && compute_query_id != COMPUTE_QUERY_ID_OFF && !IsQueryIdEnabled() &&
+	if (query->queryId == 0 && query->commandType != CMD_UTILITY && compute_query_id != COMPUTE_QUERY_ID_OFF && !toms_others_need_query_ids() &&
 		IsTransactionState() && toms_catalog_is_installed() && find_protected((Node *) query, NULL))
 		(void) toms_jumble(query, text);
 }
