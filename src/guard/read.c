@@ -174,23 +174,41 @@ verb_for(Oid relid, const TomsCopy *copy)
 	return copy->is_from ? TOMS_VERB_IMPORT : TOMS_VERB_EXPORT;
 }
 
+/*
+ * Before a trail is in use a dump may be being restored, by a superuser: what he brings in, and what looks whether the
+ * trail is empty, must not be what it begins with.
+ */
+static bool
+may_restore(Oid relid, const TomsCopy *copy)
+{
+	return verb_for(relid, copy) != TOMS_VERB_SELECT && verb_for(relid, copy) != TOMS_VERB_EXPORT && superuser() && !toms_guard_trail_is_used();
+}
+
 /* Events are made durable in their order: it is the last one that is waited for. */
 void
 toms_reading_start(TomsReading *reading, const QueryDesc *query, const TomsCopy *copy)
 {
 	const char *tenant = toms_event_who()->tenant;
 	bool		strict = false;
+	int			last = -1;
 
 	reading->tenant = tenant ? MemoryContextStrdup(GetMemoryChunkContext(reading), tenant) : NULL;
 	for (int i = 0; i < reading->ntables; i++)
+	{
+		if (may_restore(reading->tables[i].relid, copy))
+			continue;
 		strict |= is_strict(reading->tables[i].relid);
+		last = i;
+	}
 	for (int i = 0; i < reading->ntables; i++)
 	{
 		ReadTable  *table = &reading->tables[i];
 		TomsEvent	event = {.kind = TOMS_ENTRY_READ,.verb = verb_for(table->relid, copy),.relid = table->relid,
 			.details = describe(query, copy),.is_open = true,
-		.strict = strict && i == reading->ntables - 1};
+		.strict = strict && i == last};
 
+		if (may_restore(table->relid, copy))
+			continue;
 		table->mark = toms_event_add(&event);
 	}
 }
