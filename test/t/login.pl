@@ -430,14 +430,20 @@ $port = $primary_port;
 is(attempt('anna', 'right'), 'in', 'on the primary, which counts for itself');
 $standby->stop;
 
-# a clean shutdown takes the last log-outs into the trail
-$one = IPC::Run::start([ 'psql', '-XAt', '-d', "host=127.0.0.1 port=$port user=anna password=right dbname=app sslmode=disable", '-c', 'SELECT pg_sleep(600)' ], '<', \undef, '>&', \$said);
+# a clean shutdown takes the last log-outs into the trail, also of sessions of other databases
+
+$one = IPC::Run::start([ 'psql', '-XAt', '-d', "host=127.0.0.1 port=$port user=anna password=right dbname=postgres sslmode=disable", '-c', 'SELECT pg_sleep(600)' ], '<', \undef, '>&', \$said);
 $node->poll_query_until('app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'anna' AND state = 'active'}) or BAIL_OUT('no session');
-usleep(1_500_000);
-$node->stop('fast');
+my $session = sql(q{SELECT pid FROM pg_stat_activity WHERE usename = 'anna'});
+kill 'STOP', $session;      # it is the last to go
+my $stopping = IPC::Run::start([ 'pg_ctl', '-w', '-m', 'fast', '-D', $node->data_dir, 'stop' ], '<', \undef, '>&', \$said);
+usleep(2_000_000);
+kill 'CONT', $session;
+ok($stopping->finish, 'a fast shutdown');
 $one->finish;
+$node->_update_pid(0);
 $node->start;
-holds("id > $last AND " . of('logout', 'anna', q{(details ->> 'microseconds')::bigint > 1500000}), 1, 'the log-out of a session that a shutdown ended');
+holds("id > $last AND " . of('logout', 'anna', q{(details ->> 'microseconds')::bigint > 2000000 AND who ->> 'database' = 'postgres'}), 1, 'the log-out of a session that a shutdown ended');
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|server process .* was terminated by signal/, 'nothing has crashed');
