@@ -24,7 +24,7 @@ CREATE FUNCTION regress.declared(since bigint) RETURNS SETOF text LANGUAGE sql A
     FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS details) p
     WHERE e.kind = 'a' AND e.verb = 'C' AND p.details ->> 'table' <> 'parent' AND e.id > since ORDER BY e.id
 $$;
-CREATE FUNCTION regress.mark() RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM toms.audit_entry';
+CREATE FUNCTION regress.mark() RETURNS bigint LANGUAGE sql AS 'SELECT coalesce(max(id), 0) FROM toms.audit_entry';
 SELECT regress.mark() AS mark \gset
 
 SELECT toms.add_tenant('initech', name => 'Initech SE', contact => 'P. Gibbons', dpo => 'M. Bolton') IS NOT NULL;

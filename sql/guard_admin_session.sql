@@ -43,7 +43,7 @@ BEGIN
     END LOOP;
 END
 $$;
-CREATE FUNCTION regress.mark() RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM toms.audit_entry';
+CREATE FUNCTION regress.mark() RETURNS bigint LANGUAGE sql AS 'SELECT coalesce(max(id), 0) FROM toms.audit_entry';
 -- all that is queued is written first
 \set look 'SELECT FROM toms.seal_audit(); SELECT regress.told(:mark);'
 
