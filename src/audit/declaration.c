@@ -8,6 +8,7 @@
 #include "audit/audit_int.h"
 
 #include "access/htup_details.h"
+#include "base/system_settings.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -18,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -136,10 +138,13 @@ add_entry(const Declaration *declaration)
 {
 	TomsEntry	entry = {.kind = TOMS_ENTRY_ADMIN,.verb = TOMS_VERB_DECLARATION,.tenant = tenant_of(declaration)};
 	StringInfoData text;
+	int			level;
 
 	toms_record_begin(&entry);
 	entry.who = toms_who(entry.at);
 	initStringInfo(&text);
+	/* times, and names of tables, as everybody reads them */
+	level = toms_use_system_settings();
 	appendStringInfoString(&text, "{\"table\":");
 	escape_json(&text, RelationGetRelationName(declaration->trigger->tg_relation));
 	appendStringInfo(&text, ",\"verb\":\"%s\"", verb_of(declaration));
@@ -148,6 +153,7 @@ add_entry(const Declaration *declaration)
 	if (declaration->new)
 		say_row(&text, "new", declaration, declaration->new);
 	appendStringInfoChar(&text, '}');
+	AtEOXact_GUC(true, level);
 	toms_payload_to_utf8(&text);
 	entry.payload = (TomsBytes) {text.data, text.len};
 	toms_record_add(&entry);
