@@ -56,6 +56,7 @@ sub note_last
 }
 
 note_last($old, 'app');
+my $before = $last;
 my $state = state($old, 'app');
 cmp_ok($old->safe_psql('app', $count), '>', 20, 'there are entries');
 is($old->safe_psql('app', 'SELECT count(*) FROM toms.audit_use'), '1', 'and the trail is in use');
@@ -106,7 +107,7 @@ subtest 'a new cluster' => sub {
 		is($new->safe_psql($database, 'SELECT toms.make_audit_partitions()'), '0', "$how: no partition is missing");
 	}
 	is(as_tenant($new, 'of_custom', 'acme', q{UPDATE med.note SET said = 'changed' WHERE id = 1}), '', 'changes are recorded there');
-	cmp_ok($new->safe_psql('of_custom', $count), '>', $old->safe_psql('app', $count), 'with entries of their own');
+	cmp_ok($new->safe_psql('of_custom', "$count WHERE kind = 'c' AND id > $last"), '>', 0, 'with entries of their own');
 	is_closed($new, 'of_custom', 'afterwards');
 
 	# and again from there
@@ -129,10 +130,11 @@ subtest 'pg_upgrade' => sub {
 	chdir '/' or die $!;
 	ok($ok, 'it succeeds') or diag "$out$err";
 	$new->start;
+	$last = $before;
 	is(state($new, 'app'), $state, 'every entry is as it was, in its partition');
 	is($new->safe_psql('app', 'SELECT count(*) FROM toms.audit_use'), '1', 'the trail is still in use');
 	is_closed($new, 'app', 'upgraded');
-	is($new->safe_psql('app', 'SELECT toms.make_audit_partitions(4)'), '3', 'partitions are made');
+	is($new->safe_psql('app', 'SELECT toms.make_audit_partitions(4)'), '7', 'partitions are made');
 	is(as_tenant($new, 'app', 'acme', q{UPDATE med.note SET said = 'changed' WHERE id = 1}), '', 'changes are recorded');
 	$new->stop;
 };
