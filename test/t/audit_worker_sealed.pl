@@ -32,7 +32,9 @@ sub write_one
 	return $node->safe_psql('postgres', qq{BEGIN; SELECT FROM toms.enter('acme', '1', 'writer', 'writing');
 		INSERT INTO note VALUES ($n, 'acme', 17, 'x'); } . ($end // 'COMMIT'), extra_params => [ '-U', 'app' ]);
 }
-my $sealed = q{SELECT (SELECT count(*) FROM toms.audit_entry) = (SELECT coalesce(sum(size), 0) FROM toms.audit_block) AND (SELECT count(*) FROM toms.audit_entry WHERE kind = 'c') = %d};
+# that we look is an event, which is sealed later
+my $sealed = q{SELECT coalesce((SELECT sum(size) FROM toms.audit_block), 0) = count(b) AND count(*) FILTER (WHERE kind = 'c') = %1$d AND count(b) FILTER (WHERE kind = 'c') = %1$d
+	FROM (SELECT kind, toms.audit_block_of(id, xid, NULL) AS b FROM toms.audit_entry) e};
 sub is_sealed { my ($when) = @_; return ok($node->poll_query_until('postgres', sprintf($sealed, $n)), "everything is sealed $when") }
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM toms.audit_block'), '0', 'no block without an entry');
