@@ -56,7 +56,7 @@ extern uint64 toms_login_lock_changes(void);
 extern int64 toms_login_forgotten(void);	/* counts that gave way to others */
 
 /* refuse.c: FATAL. */
-extern void toms_login_refuse(Port *port) pg_attribute_noreturn();
+extern void toms_login_refuse(Port *port);
 
 /* ring.c */
 extern Size toms_login_ring_size(void);

@@ -19,12 +19,14 @@
 
 #define RECORDS 1024
 
-/* A writer, or one that was: it has read toms.login_lock. */
+/* A writer, or one that was. */
 typedef struct Taker
 {
 	Oid			database;		/* InvalidOid: free */
-	pid_t		pid;			/* 0: it is not at work */
+	pid_t		pid;			/* 0: it has gone */
 	Latch	   *latch;
+	bool		is_ready;		/* its trail is in use: it takes records */
+	bool		has_loaded;		/* its toms.login_lock has been read since the server was started */
 	char		name[NAMEDATALEN];	/* of the database */
 } Taker;
 
@@ -40,8 +42,8 @@ typedef struct Ring
 
 static Ring *shared = NULL;
 
-/* This process is the writer of its database. */
-static bool is_writer = false;
+/* This process's, if it is the writer of a database. */
+static Taker *own = NULL;
 static uint64 kept_changes = 0; /* of locks, that are in the table */
 
 /* What it is writing now. */
@@ -79,7 +81,7 @@ home(void)
 	{
 		Taker	   *taker = &shared->takers[i];
 
-		if (taker->pid != 0 && (lowest == NULL || taker->database < lowest->database))
+		if (taker->is_ready && (lowest == NULL || taker->database < lowest->database))
 			lowest = taker;
 	}
 	return lowest;
@@ -90,7 +92,7 @@ at_work_in(Oid database)
 {
 	for (int i = 0; i < toms_queue_count(); i++)
 	{
-		if (shared->takers[i].database == database && shared->takers[i].pid != 0)
+		if (shared->takers[i].database == database && shared->takers[i].is_ready)
 			return &shared->takers[i];
 	}
 	return NULL;
@@ -101,7 +103,7 @@ taker_for(const char *database)
 {
 	for (int i = 0; i < toms_queue_count(); i++)
 	{
-		if (shared->takers[i].pid != 0 && strcmp(shared->takers[i].name, database) == 0)
+		if (shared->takers[i].is_ready && strcmp(shared->takers[i].name, database) == 0)
 			return &shared->takers[i];
 	}
 	return home();
@@ -118,7 +120,7 @@ taker_of(const TomsLoginRecord *record)
 static bool
 is_ours(const Taker *taker)
 {
-	return taker && taker->pid == MyProcPid;
+	return taker && taker == own;
 }
 
 bool
@@ -162,11 +164,25 @@ free_place(void)
 	return NULL;
 }
 
+/* One that is not ready looks whether its trail has come into use, if the record could be its own. */
+static void
+wake(const TomsLoginRecord *record)
+{
+	Taker	   *taker = taker_of(record);
+
+	for (int i = 0; i < toms_queue_count(); i++)
+	{
+		Taker	   *other = &shared->takers[i];
+
+		if (other == taker || (other->pid != 0 && !other->is_ready && (taker == NULL || strcmp(other->name, record->database) == 0)))
+			SetLatch(other->latch);
+	}
+}
+
 void
 toms_login_push(TomsLoginRecord *record)
 {
 	TomsLoginRecord *place;
-	Taker	   *taker;
 
 	if (RecoveryInProgress())
 	{
@@ -185,9 +201,7 @@ toms_login_push(TomsLoginRecord *record)
 	}
 	else
 		lose(record->at);
-	taker = taker_of(record);
-	if (taker)
-		SetLatch(taker->latch);
+	wake(record);
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
 }
 
@@ -208,11 +222,8 @@ stop_writing(int code, Datum arg)
 	Taker	   *next;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_EXCLUSIVE);
-	for (int i = 0; i < toms_queue_count(); i++)
-	{
-		if (is_ours(&shared->takers[i]))
-			shared->takers[i].pid = 0;
-	}
+	own->pid = 0;
+	own->is_ready = false;
 	next = home();
 	if (next)
 		SetLatch(next->latch);	/* what was ours is another's now */
@@ -221,22 +232,43 @@ stop_writing(int code, Datum arg)
 
 /* With the lock held: this database's place, or one that is free, or that of a database that has no writer. */
 static Taker *
-own_place(bool *is_known)
+find_place(void)
 {
 	Taker	   *place = NULL;
 
-	*is_known = false;
 	for (int i = 0; i < toms_queue_count(); i++)
 	{
 		Taker	   *taker = &shared->takers[i];
 
-		*is_known |= taker->database == MyDatabaseId;
 		if (taker->database == MyDatabaseId)
 			return taker;
 		if (taker->pid == 0 && (place == NULL || (OidIsValid(place->database) && !OidIsValid(taker->database))))
 			place = taker;
 	}
 	return place;
+}
+
+/* False if there is no place: there are as many as queues, which writers have before they come here. */
+static bool
+join(void)
+{
+	const char *name = get_database_name(MyDatabaseId);
+	bool		has_loaded;
+
+	if (name == NULL)
+		return false;
+	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_EXCLUSIVE);
+	own = find_place();
+	if (own)
+	{
+		has_loaded = own->database == MyDatabaseId && own->has_loaded;
+		*own = (Taker) {.database = MyDatabaseId,.pid = MyProcPid,.latch = MyLatch,.has_loaded = has_loaded};
+		strlcpy(own->name, name, NAMEDATALEN);
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
+	if (own)
+		before_shmem_exit(stop_writing, (Datum) 0);
+	return own != NULL;
 }
 
 /* What was there before the only trail of this server was in use is nobody's. */
@@ -256,48 +288,29 @@ discard_before(TimestampTz since)
 		shared->lost = 0;
 }
 
-static bool
+static void
 start_writing(void)
 {
-	static bool is_registered = false;
 	TimestampTz since = toms_login_trail_since();
-	const char *name = get_database_name(MyDatabaseId);
-	bool		is_known;
-	Taker	   *place;
 
-	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_SHARED);
-	(void) own_place(&is_known);
-	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
 	/* once after the server has started: what has been unlocked since then stays so */
-	if (!is_known)
+	if (!own->has_loaded)
 		toms_login_lock_load();
-	if (!is_registered)
-		before_shmem_exit(stop_writing, (Datum) 0);
-	is_registered = true;
 	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_EXCLUSIVE);
 	discard_before(since);
-	place = own_place(&is_known);
-	if (place && name)
-	{
-		*place = (Taker) {.database = MyDatabaseId,.pid = MyProcPid,.latch = MyLatch};
-		strlcpy(place->name, name, NAMEDATALEN);
-	}
+	own->is_ready = own->has_loaded = true;
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
-	kept_changes = 0;
-	return place && name;
 }
 
 bool
 toms_login_is_waiting(void)
 {
-	bool		waiting = !is_writer;
-	bool		at_home;
+	bool		waiting;
 
-	if (waiting)
+	if (own == NULL || !own->is_ready)
 		return true;
 	LWLockAcquire(toms_lock(TOMS_LOCK_LOGIN), LW_SHARED);
-	at_home = is_ours(home());
-	waiting = at_home && shared->lost > 0;
+	waiting = is_ours(home()) && shared->lost > 0;
 	for (int i = 0; i < RECORDS && shared->waiting > 0 && !waiting; i++)
 		waiting = shared->records[i].number != 0 && is_ours(taker_of(&shared->records[i]));
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));
@@ -348,10 +361,10 @@ toms_login_take(TomsLogins *logins)
 
 	*logins = (TomsLogins) {0};
 	/* the first entry of a trail is not ours: a dump may be being restored into it */
-	if (!is_writer)
-		is_writer = toms_guard_trail_is_used() && start_writing();
-	if (!is_writer)
+	if ((own == NULL && !join()) || (!own->is_ready && !toms_guard_trail_is_used()))
 		return false;
+	if (!own->is_ready)
+		start_writing();
 	logins->records = palloc(RECORDS * sizeof(TomsLoginRecord));
 	at_home = take(logins);
 	qsort(logins->records, logins->count, sizeof(TomsLoginRecord), by_number);

@@ -380,6 +380,26 @@ attempt('bert', 'wrong') for 1 .. 2;
 is(attempt('bert', 'right'), $locked_out, 'with audit_logins = none they are counted still');
 set('toms.audit_logins', q{'all'});
 
+# a second trail: its log-ins are its own as soon as it is in use, by whatever
+
+$node->safe_psql('postgres', 'CREATE DATABASE second');
+$node->safe_psql('second', 'CREATE EXTENSION toms');
+$node->poll_query_until('second', q{SELECT count(*) > 0 FROM toms.audit_queue WHERE writer_pid IS NOT NULL}) or diag('no writer');
+usleep(1_000_000);
+is(attempt('bert', 'right', socket => 1, database => 'second'), 'in', 'a database whose trail is not in use');
+holds("id > $last AND " . of('login', 'bert', q{who ->> 'database' = 'second'}), 1, 'what happens there is told in another');
+$node->safe_psql('second', 'INSERT INTO toms.audit_use VALUES (now())');
+$node->safe_psql('second', 'SELECT 1');
+is(attempt('bert', 'right', socket => 1, database => 'second'), 'in', 'when it is');
+my $theirs = q{SELECT count(*) = 1 FROM toms.audit_entry e, toms.audit_entry w WHERE e.kind = 's' AND e.verb = 'l' AND w.kind = 'w' AND w.id = e.who AND convert_from(w.payload, 'UTF8')::jsonb ->> 'login' = 'bert'};
+ok($node->poll_query_until('second', $theirs), 'it has its own');
+holds("id > $last AND " . of('login', 'bert', q{who ->> 'database' = 'second'}), 1, 'not twice');
+sql(q{SELECT toms.unlock_login('bert')});
+like(attempt('bert', 'wrong', database => 'second'), $wrong, "failure $_ there") for 1 .. 3;
+is(attempt('bert', 'right'), $locked_out, 'locks are of the whole server');
+$node->safe_psql('postgres', 'DROP DATABASE second');
+sql(q{SELECT toms.unlock_login('bert')});
+
 # through a pooler
 
 SKIP:
