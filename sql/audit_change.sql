@@ -50,7 +50,7 @@ BEGIN
     RETURN QUERY
         SELECT format('   %s %s %s of %s %s%s', t.kind, t.relation, t.row_key, coalesce(t.tenant, 'nobody'), t.subject,
                       CASE WHEN t.kind = 'update' THEN coalesce(': ' || nullif(array_to_string(t.columns, ', '), ''), ': nothing') END)
-        FROM toms.audit_trail() t WHERE t.id > (SELECT s.id FROM regress.seen s) AND t.relation LIKE 'au.%' ORDER BY t.id;
+        FROM toms.audit_trail(kind => 'changes') t WHERE t.id > (SELECT s.id FROM regress.seen s) AND t.relation LIKE 'au.%' ORDER BY t.id;
     UPDATE regress.seen SET id = until;
 END
 $$;

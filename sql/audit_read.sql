@@ -6,43 +6,43 @@
 \pset tuples_only on
 \pset null '-'
 SET client_min_messages = warning;
-CREATE SCHEMA read;
-GRANT USAGE ON SCHEMA read TO PUBLIC;
-CREATE TABLE read.note (id integer, tenant text NOT NULL, employee integer NOT NULL, sick toms.health_flag, PRIMARY KEY (id, tenant));
-GRANT ALL ON ALL TABLES IN SCHEMA read TO regress_hr;
-SELECT toms.protect('read.note', tenant => 'tenant', subject => 'employee', category => 'health');
-SELECT toms.permit('regress_hr', 'read.note', '{select,insert}', '{absence_management}', 'tenant') > 0;
+CREATE SCHEMA looked;
+GRANT USAGE ON SCHEMA looked TO PUBLIC;
+CREATE TABLE looked.note (id integer, tenant text NOT NULL, employee integer NOT NULL, sick toms.health_flag, PRIMARY KEY (id, tenant));
+GRANT ALL ON ALL TABLES IN SCHEMA looked TO regress_hr;
+SELECT toms.protect('looked.note', tenant => 'tenant', subject => 'employee', category => 'health');
+SELECT toms.permit('regress_hr', 'looked.note', '{select,insert}', '{absence_management}', 'tenant') > 0;
 SELECT clock_timestamp() AS start \gset
 
 SET SESSION AUTHORIZATION regress_job;
 BEGIN;
 SELECT toms.enter('acme', 'anna', 'regress_hr', 'absence_management');
-INSERT INTO read.note VALUES (1, 'acme', 917, true), (2, 'acme', 918, false);
-SELECT id, toms.reveal(sick) FROM read.note WHERE id = 1;
+INSERT INTO looked.note VALUES (1, 'acme', 917, true), (2, 'acme', 918, false);
+SELECT id, toms.reveal(sick) FROM looked.note WHERE id = 1;
 COMMIT;
 BEGIN;
 SELECT toms.enter('acme', 'anna', 'regress_hr', 'absence_management');
-SELECT regress.verdict('DELETE FROM read.note');                 -- may not delete
+SELECT regress.verdict('DELETE FROM looked.note');                 -- may not delete
 ROLLBACK;
 BEGIN;
 SELECT toms.enter('globex', 'gerd', 'regress_hr', 'absence_management');
-INSERT INTO read.note VALUES (3, 'globex', 917, true);
-SELECT id, toms.reveal(sick) FROM read.note;
+INSERT INTO looked.note VALUES (3, 'globex', 917, true);
+SELECT id, toms.reveal(sick) FROM looked.note;
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
 -- changes and events in one shape; what was rolled back was read all the same, and not written
-SELECT kind, tenant, actor, role, login, purpose, relation, row_key, subject, times, details, erased
+SELECT kind, tenant, actor, role, login, purpose, relation, row_key, subject, times, details - 'verbs', erased
 FROM toms.audit_trail(since => :'start') WHERE kind IN ('insert', 'reveal', 'refusal');
 
 -- by kind, and by groups of kinds
 CREATE FUNCTION pg_temp.kinds(since timestamptz, kind text) RETURNS text LANGUAGE sql AS $$
-    SELECT coalesce(string_agg(DISTINCT t.kind, ' '), 'none') FROM toms.audit_trail(since => $1, kind => $2) t WHERE t.relation = 'read.note' AND t.kind IN ('insert', 'reveal', 'refusal') $$;
+    SELECT coalesce(string_agg(DISTINCT t.kind, ' '), 'none') FROM toms.audit_trail(since => $1, kind => $2) t WHERE t.relation = 'looked.note' AND t.kind IN ('insert', 'reveal', 'refusal') $$;
 SELECT k, pg_temp.kinds(:'start', k) FROM unnest('{insert,update,reveal,refusal,login,ddl,changes,reads,refusals,sessions,administration}'::text[]) k;
 SELECT regress.verdict('SELECT toms.audit_trail(kind => ''rows'')');
 -- and with other filters
 SELECT kind, subject FROM toms.audit_trail(since => :'start', subject => '917', tenant => 'acme') ORDER BY id;
-SELECT DISTINCT kind, actor FROM toms.audit_trail(since => :'start', actor => 'gerd', relation => 'read.note') WHERE kind IN ('insert', 'reveal', 'refusal');
+SELECT DISTINCT kind, actor FROM toms.audit_trail(since => :'start', actor => 'gerd', relation => 'looked.note') WHERE kind IN ('insert', 'reveal', 'refusal');
 
 -- rows that are told when a statement has ended are those of its entry: no line of their own
 CREATE FUNCTION pg_temp.add(id bigint, verb "char", said text) RETURNS void LANGUAGE plpgsql SET allow_system_table_mods = on AS $$
@@ -72,7 +72,7 @@ SELECT count(*) FROM toms.audit_trail(since => :'start') WHERE kind IS NULL OR d
 SELECT clock_timestamp() AS reading \gset
 SET SESSION AUTHORIZATION regress_officer;
 BEGIN;
-SELECT count(*) > 0 FROM toms.audit_trail(since => '2026-01-01Z', until => '2100-01-01Z', relation => 'read.note', subject => '917', tenant => 'acme', actor => 'anna', purpose => 'absence_management', kind => 'insert');
+SELECT count(*) > 0 FROM toms.audit_trail(since => '2026-01-01Z', until => '2100-01-01Z', relation => 'looked.note', subject => '917', tenant => 'acme', actor => 'anna', purpose => 'absence_management', kind => 'insert');
 ROLLBACK;
 SELECT regress.verdict('SELECT 1 / 0 FROM toms.audit_trail()');
 RESET SESSION AUTHORIZATION;
@@ -127,4 +127,4 @@ RESET SESSION AUTHORIZATION;
 
 SELECT toms.forbid('regress_hr', 'toms.audit_entry'), toms.forbid('regress_employee', 'toms.audit_entry');
 SET toms.reason = 'test';
-DROP SCHEMA read CASCADE;
+DROP SCHEMA looked CASCADE;

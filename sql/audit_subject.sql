@@ -72,7 +72,7 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.release_actor(:read, '');
 SELECT toms.release_actor(17, 'no such entry');
 SELECT toms.release_actor(:read, 'complaint 12 of w917');
-SELECT regress.verdict(format('SELECT toms.release_actor(%s, ''I insist'')', :read));
+SELECT regexp_replace(regress.verdict(format('SELECT toms.release_actor(%s, ''I insist'')', :read)), '\d{9,}', '<entry>');
 SET SESSION AUTHORIZATION regress_job;
 SELECT regress.verdict(format('SELECT toms.release_actor(%s, ''curious'')', :read));
 BEGIN; SELECT toms.enter('acme', 'w917', 'regress_employee', 'subject_rights'); SELECT kind, actor FROM toms.subject_access_log(:'start') WHERE actor IS NOT NULL; COMMIT;

@@ -65,7 +65,7 @@ SELECT toms.permit('regress_hr', r, '{select,insert,update,delete}', '{absence_m
 FROM unnest('{guard.absence,guard.booking,guard.team,guard.illness}'::regclass[]) r;
 
 -- The trail as its owner sees it, of reads and refusals with numbers above one, and the last number.
--- What is told of a statement's rows later is added up; of the fingerprint only whether it is one.
+-- What is told of a statement's rows later is added up; fingerprints are compared further down.
 CREATE FUNCTION guard.last_entry() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM toms.seal_audit();
@@ -83,7 +83,6 @@ BEGIN
                                     WHEN 'xr' THEN 'refused' WHEN 'xw' THEN 'would refuse' END,
                                 (SELECT convert_from(o.payload, 'UTF8')::jsonb ->> 'relation' FROM toms.audit_entry o WHERE o.id = e.object),
                                 'rows=' || coalesce((e.said ->> 'rows')::bigint, (SELECT sum((n.said ->> 'rows')::bigint) FROM e n WHERE n.said ->> 'of' = e.id::text)),
-                                CASE WHEN e.kind = 'r' AND e.verb = 's' AND coalesce(e.said ->> 'fingerprint', '') !~ '^[0-9a-f]{16}$' THEN 'without fingerprint' END,
                                 nullif((e.said - '{rows,fingerprint,microseconds}'::text[])::text, '{}')), '; ' ORDER BY e.id)
     INTO told FROM e WHERE e.verb <> 'n';
     RETURN coalesce(told, 'none');
@@ -100,6 +99,17 @@ BEGIN
         GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, message = MESSAGE_TEXT;
     END;
     RETURN guard.entries(before) || coalesce(' (' || coalesce(nullif(code, ''), message) || ')', '');
+END $$;
+
+-- The fingerprint of the one read that a statement leaves.
+CREATE FUNCTION guard.last_fingerprint() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT convert_from(payload, 'UTF8')::jsonb ->> 'fingerprint' FROM toms.audit_entry WHERE kind = 'r' AND verb IN ('s', 'e') ORDER BY id DESC LIMIT 1
+$$;
+CREATE FUNCTION guard.fingerprint(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    PERFORM guard.last_entry();
+    RETURN guard.last_fingerprint();
 END $$;
 
 SET SESSION AUTHORIZATION regress_job;
@@ -167,6 +177,9 @@ SELECT guard.told($$INSERT INTO guard.absence VALUES (4, 'acme', 19)$$);        
 SELECT guard.told($$INSERT INTO guard.absence VALUES (5, 'acme', 19) RETURNING *$$);        -- read: it is handed on
 SELECT guard.told('UPDATE guard.absence SET hours = hours + 1 WHERE id = 4');               -- none: the change tells
 SELECT guard.told('UPDATE guard.absence SET hours = 1 WHERE id = 4 RETURNING id');          -- read
+SELECT guard.told('UPDATE guard.booking SET month = 2 WHERE id = 1 RETURNING *');           -- read: by its partitions
+SELECT guard.told('UPDATE guard.invokers_view SET hours = 1 WHERE id = 1');                 -- none
+SELECT guard.told('UPDATE guard.invokers_view SET hours = 1 WHERE id = 1 RETURNING id');    -- read: through the view
 SELECT guard.told('UPDATE guard.absence a SET hours = 2 FROM guard.booking b WHERE b.id = a.id');                     -- read: the other table
 SELECT guard.told('UPDATE guard.absence SET hours = (SELECT max(hours) FROM guard.absence) WHERE id = 4');            -- read: the same table
 SELECT guard.told('UPDATE guard.plain SET said = ''s'' FROM guard.absence a WHERE a.id = plain.id');                  -- read
@@ -205,6 +218,16 @@ SELECT guard.told('CREATE VIEW guard.later AS SELECT * FROM guard.absence');    
 SELECT guard.told('SELECT * FROM guard.later');                                             -- read
 SELECT guard.told('SELECT hours / 0 FROM guard.absence');                                   -- read: it failed after the event
 SELECT guard.told('SELECT reltuples FROM pg_class WHERE oid = ''guard.absence''::regclass');-- none
+--
+-- Fingerprints: of the statement without its literals
+--
+SELECT guard.fingerprint('SELECT id FROM guard.absence WHERE id = 1') ~ '^[0-9a-f]{16}$';
+SELECT guard.fingerprint('SELECT id FROM guard.absence WHERE id = 1') = guard.fingerprint('SELECT id FROM guard.absence WHERE id=2 -- another');
+SELECT guard.fingerprint('SELECT id FROM guard.absence WHERE id = 1') <> guard.fingerprint('SELECT id FROM guard.absence WHERE id > 1');
+SELECT guard.fingerprint('SELECT id FROM guard.invokers_view') ~ '^[0-9a-f]{16}$';                                 -- through a view
+SELECT guard.fingerprint('SELECT (SELECT max(id) FROM guard.absence)') ~ '^[0-9a-f]{16}$';                         -- in a sub-select
+SELECT guard.fingerprint('CREATE TEMP TABLE printed AS SELECT id FROM guard.absence') ~ '^[0-9a-f]{16}$';          -- inside of a utility statement
+SELECT guard.fingerprint('SELECT guard.plpgsql_dynamic()') ~ '^[0-9a-f]{16}$';                                     -- of a function
 COMMIT;
 
 --
@@ -270,6 +293,14 @@ SELECT guard.last_entry() AS before \gset
 COPY guard.plain (id) TO STDOUT;
 SELECT guard.entries(:before);                                                              -- none: not protected
 ROLLBACK;
+
+-- what is read without the executor yields no rows
+SET SESSION AUTHORIZATION regress_owner;
+SELECT guard.last_entry() AS before \gset
+ANALYZE guard.absence, guard.booking;
+VACUUM guard.absence;
+SELECT guard.entries(:before);                                                              -- none
+SET SESSION AUTHORIZATION regress_job;
 
 -- functions that parallel workers run
 SET parallel_setup_cost = 0;

@@ -121,6 +121,15 @@ CALL regress.enter('globex', 'regress_planner', 'staff_planning');
 SELECT dimensions, period, subjects, value, merged, suppressed FROM toms.statistic('sick_by_department');
 COMMIT;
 
+-- the trail tells of every question, for its purpose, and of the rows that were read to answer the first one
+RESET SESSION AUTHORIZATION;
+SELECT toms.seal_audit() > 0;
+SELECT e.tenant, coalesce(e.said ->> 'statistic', 'rows of ' || (SELECT convert_from(o.payload, 'UTF8')::jsonb ->> 'relation' FROM toms.audit_entry o WHERE o.id = e.object)) AS what, min(e.id) IS NOT NULL AS told
+FROM (SELECT *, convert_from(payload, 'UTF8')::jsonb AS said FROM toms.audit_entry WHERE kind = 'r' AND verb = 's' AND key IS NULL) e
+WHERE e.said ->> 'statistic' = 'sick_by_department' OR e.object IN (SELECT o.id FROM toms.audit_entry o WHERE o.kind = 'o' AND convert_from(o.payload, 'UTF8')::jsonb ->> 'relation' = 'hr.day')
+GROUP BY 1, 2 ORDER BY 1, 2;
+SET SESSION AUTHORIZATION regress_dashboard;
+
 -- what is published is for those who are permitted, too
 BEGIN;
 CALL regress.enter('acme', 'regress_hr', 'staff_planning');

@@ -45,9 +45,10 @@ toms_audit_pseudonym(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_NULL();
-	seed = toms_keyring_configured() ? toms_keyring_seed("audit") : NULL;
-	if (seed == NULL)
+	if (!toms_keyring_configured())
 		PG_RETURN_NULL();
+	toms_keyring_create("audit");
+	seed = toms_keyring_seed("audit");
 	toms_crypto_digest(key, what, strlen(what), seed, TOMS_KEY_BYTES);
 	initStringInfo(&message);
 	append_name(&message, PG_ARGISNULL(0), PG_GETARG_DATUM(0));

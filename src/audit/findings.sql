@@ -1,7 +1,7 @@
 -- What is unusual in the trail of the last 90 days; who it was stands there as a pseudonym.
 
 CREATE FUNCTION toms.audit_pseudonym(tenant text, name text, month date) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_pseudonym';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_pseudonym';
 REVOKE ALL ON FUNCTION toms.audit_pseudonym(text, text, date) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_pseudonym(text, text, date) IS 'internal: another name for an actor or a log-in, the same within a month';
 

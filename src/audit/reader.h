@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-#include "trail/kind.h"
+#include "trail/trail.h"
 
 /*
  * Record, durably, that who calls reads of the trail or works on it, with details as an event has them; then wait

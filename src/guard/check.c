@@ -489,11 +489,14 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 	return true;
 }
 
-/* Of COPY, a table's rows leave, or arrive, without a plan. */
+/*
+ * By COPY a table's rows leave, or arrive, without a plan.  Those of a dump arrive before the trail is in use, and
+ * must not put it in use.
+ */
 bool
 toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
-	TomsCopy   *copy = refuse ? current.copy : NULL;
+	TomsCopy   *copy = refuse && !current.restoring ? current.copy : NULL;
 	Checking	checking = {.refuse = refuse,.tells = copy != NULL,.copies = true,.fills = copy && copy->is_from};
 
 	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))

@@ -44,6 +44,7 @@ typedef struct Observed
 
 static HTAB *observed = NULL;
 bool		toms_observe_has_query_ids = false;
+static bool others_need_query_ids = false;	/* who had asked for them before */
 static bool *is_observing = NULL;	/* shared; set once, by whoever first meets an observed table */
 
 PG_FUNCTION_INFO_V1(toms_would_refuse);
@@ -75,9 +76,16 @@ toms_observe_enable_query_ids(bool observing)
 		*is_observing = true;
 	if (*is_observing)
 	{
+		others_need_query_ids |= !toms_observe_has_query_ids && query_id_enabled;
 		EnableQueryId();
 		toms_observe_has_query_ids = true;
 	}
+}
+
+bool
+toms_others_need_query_ids(void)
+{
+	return compute_query_id == COMPUTE_QUERY_ID_ON || others_need_query_ids || (query_id_enabled && !toms_observe_has_query_ids);
 }
 
 int

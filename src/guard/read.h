@@ -60,6 +60,9 @@ extern bool toms_guard_exports(const QueryDesc *query);
 /* Whether the statement hands on rows of what it writes; "index" is of its range table. */
 extern bool toms_guard_returns(const PlannedStmt *stmt, Index index);
 
+/* Whether others than toms ask for the numbers of statements, pg_stat_statements for instance. */
+extern bool toms_others_need_query_ids(void);
+
 /* Before a statement is rewritten, or planned at the latest: have it identified without its literals if it may read a protected table. */
 extern void toms_guard_identify(Query *query, const char *text);
 

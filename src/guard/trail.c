@@ -238,7 +238,7 @@ toms_guard_reads_trail(Oid relid)
 	if (relid < FirstNormalObjectId || ordinary[relid % lengthof(ordinary)] == relid)
 		return false;
 	if (holds_entries(relid))
-		return !is_ours(relid);
+		return !is_ours(relid) && toms_guard_trail_is_used();
 	ordinary[relid % lengthof(ordinary)] = relid;
 	return false;
 }

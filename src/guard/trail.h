@@ -11,7 +11,7 @@ extern void toms_guard_trail_init(void);
 /* Whether a table belongs to the audit trail. */
 extern bool toms_guard_is_trail(Oid relid);
 
-/* Whether a table holds entries, and it is not toms itself that reads them; asked for every table. */
+/* Whether a table holds entries of a trail in use, and it is not toms itself that reads them; asked for every table. */
 extern bool toms_guard_reads_trail(Oid relid);
 
 /* Refuse what writes to it; false instead where the caller only asks. */

@@ -21,7 +21,7 @@
 typedef struct Counted
 {
 	uint8		secret[16];
-	uint64		changes;		/* locks that began, ended or were prolonged */
+	uint64		changes;		/* how often a lock began or ended */
 	int64		forgotten;
 	TomsLoginCount counts[COUNTS];
 } Counted;
@@ -160,8 +160,9 @@ goes_before(const TomsLoginCount *one, const TomsLoginCount *other)
 	return weight != other_weight ? weight < other_weight : one->last < other->last;
 }
 
+/* NULL: there is none for a made-up name. */
 static TomsLoginCount *
-make_room(void)
+make_room(bool is_role)
 {
 	TomsLoginCount *least = &shared->counts[0];
 
@@ -173,6 +174,8 @@ make_room(void)
 			least = &shared->counts[i];
 	}
 	shared->forgotten++;
+	if (!is_role && least->login[0] != '\0')
+		return NULL;
 	clear(least);
 	return least;
 }
@@ -206,38 +209,40 @@ add_failure(TomsLoginCount *count, bool tls, TimestampTz now)
 	shared->changes++;
 }
 
-/*
- * Who goes on with wrong passwords while he is locked out stays so; the right one does not prolong it.  With SCRAM
- * PostgreSQL tells the client that his password was right before it asks us: guessing must not pay.
- */
+/* Returns whether the pair is locked.  Then nothing is counted: whatever comes meanwhile, the lock ends when it was said to end. */
 static bool
 count_attempt(TomsLoginRecord *record, const TomsLoginPair *pair)
 {
 	bool		failed = record->outcome != TOMS_LOGIN_AUTHENTICATED;
 	bool		tls = strcmp(record->tls, "none") != 0;
 	TomsLoginCount *count = find(pair, record->at);
-	bool		locked = count && is_locked(count, record->at);
 
+	if (count && is_locked(count, record->at))
+	{
+		record->locked_until = count->until;
+		return true;
+	}
 	if (failed)
 		record->retry = is_retry(count, tls, record->at);
-	if (failed && !record->retry)
+	if (failed && count == NULL)
 	{
-		if (count == NULL)
+		count = make_room(record->login[0] != '\0');
+		if (count)
 		{
-			count = make_room();
 			count->pair = *pair;
 			strlcpy(count->login, record->login, NAMEDATALEN);
 		}
-		add_failure(count, tls, record->at);
 	}
+	if (failed && count && !record->retry)
+		add_failure(count, tls, record->at);
 	if (count)
 	{
 		record->failures = failed ? count->failures : 0;
 		record->locked_until = count->until;
 	}
-	if (count && !failed && !locked)
+	if (count && !failed)
 		clear(count);
-	return locked;
+	return false;
 }
 
 bool
@@ -282,7 +287,7 @@ toms_login_restore_lock(const TomsLoginCount *lock)
 	count = find(&lock->pair, now);
 	if (lock->until > now && (count == NULL || count->until < lock->until))
 	{
-		*(count ? count : make_room()) = *lock;
+		*(count ? count : make_room(true)) = *lock;
 		shared->changes++;
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_LOGIN));

@@ -195,10 +195,7 @@ toms_login_before(Port *port, int status)
 	else if (record.outcome != TOMS_LOGIN_AUTHENTICATED)
 		record_attempt(&record, TOMS_VERB_LOGIN_FAILED);
 	if (locked)
-		ereport(FATAL,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("too many failed log-ins of this user from this address"),
-				 errhint("Try again later, or ask an officer for toms.unlock_login().")));
+		toms_login_refuse(port);
 }
 
 void

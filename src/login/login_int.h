@@ -55,6 +55,9 @@ extern int	toms_login_end_locks(const char *name, const TomsLoginPlace *place);
 extern uint64 toms_login_lock_changes(void);
 extern int64 toms_login_forgotten(void);	/* counts that gave way to others */
 
+/* refuse.c: FATAL. */
+extern void toms_login_refuse(Port *port) pg_attribute_noreturn();
+
 /* ring.c */
 extern Size toms_login_ring_size(void);
 extern void toms_login_ring_init(bool found, void *area);

@@ -8,8 +8,7 @@
  */
 #include "seal/seal_int.h"
 
-#include "trail/event.h"
-#include "trail/kind.h"
+#include "trail/trail.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -90,7 +89,7 @@ is_strict(Oid relid)
 {
 	const TomsRelation *relation = toms_catalog_relation(relid);
 
-	return relation == NULL || relation->is_special;
+	return relation == NULL || relation->reads_strictly;
 }
 
 void

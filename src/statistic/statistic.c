@@ -25,6 +25,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "policy/policy.h"
+#include "trail/trail.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -380,6 +381,19 @@ answer(const Statistic *statistic, ReturnSetInfo *result)
 				 errhint("The one of today can be asked for from %s on.", text_at(0, 1))));
 }
 
+/* In the trail; rows that are read to publish groups are told of by the guard as well. */
+static void
+record_question(const Statistic *statistic)
+{
+	StringInfoData details;
+	TomsEvent	event = {.kind = TOMS_ENTRY_READ,.verb = TOMS_VERB_SELECT};
+
+	initStringInfo(&details);
+	toms_event_say(&details, "statistic", statistic->name);
+	event.details = details.data;
+	(void) toms_event_add(&event);
+}
+
 /* toms.statistic(name) */
 Datum
 toms_statistic(PG_FUNCTION_ARGS)
@@ -403,6 +417,7 @@ toms_statistic(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		check_asker(&statistic);
+		record_question(&statistic);
 		publish_what_is_due(&statistic);
 	}
 	PG_FINALLY();

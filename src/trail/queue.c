@@ -142,12 +142,14 @@ claim(Queue *queue)
 bool
 toms_queue_attach(void)
 {
+	if (!OidIsValid(MyDatabaseId))
+		return false;
 	if (own && pg_atomic_read_u32(&own->database) == MyDatabaseId)
 		return true;
 	memset(recent, 0, sizeof(recent));
 	own = find(MyDatabaseId);
-	if (own || !OidIsValid(MyDatabaseId))
-		return own != NULL;
+	if (own)
+		return true;
 	LWLockAcquire(toms_lock(TOMS_LOCK_QUEUES), LW_EXCLUSIVE);
 	own = find(MyDatabaseId);
 	if (own == NULL && (own = find(InvalidOid)) != NULL)
@@ -328,14 +330,14 @@ bool
 toms_queue_end(const TomsMark *mark, int64 rows)
 {
 	Queue	   *queue = own;
+	TomsMessage *message = message_at(queue, mark->start);
 	bool		waiting;
 
 	LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
-	waiting = is_ours(queue) && mark->start >= queue->taken;
+	/* the number: the mark may be of a queue that was given away */
+	waiting = is_ours(queue) && mark->start >= queue->taken && mark->end <= queue->head && message->id == mark->id;
 	if (waiting)
 	{
-		TomsMessage *message = message_at(queue, mark->start);
-
 		message->rows = Max(message->rows, 0) + rows;
 		message->is_open = false;
 	}
@@ -503,6 +505,7 @@ toms_queue_written(uint64 end, int64 entries)
 {
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
 	own->tail = end;
+	own->told = true;
 	own->entries += entries;
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
@@ -513,14 +516,6 @@ bool
 toms_queue_is_told(void)
 {
 	return own->told;
-}
-
-void
-toms_queue_told(void)
-{
-	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	own->told = true;
-	LWLockRelease(lock_of(own));
 }
 
 static void

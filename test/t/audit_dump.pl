@@ -36,18 +36,21 @@ $old->safe_psql('app', q{
 fill($old, 'app');
 
 # Entries, wherever they are; where that is; which indexes; who has which privilege.
-my $entries = q{SELECT * FROM toms.audit_entry ORDER BY id};
+# Of entries those that were there before: to dump is to read, and to try is to be refused.
+my $entries;
 my $shape = q{
 	SELECT c.relname, pg_get_expr(c.relpartbound, c.oid), i.inhparent::regclass, (SELECT count(*) FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member,
 		(SELECT string_agg(pg_get_indexdef(x.indexrelid), ';' ORDER BY pg_get_indexdef(x.indexrelid)) FROM pg_index x WHERE x.indrelid = c.oid),
 		(SELECT count(*) FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)
 	FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
 	WHERE c.relname LIKE 'audit\_%' AND c.relkind IN ('r', 'p') ORDER BY 1};
-my $count = q{SELECT count(*) FROM toms.audit_entry};
+my $count = q{SELECT count(*) FROM toms.audit_entry WHERE kind = 'c'};
 sub state { my ($node, $database) = @_; return $node->safe_psql($database, "SET timezone = 'UTC'; $entries; $shape; SELECT * FROM toms.audit_block") }
 
+my $last = $old->safe_psql('app', 'SELECT max(id) FROM toms.audit_trail()');
+$entries = "SELECT * FROM toms.audit_entry WHERE id <= $last ORDER BY id";
 my $state = state($old, 'app');
-cmp_ok($old->safe_psql('app', $count), '>', 20, 'there are entries');
+cmp_ok($old->safe_psql('app', 'SELECT count(*) FROM toms.audit_entry'), '>', 20, 'there are entries');
 is($old->safe_psql('app', 'SELECT count(*) FROM toms.audit_use'), '1', 'and the trail is in use');
 my $refused = qr/toms_trail_append_only|written by toms alone/;
 
@@ -121,7 +124,7 @@ subtest 'pg_upgrade' => sub {
 	is(state($new, 'app'), $state, 'every entry is as it was, in its partition');
 	is($new->safe_psql('app', 'SELECT count(*) FROM toms.audit_use'), '1', 'the trail is still in use');
 	is_closed($new, 'app', 'upgraded');
-	is($new->safe_psql('app', 'SELECT toms.make_audit_partitions(4)'), '3', 'partitions are made');
+	is($new->safe_psql('app', 'SELECT toms.make_audit_partitions(4)'), '7', 'partitions are made');
 	is(as_tenant($new, 'app', 'acme', q{UPDATE med.note SET said = 'changed' WHERE id = 1}), '', 'changes are recorded');
 	$new->stop;
 };

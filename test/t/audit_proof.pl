@@ -76,7 +76,7 @@ as_migration($node, 'postgres', 'TRUNCATE med.visit');
 my ($update) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE verb = 'u'");
 sql("SELECT toms.audit_proof($update)");
 seal();
-my ($reading) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE kind = 'r' AND verb = 'a' ORDER BY id");
+my ($reading) = split /\n/, sql("SELECT id FROM toms.audit_entry WHERE kind = 'r' AND verb = 'a' AND payload LIKE '%audit_proof%' ORDER BY id");
 my @any = split /\n/, sql('SELECT id FROM toms.audit_entry ORDER BY random() LIMIT 60');
 my $last = sql('SELECT max(number) FROM toms.audit_block');
 cmp_ok($last, '>=', 4, 'blocks');
@@ -219,9 +219,9 @@ chmod 0700, $data or die;
 $node->start;
 as_tenant($node, 'postgres', 'acme', "UPDATE med.note SET plain = 'another history' WHERE id = 2");
 seal();
-faulty([ 'chain', chain(), @key, '--log', "$dir/before.jsonl" ], qr/rewritten: the outside log has another digest: block \d+\n.*missing: block $gone, which the outside log has/s,
+faulty([ 'chain', chain(), @key, '--log', "$dir/before.jsonl" ], qr/rewritten: the outside log has another digest: blocks? [\d to]+\n.*missing: blocks? (?:\d+ to )?$gone, which the outside log has/s,
 	'a chain after the rewind, and the log of before');
-faulty([ 'log', $log, @key ], qr/rewound: blocks \d+ to $gone were sealed before and again/, 'the log after the rewind');
+faulty([ 'log', $log, @key ], qr/rewound: blocks \d+ to \d+ were sealed before and again/, 'the log after the rewind');
 faulty([ 'proof', $proof_before, @key, '--log', $log ], qr/rewound: block $gone was sealed so, and again|rewound: blocks/, 'a proof of before, and the log after the rewind');
 whole([ 'proof', $proof_before, @key ], 'by itself it holds');
 
@@ -229,14 +229,15 @@ whole([ 'proof', $proof_before, @key ], 'by itself it holds');
 
 my $large = sql('SELECT number FROM toms.audit_block ORDER BY size DESC LIMIT 1');
 my @members = split /\n/, sql("SELECT e.id FROM toms.audit_entry e JOIN toms.audit_block b ON b.number = $large JOIN toms.audit_block a ON a.number = $large - 1
-	WHERE e.kind = 'c' AND pg_visible_in_snapshot(e.xid::text::xid8, b.snapshot) AND NOT pg_visible_in_snapshot(e.xid::text::xid8, a.snapshot) ORDER BY e.id");
+	WHERE pg_visible_in_snapshot(e.xid::text::xid8, b.snapshot) AND NOT pg_visible_in_snapshot(e.xid::text::xid8, a.snapshot) ORDER BY e.kind, e.id");
 my $right = decode_json(sql("SELECT toms.audit_proof($members[-1])"));
 my $half = 1;
 $half *= 2 while 2 * $half < $right->{size};
-cmp_ok(scalar(@members), '>', $half, 'more than half of the block are changes');
+cmp_ok(scalar(@members), '>', $half, 'more than half of the block');
 my $hash = $right->{path}[-1] =~ tr{-_}{+/}r . '=';
-my ($first, $pruned) = @members[ 0, $half - 1 ];
-unguarded("DELETE FROM toms.audit_entry WHERE kind = 'c' AND id BETWEEN $first AND $pruned; INSERT INTO toms.audit_pruned (block, start, size, hash) VALUES ($large, 0, $half, decode('$hash', 'base64'))");
+my $first = $members[0];
+my $pruned = join ',', @members[ 0 .. $half - 1 ];
+unguarded("DELETE FROM toms.audit_entry WHERE id IN ($pruned); INSERT INTO toms.audit_pruned (block, start, size, hash) VALUES ($large, 0, $half, decode('$hash', 'base64'))");
 whole([ 'proof', proof($members[$half]), @key ], 'the entry next to those that were pruned');
 whole([ 'proof', proof($members[-1]), @key ], 'the last one');
 is_deeply(decode_json(sql("SELECT toms.audit_proof($members[-1])")), $right, 'the same proof as before');

@@ -70,6 +70,7 @@ $node->poll_query_until('app', q{SELECT count(*) > 0 FROM toms.audit_use}) or BA
 # A second address: connections to this port come to the server from 127.0.0.2.
 my $relay = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "relay: $!";
 my $relay_port = $relay->sockport;
+my $relayed = PostgreSQL::Test::Utils::tempdir() . '/relayed';      # what the server has said
 my $relay_pid = fork // die "fork: $!";
 if ($relay_pid == 0)
 {
@@ -92,6 +93,7 @@ if ($relay_pid == 0)
 			if (sysread $socket, my $bytes, 65536)
 			{
 				$other{$socket} = $target;
+				append_to_file($relayed, $bytes) if $socket->peerport == $port;
 				syswrite $target, $bytes;
 				next;
 			}
@@ -247,12 +249,20 @@ like(attempt('anna', 'wrong', elsewhere => 1), $wrong, "failure $_ from another 
 is(attempt('anna', 'wrong', elsewhere => 1), $locked_out, 'locked out');
 is(attempt('anna', 'right', elsewhere => 1), $locked_out, 'also with the right password: nothing tells them apart');
 is(attempt('anna', 'right'), 'in', 'anna herself gets in from where she is');
+
+# SCRAM's last message tells the client that his password was right
+my $signed = qr/R....\0\0\0\x0cv=/s;
+my @scram = map { unlink $relayed; attempt(@$_, elsewhere => 1); slurp_file($relayed) } [ 'bert', 'right' ], [ 'anna', 'wrong' ], [ 'anna', 'right' ];
+like($scram[0], $signed, 'the server signs what it says to who gets in');
+unlike($scram[1], $signed, 'not to a locked-out client whose password is wrong');
+unlike($scram[2], $signed, '... nor to one whose password is right');
+is(length $scram[1], length $scram[2], 'both are told as much');
 is(attempt('bert', 'right', elsewhere => 1), 'in', 'another user gets in from there');
 is(attempt('anna', 'right', socket => 1), 'in', 'and anna on the machine itself');
 is(locks(), 'anna 127.0.0.2', 'officers see who');
 holds(of('failed_login', 'anna', q{details ->> 'failures' = '3' AND (details ->> 'locked_seconds')::integer = 3600}), 1, 'which failure locked him out, and how long');
-holds(of('locked_login', 'anna', q{who ->> 'address' = '127.0.0.2' AND details ->> 'outcome' = 'failed'}), 1, 'that he was refused');
-holds(of('locked_login', 'anna', q{details ->> 'outcome' = 'authenticated'}), 1, '... and that the password was right once');
+holds(of('locked_login', 'anna', q{who ->> 'address' = '127.0.0.2' AND details ->> 'outcome' = 'failed'}), 2, 'that he was refused');
+holds(of('locked_login', 'anna', q{details ->> 'outcome' = 'authenticated'}), 2, '... and that the password was right twice');
 like(attempt($typo, 'x'), qr/^password authentication failed/, 'a name that nobody has');
 is(attempt($typo, 'x'), $locked_out, '... is locked out like the others');
 is(locks(), 'anna 127.0.0.2, hash 127.0.0.1', 'which tells nobody whether there is such a role');
@@ -293,15 +303,30 @@ set('toms.login_window', q{'3s'});
 attempt('anna', 'wrong') for 1 .. 3;
 is(attempt('anna', 'right'), $locked_out, 'locked out for three seconds');
 usleep(2_000_000);
-is(attempt('anna', 'wrong'), $locked_out, 'who guesses on');
+is(attempt('anna', 'wrong'), $locked_out, 'whatever comes meanwhile');
 usleep(1_500_000);
-is(attempt('anna', 'right'), $locked_out, '... stays locked out');
-usleep(2_000_000);
-is(attempt('anna', 'right'), 'in', 'the right password alone has not prolonged it');
+is(attempt('anna', 'right'), 'in', '... does not prolong it');
 is(sql(q{SELECT count(*) FROM toms.login_lock WHERE until > now()}), '0', 'nothing is left of it');
 set('toms.login_attempts', 0);
 attempt('anna', 'wrong') for 1 .. 5;
 is(attempt('anna', 'right'), 'in', '0 attempts: nobody is ever locked out');
+
+# more counts than there is room for: made-up names displace nothing that protects a role
+
+set('toms.login_attempts', 3);
+set('toms.login_window', q{'1h'});
+sql(q{SELECT count(toms.begin_login_lock('role' || i, '192.0.2.1', 3, now(), now() + interval '1 hour')) FROM generate_series(1, 2048) i});
+attempt($typo, 'x') for 1 .. 5;
+is(sql(q{SELECT count(*) || ' ' || count(login) FROM toms.locked_logins}), '2048 2048', 'made-up names find no room');
+is(sql('SELECT forgotten FROM toms.login_state()'), '5', '... which is counted');
+attempt('anna', 'wrong') for 1 .. 3;
+is(attempt('anna', 'right'), $locked_out, 'a role takes the place of the oldest');
+is(sql(q{SELECT count(*) FROM toms.locked_logins}), '2048', 'there are as many');
+$node->poll_query_until('app', q{SELECT count(*) = 2048 FROM toms.login_lock}) or diag('not written');
+is(sql(q{SELECT count(*) FROM (SELECT login, address, until FROM toms.locked_logins EXCEPT SELECT login, address, until FROM toms.login_lock) d}), '0', 'what is kept for a restart is what is in force');
+sql(q{SELECT sum(toms.unlock_login(login::name)) FROM toms.locked_logins});
+is(locks(), 'none', 'all are unlocked');
+set('toms.login_attempts', 0);
 
 # log-ins that belong to one person
 
@@ -389,6 +414,7 @@ holds("id > $last AND kind = 'login' AND NOT who ? 'database'", 2, 'connections 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->append_conf('postgresql.conf', 'port = ' . $standby->port);
+chmod 0600, $standby->data_dir . '/server.key';
 $standby->start;
 my $offset = -s $standby->logfile;
 ($port, my $primary_port) = ($standby->port, $port);
@@ -404,14 +430,20 @@ $port = $primary_port;
 is(attempt('anna', 'right'), 'in', 'on the primary, which counts for itself');
 $standby->stop;
 
-# a clean shutdown takes the last log-outs into the trail
-$one = IPC::Run::start([ 'psql', '-XAt', '-d', "host=127.0.0.1 port=$port user=anna password=right dbname=app sslmode=disable", '-c', 'SELECT pg_sleep(600)' ], '<', \undef, '>&', \$said);
+# a clean shutdown takes the last log-outs into the trail, also of sessions of other databases
+
+$one = IPC::Run::start([ 'psql', '-XAt', '-d', "host=127.0.0.1 port=$port user=anna password=right dbname=postgres sslmode=disable", '-c', 'SELECT pg_sleep(600)' ], '<', \undef, '>&', \$said);
 $node->poll_query_until('app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'anna' AND state = 'active'}) or BAIL_OUT('no session');
-usleep(1_500_000);
-$node->stop('fast');
+my $session = sql(q{SELECT pid FROM pg_stat_activity WHERE usename = 'anna'});
+kill 'STOP', $session;      # it is the last to go
+my $stopping = IPC::Run::start([ 'pg_ctl', '-w', '-m', 'fast', '-D', $node->data_dir, 'stop' ], '<', \undef, '>&', \$said);
+usleep(2_000_000);
+kill 'CONT', $session;
+ok($stopping->finish, 'a fast shutdown');
 $one->finish;
+$node->_update_pid(0);
 $node->start;
-holds("id > $last AND " . of('logout', 'anna', q{(details ->> 'microseconds')::bigint > 1500000}), 1, 'the log-out of a session that a shutdown ended');
+holds("id > $last AND " . of('logout', 'anna', q{(details ->> 'microseconds')::bigint > 2000000 AND who ->> 'database' = 'postgres'}), 1, 'the log-out of a session that a shutdown ended');
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|server process .* was terminated by signal/, 'nothing has crashed');

@@ -16,7 +16,7 @@ chmod 0700, $keyring or die $!;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
 $node->init;
-$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'");
+$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'\nmax_worker_processes = 40\ntoms.audit_queues = 20");
 $node->start;
 
 # What a statement says to a log-in: its rows, or its error.
