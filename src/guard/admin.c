@@ -58,6 +58,7 @@ static struct
 	char	   *opening_utf8;
 }			session;
 
+static bool is_insisting = false;
 static MemoryContext words = NULL;	/* of "who" and "opening" */
 
 bool
@@ -308,20 +309,42 @@ toms_admin_glass_is_broken(void)
 
 /* records ------------------------------------------------------------------------------- */
 
+/*
+ * Set into toms_event_is_wanted.  As long as the trail is not in use a superuser may be restoring a dump: an entry that comes
+ * before those of the dump would shut them out.  What he does is in the server log alone, unless he does by
+ * name what no restore does.
+ */
+static bool
+takes_events(void)
+{
+	return toms_catalog_is_installed() && (is_insisting || toms_guard_trail_is_used() || !superuser_arg(GetSessionUserId()));
+}
+
 bool
 toms_admin_is_recorded(void)
 {
-	return !IsBinaryUpgrade && !creating_extension && !IsParallelWorker() && (toms_guard_trail_is_used() || !superuser());
+	return !IsBinaryUpgrade && !creating_extension && !IsParallelWorker() && takes_events();
 }
 
 TomsMark
 toms_admin_event(TomsEntryVerb verb, Oid relid, const char *details, bool strict)
 {
 	TomsEvent	event = {.kind = TOMS_ENTRY_ADMIN,.verb = verb,.relid = relid,.details = details};
+	TomsMark	mark;
 
 	/* where there is no writer it is in the server log; reads that must be recorded first are refused by themselves */
 	event.strict = strict && IsUnderPostmaster && !RecoveryInProgress();
-	return toms_event_add(&event);
+	is_insisting = strict && verb != TOMS_VERB_ACCESS;
+	PG_TRY();
+	{
+		mark = toms_event_add(&event);
+	}
+	PG_FINALLY();
+	{
+		is_insisting = false;
+	}
+	PG_END_TRY();
+	return mark;
 }
 
 /* A name that was touched, unless it is there: one table is touched in several ways. */
@@ -429,5 +452,6 @@ toms_admin_init(void)
 	toms_context_say_session = say_session;
 	toms_context_reason_listener = reason_changes;
 	toms_event_may_be_late = toms_admin_glass_is_broken;
+	toms_event_is_wanted = takes_events;
 	RegisterXactCallback(transaction_callback, NULL);
 }

@@ -81,10 +81,7 @@ extern void toms_admin_touch(Oid relid, const char *what);
 /* DISCARD ALL, RESET ALL and RESET toms.reason end a session. */
 extern void toms_admin_before_utility(Node *statement);
 
-/*
- * Whether what administrators do is taken into the trail.  As long as that is not in use it may be being restored,
- * and nothing must come before.
- */
+/* Whether what administrators do is taken into the trail. */
 extern bool toms_admin_is_recorded(void);
 
 /* An event of kind admin. */

@@ -21,14 +21,18 @@ $old->start;
 add_roles($old);
 create_sealed($old, 'app');
 
-# Months that no other database makes of itself, one of them moved out of the default partition, and one left in it.
+# Months that no other database makes of itself, one of them moved out of the default partition, and one left in it;
+# written as if the trail were not in use.
 $old->safe_psql('app', q{
+	SET allow_system_table_mods = true;
+	UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
 	INSERT INTO toms.audit_entry (id, at, xid, kind, verb, payload)
 	SELECT n, '2020-01-15Z'::timestamptz + n * interval '20 days', 700 + n, CASE n % 3 WHEN 0 THEN 'c' WHEN 1 THEN 'w' ELSE 'o' END::"char", '-', '{}' FROM generate_series(1, 9) n;
 	SELECT toms.gather_audit_defaults();
 	SELECT toms.index_audit();
 	INSERT INTO toms.audit_entry (id, at, xid, kind, verb) VALUES (10, '2020-06-30 23:00Z', 720, 'c', 'i');
-	INSERT INTO toms.audit_block VALUES (1, 1, 1, '3:3:', 1, 'r', 'p', 'm', 's', now(), 'k', 'h', 's', 'd')});
+	INSERT INTO toms.audit_block VALUES (1, 1, 1, '3:3:', 1, 'r', 'p', 'm', 's', now(), 'k', 'h', 's', 'd');
+	UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'unused'});
 fill($old, 'app');
 
 # Entries, wherever they are; where that is; which indexes; who has which privilege.
