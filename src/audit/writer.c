@@ -177,7 +177,6 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
 	toms_queue_written(batch->start + offset + length, entries);
-	toms_queue_told();
 	RESUME_INTERRUPTS();
 }
 
@@ -240,6 +239,16 @@ write_each(const TomsBatch *batch)
 	}
 }
 
+/* What keeps it from writing may be that there is no trail any more. */
+static void
+require_extension(void)
+{
+	StartTransactionCommand();
+	toms_process_require_extension();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(toms_process_context);
+}
+
 bool
 toms_writer_drain(void)
 {
@@ -248,6 +257,9 @@ toms_writer_drain(void)
 	if (!toms_queue_take(&batch) && !toms_lifetime_is_due())
 		return false;
 	if (try_part(&batch, 0, batch.length, NULL) != 0)
+	{
+		require_extension();
 		write_each(&batch);
+	}
 	return true;
 }

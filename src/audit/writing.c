@@ -14,8 +14,11 @@
 #include "login/login.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -27,7 +30,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* From SIGTERM on: how long a transaction under way may take, what is left, and sessions to leave a server that stops. */
+/* From SIGTERM on: how long what is under way may take, what is left, and sessions to leave a server that stops. */
 #define LAST_TRANSACTION_MS 3000
 #define LAST_BATCHES_MS 2000
 #define LINGER_MS 20000
@@ -43,10 +46,10 @@
 extern PGDLLEXPORT void toms_writer_main(Datum database);
 
 static volatile TimestampTz terminated_at = 0;
-static volatile sig_atomic_t is_writing = false;
+static volatile sig_atomic_t is_busy = true;	/* writes, connects or looks for the extension */
 static TimeoutId watch;
 
-/* The transaction under way goes on, unless it waits for something in vain: see watch_transaction(). */
+/* What is under way goes on, unless it waits for something in vain: see watch_over(). */
 static void
 handle_terminate(SIGNAL_ARGS)
 {
@@ -60,11 +63,21 @@ handle_terminate(SIGNAL_ARGS)
 }
 
 static void
-watch_transaction(void)
+watch_over(void)
 {
-	if (is_writing && toms_process_terminating &&
+	if (is_busy && toms_process_terminating &&
 		TimestampDifferenceExceeds(terminated_at, GetCurrentTimestamp(), LAST_TRANSACTION_MS))
 		die(SIGTERM);
+}
+
+static void
+be_busy(bool on)
+{
+	is_busy = on;
+	if (on)
+		enable_timeout_every(watch, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000), 1000);
+	else
+		disable_timeout(watch, false);
 }
 
 /* Who holds a lock on the trail must not stop it for longer than sessions wait. */
@@ -96,14 +109,12 @@ write_once(bool *any)
 
 	error_context_stack = &callback;
 	MemoryContextSwitchTo(toms_process_context);
-	is_writing = true;
+	be_busy(true);
 	PG_TRY();
 	{
 		limit_locks();
-		enable_timeout_every(watch, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000), 1000);
 		wrote = toms_writer_drain();
 		wrote |= toms_session_drain();
-		disable_timeout(watch, false);
 		succeeded = true;
 	}
 	PG_CATCH();
@@ -111,10 +122,12 @@ write_once(bool *any)
 		toms_process_clean_up_error();
 	}
 	PG_END_TRY();
-	is_writing = false;
+	be_busy(false);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(toms_process_context);
 	MemoryContextReset(toms_process_context);
+	if (wrote)
+		pgstat_report_stat(false);
 	*any = wrote;
 	return succeeded;
 }
@@ -150,11 +163,27 @@ server_stops(void)
 	return line && strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
 }
 
+/* Logical ones are connected to the database until the server's last moment. */
+static int
+count_walsenders(void)
+{
+	int			found = 0;
+
+	for (int i = 0; i < max_wal_senders; i++)
+	{
+		pid_t		pid = WalSndCtl->walsnds[i].pid;
+		PGPROC	   *process = pid != 0 ? BackendPidGetProc(pid) : NULL;
+
+		found += process && process->databaseId == MyDatabaseId;
+	}
+	return found;
+}
+
 /* Others than the workers of this database that are connected to it. */
 static bool
 sessions_are_left(void)
 {
-	int			ours = 0;
+	int			ours = count_walsenders();
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
 	for (int i = 0; i < TOMS_WORKER_ROLES; i++)
@@ -216,24 +245,41 @@ finish(void)
 
 /* work ------------------------------------------------------------------------------------ */
 
-static void
+/* Ends the worker if it is not there; false if that could not be found out. */
+static bool
 look_for_extension(void)
 {
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	toms_process_require_extension();
-	CommitTransactionCommand();
+	volatile bool succeeded = false;
+
+	be_busy(true);
+	PG_TRY();
+	{
+		limit_locks();
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		toms_process_require_extension();
+		CommitTransactionCommand();
+		succeeded = true;
+	}
+	PG_CATCH();
+	{
+		toms_process_clean_up_error();
+	}
+	PG_END_TRY();
+	be_busy(false);
+	return succeeded;
 }
 
 /* Whether it is to leave. */
 static bool
 attend(void)
 {
+	static bool is_unsure = true;
 	bool		leaving;
 
 	toms_process_attend();
-	if (toms_process_is_told(&leaving))
-		look_for_extension();
+	if (toms_process_is_told(&leaving) || (is_unsure && !leaving && !toms_process_terminating))
+		is_unsure = !look_for_extension();
 	return leaving;
 }
 
@@ -300,9 +346,10 @@ wait_for_queue(void)
 void
 toms_writer_main(Datum database)
 {
+	watch = RegisterTimeout(USER_TIMEOUT, watch_over);
+	be_busy(true);
 	toms_process_begin(DatumGetObjectId(database), TOMS_WORKER_WRITER, handle_terminate);
-	look_for_extension();
-	watch = RegisterTimeout(USER_TIMEOUT, watch_transaction);
+	(void) attend();
 	wait_for_queue();
 	work();
 	proc_exit(0);

@@ -224,7 +224,7 @@ write_to_log(const TomsEvent *event, const char *why)
 static bool
 is_wanted(void)
 {
-	return !is_off && IsTransactionState() && toms_event_is_wanted && toms_event_is_wanted();
+	return !is_off && OidIsValid(MyDatabaseId) && IsTransactionState() && toms_event_is_wanted && toms_event_is_wanted();
 }
 
 /* Why there is no writer that could make an entry; NULL: there is one. */

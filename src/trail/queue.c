@@ -6,40 +6,16 @@
  * allocated or reported meanwhile.  Positions are bytes since the queue was made and never
  * decrease: messages from "tail" to "taken" are being written, those from "taken" to "head" wait.
  */
-#include "trail/trail.h"
+#include "trail/queue_int.h"
 
 #include "base/lock.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/atomics.h"
-#include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
-
-typedef struct Queue
-{
-	pg_atomic_uint32 database;	/* InvalidOid: free; written under TOMS_LOCK_QUEUES */
-	uint64		head;
-	uint64		taken;
-	uint64		tail;
-	pid_t		writer;
-	Latch	   *latch;			/* of the writer */
-	bool		idle;			/* the writer sleeps until there is something */
-	bool		urgent;			/* somebody waits, or the ring is half full */
-	bool		told;			/* the trail tells that the server was started */
-	ConditionVariable written;	/* "tail" has moved */
-	TimestampTz committed_at;
-	int64		added;
-	int64		merged;
-	int64		entries;
-	int64		unended;
-	pg_atomic_uint64 waits;
-	pg_atomic_uint64 timeouts;
-	char	   *ring;
-} Queue;
 
 /* Room that is kept for how many rows came of what was told before, which cannot wait. */
 #define RESERVE 8192
@@ -101,7 +77,9 @@ toms_queue_shmem_init(bool found, void *area)
 		pg_atomic_init_u32(&shared[i].database, InvalidOid);
 		pg_atomic_init_u64(&shared[i].waits, 0);
 		pg_atomic_init_u64(&shared[i].timeouts, 0);
-		ConditionVariableInit(&shared[i].written);
+		ConditionVariableInit(&shared[i].durable[0]);
+		ConditionVariableInit(&shared[i].durable[1]);
+		ConditionVariableInit(&shared[i].room);
 		shared[i].ring = (char *) area + MAXALIGN(queues * sizeof(Queue)) + i * ring_size();
 	}
 }
@@ -125,6 +103,16 @@ find(Oid database)
 	return NULL;
 }
 
+/* Those of the other turn would look in vain, and there may be many of them. */
+static void
+wake_waiters(Queue *queue, bool both, int turn)
+{
+	ConditionVariableBroadcast(&queue->durable[turn]);
+	if (both)
+		ConditionVariableBroadcast(&queue->durable[!turn]);
+	ConditionVariableBroadcast(&queue->room);
+}
+
 /* Under TOMS_LOCK_QUEUES. */
 static void
 claim(Queue *queue)
@@ -142,12 +130,14 @@ claim(Queue *queue)
 bool
 toms_queue_attach(void)
 {
+	if (!OidIsValid(MyDatabaseId))
+		return false;
 	if (own && pg_atomic_read_u32(&own->database) == MyDatabaseId)
 		return true;
 	memset(recent, 0, sizeof(recent));
 	own = find(MyDatabaseId);
-	if (own || !OidIsValid(MyDatabaseId))
-		return own != NULL;
+	if (own)
+		return true;
 	LWLockAcquire(toms_lock(TOMS_LOCK_QUEUES), LW_EXCLUSIVE);
 	own = find(MyDatabaseId);
 	if (own == NULL && (own = find(InvalidOid)) != NULL)
@@ -178,7 +168,7 @@ toms_queue_release(Oid database)
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_QUEUES));
 	if (released)
-		ConditionVariableBroadcast(&queue->written);
+		wake_waiters(queue, true, 0);
 	return released || queue == NULL;
 }
 
@@ -262,6 +252,7 @@ append(Queue *queue, const TomsMessage *message, TomsMark *mark)
 	mark->start = queue->head;
 	mark->end = queue->head += message->size;
 	mark->id = message->id;
+	mark->turn = queue->takes % 2;
 }
 
 /* The writer is told once, until it has looked; with the lock held. */
@@ -328,14 +319,14 @@ bool
 toms_queue_end(const TomsMark *mark, int64 rows)
 {
 	Queue	   *queue = own;
+	TomsMessage *message = message_at(queue, mark->start);
 	bool		waiting;
 
 	LWLockAcquire(lock_of(queue), LW_EXCLUSIVE);
-	waiting = is_ours(queue) && mark->start >= queue->taken;
+	/* the number: the mark may be of a queue that was given away */
+	waiting = is_ours(queue) && mark->start >= queue->taken && mark->end <= queue->head && message->id == mark->id;
 	if (waiting)
 	{
-		TomsMessage *message = message_at(queue, mark->start);
-
 		message->rows = Max(message->rows, 0) + rows;
 		message->is_open = false;
 	}
@@ -374,17 +365,18 @@ wait_for(const TomsMark *mark, Size size, int timeout)
 {
 	Queue	   *queue = own;
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	ConditionVariable *news = mark ? &queue->durable[mark->turn] : &queue->room;
 	Progress	progress;
 
 	pg_atomic_fetch_add_u64(&queue->waits, 1);
-	ConditionVariablePrepareToSleep(&queue->written);
+	ConditionVariablePrepareToSleep(news);
 	while ((progress = progress_of(queue, mark, size)) == UNDER_WAY)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 
 		if (left <= 0)
 			break;
-		(void) ConditionVariableTimedSleep(&queue->written, left, PG_WAIT_EXTENSION);
+		(void) ConditionVariableTimedSleep(news, left, PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
 	if (progress == UNDER_WAY)
@@ -413,6 +405,7 @@ toms_queue_flush(int timeout)
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
 	waiting = is_ours(own) && own->head > own->tail;
 	mark.end = own->head;
+	mark.turn = (own->taken == own->head ? own->takes + 1 : own->takes) % 2;
 	if (waiting)
 		wake_writer(own, true);
 	LWLockRelease(lock_of(own));
@@ -448,6 +441,7 @@ toms_queue_start_writing(void)
 		own->writer = MyProcPid;
 		own->latch = MyLatch;
 		own->taken = own->tail; /* what the one before has not committed */
+		own->left_some = true;
 		own->urgent = own->head > own->tail;
 	}
 	LWLockRelease(lock_of(own));
@@ -476,6 +470,9 @@ toms_queue_take(TomsBatch *batch)
 
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
 	end = end_of_batch();
+	own->takes++;
+	own->wakes_both = own->left_some || own->tail < own->taken;
+	own->left_some = end < own->head;
 	batch->start = own->tail;
 	batch->length = end - own->tail;
 	batch->urgent = own->urgent;
@@ -501,26 +498,24 @@ toms_queue_take(TomsBatch *batch)
 void
 toms_queue_written(uint64 end, int64 entries)
 {
+	bool		both;
+	int			turn;
+
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
+	both = own->wakes_both;
+	turn = (own->takes + 1) % 2;	/* of those that were added before the last take */
 	own->tail = end;
+	own->told = true;
 	own->entries += entries;
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
-	ConditionVariableBroadcast(&own->written);
+	wake_waiters(own, both, turn);
 }
 
 bool
 toms_queue_is_told(void)
 {
 	return own->told;
-}
-
-void
-toms_queue_told(void)
-{
-	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	own->told = true;
-	LWLockRelease(lock_of(own));
 }
 
 static void
