@@ -28,14 +28,7 @@
 #include "libpq/libpq-be.h"
 #endif
 
-/* 16: a query's number is made of its tree alone. */
-#if PG_VERSION_NUM >= 160000
-#define toms_jumble(query, text) JumbleQuery(query)
-#else
-#define toms_jumble(query, text) JumbleQuery(query, text)
-#endif
-
-/* 16: guc.c releases what a check hook hands it, members may not act, JSON and dates report. */
+/* 16: guc.c releases what a check hook hands it, members may not act, JSON and dates report, a query's text is not asked for its number. */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
 #define toms_guc_free(ptr) guc_free(ptr)
@@ -45,6 +38,7 @@
 #define toms_owns_database(database, user) object_ownercheck(DatabaseRelationId, database, user)
 #define toms_decode_date(...) DecodeDateTime(__VA_ARGS__, &(DateTimeErrorExtra) {0})
 #define TOMS_JSON_ACTION_RETURN return JSON_SUCCESS
+#define toms_jumble(query, text) JumbleQuery(query)
 typedef JsonParseErrorType TomsJsonActionResult;
 #else
 #define toms_guc_malloc(size) malloc(size)
@@ -55,6 +49,7 @@ typedef JsonParseErrorType TomsJsonActionResult;
 #define toms_owns_database(database, user) pg_database_ownercheck(database, user)
 #define toms_decode_date(...) DecodeDateTime(__VA_ARGS__)
 #define TOMS_JSON_ACTION_RETURN return
+#define toms_jumble(query, text) JumbleQuery(query, text)
 typedef void TomsJsonActionResult;
 #endif
 
@@ -119,8 +114,7 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 
 	if (from == NULL)
 		return (TomsRtePerms) {0};
-	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser,
-		(from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
 }
 
 #endif							/* TOMS_COMPAT_H */

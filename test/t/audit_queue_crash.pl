@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $node = sealed_server('crash', keyring(), allows_streaming => 1,
-	settings => "toms.session_context = on\ntoms.audit_delay = 10s\nrestart_after_crash = on\nmax_worker_processes = 16\nmax_connections = 40\n");
+	settings => "toms.session_context = on\ntoms.audit_delay = 10s\ntoms.audit_synchronous_commit = off\nwal_writer_delay = 10s\nrestart_after_crash = on\nmax_worker_processes = 16\nmax_connections = 40\n");
 $node->start;
 add_roles($node);
 create_sealed($node, 'app');
@@ -129,6 +129,19 @@ is(as_tenant($standby, 'app', 'acme', $strict), '0', 'and reads are in its trail
 is($standby->safe_psql('app', q{SELECT convert_from(payload, 'UTF8')::jsonb ->> 'clean' FROM toms.audit_entry WHERE kind = 'a' AND verb = 'W' ORDER BY id DESC LIMIT 1}),
 	'false', 'which tells that the queue of the former primary is not here');
 $standby->stop;
+
+# More databases than queues.
+create_sealed($node, 'second');
+$node->append_conf('postgresql.conf', "toms.audit_queues = 1\n");
+$node->restart;
+my $said = join "\n", map { as_tenant($node, $_, 'acme', $strict) } 'app', 'second';
+like($said, qr/^0$/m, 'one database has the queue');
+like($said, qr/DETAIL:  More databases have the extension than there are queues/, 'strict reads of the other are refused');
+like(slurp_file($node->logfile), qr/there is no audit queue left for database \d+/, 'which its writer says');
+$node->safe_psql('postgres', "DROP DATABASE $_") for $said =~ /^0\n/ ? 'app' : 'second';
+my $other = $said =~ /^0\n/ ? 'second' : 'app';
+ok($node->poll_query_until($other, 'SELECT count(*) = 1 AND bool_and(writer_pid IS NOT NULL) FROM toms.audit_queue'), 'when the first is dropped the other has it');
+is(as_tenant($node, $other, 'acme', $strict), '0', 'and goes on');
 
 $node->stop;
 done_testing();
