@@ -159,7 +159,17 @@ add_entry(const Declaration *declaration)
 	toms_record_add(&entry);
 }
 
-/* What a dump or the extension's script brings was declared before, elsewhere. */
+/*
+ * What a dump or the extension's script brings was declared before, elsewhere: a dump as COPY, or as statements of a superuser that no
+ * function of toms runs, into a trail that is not in use.
+ */
+static bool
+is_brought(void)
+{
+	return IsBinaryUpgrade || creating_extension || toms_guard_is_restoring() ||
+		(!InLocalUserIdChange() && superuser_arg(GetSessionUserId()) && !toms_guard_trail_is_used());
+}
+
 Datum
 toms_audit_declaration(PG_FUNCTION_ARGS)
 {
@@ -171,7 +181,7 @@ toms_audit_declaration(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("toms.audit_declaration() is a trigger of tables of toms")));
 	event = declaration.trigger->tg_event;
-	if (IsBinaryUpgrade || creating_extension || toms_guard_is_restoring())
+	if (is_brought())
 		return PointerGetDatum(NULL);
 	declaration.desc = RelationGetDescr(declaration.trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(event))

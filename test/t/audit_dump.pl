@@ -31,7 +31,7 @@ $old->safe_psql('app', q{
 	SELECT toms.gather_audit_defaults();
 	SELECT toms.index_audit();
 	INSERT INTO toms.audit_entry (id, at, xid, kind, verb) VALUES (10, '2020-06-30 23:00Z', 720, 'c', 'i');
-	INSERT INTO toms.audit_block VALUES (1, 1, 1, '3:3:', 1, 'r', 'p', 'm', 's', now(), 'k', 'h', 's', 'd');
+	INSERT INTO toms.audit_block VALUES (1000, 1, 1, '3:3:', 1, 'r', 'p', 'm', 's', now(), 'k', 'h', 's', 'd');
 	UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'unused'});
 fill($old, 'app');
 
