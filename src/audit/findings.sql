@@ -8,8 +8,8 @@ COMMENT ON FUNCTION toms.audit_pseudonym(text, text, date) IS 'internal: another
 CREATE FUNCTION toms.found_entries()
 RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT e.at, s.said ->> 'finding', e.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login'),
-           nullif(s.said - '{finding,actor,login,user}'::text[], '{}'), e.id
+    SELECT e.at, s.said ->> 'finding', e.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login', s.said ->> 'login'),
+           nullif(s.said - '{finding,actor,login,login_hash,address,user}'::text[], '{}'), e.id
     FROM toms.audit_entry e
          LEFT JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s ON true
          LEFT JOIN LATERAL (SELECT toms.audit_referred('w', e.who, e.at) AS who OFFSET 0) w ON true

@@ -100,12 +100,13 @@ REVOKE ALL ON FUNCTION toms.audit_objects(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_objects(regclass) IS 'internal: entries that describe a table, or a partition of it';
 
 -- What is in no column of its own.
-CREATE FUNCTION toms.audit_details(payload jsonb)
+CREATE FUNCTION toms.audit_details(payload jsonb, who jsonb)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT nullif(payload - '{key,new_key,old,new,rows,times,of}'::text[], '{}');
+    SELECT nullif(coalesce(payload, '{}') - '{key,new_key,old,new,rows,times,of,login,address}'::text[]
+                  || coalesce(who - '{actor,role,user,login,address,application,purpose,function,reason,erased}'::text[], '{}'), '{}');
 $$;
-REVOKE ALL ON FUNCTION toms.audit_details(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION toms.audit_details(jsonb) IS 'internal: what an entry says beyond columns, rows and times';
+REVOKE ALL ON FUNCTION toms.audit_details(jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION toms.audit_details(jsonb, jsonb) IS 'internal: what an entry, and that of who acted, say beyond columns, rows and times';
 
 -- The names of parameters that the result has, too, are the callers'.
 CREATE FUNCTION toms.list_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
@@ -156,12 +157,13 @@ BEGIN
                 w.who ->> ''reason'', b.block, (x.opened).erased OR coalesce((w.who ->> ''erased'')::boolean, false),
                 CASE WHEN e.kind = ''r'' THEN coalesce(((x.opened).payload ->> ''rows'')::bigint + told.rows, ((x.opened).payload ->> ''rows'')::bigint, told.rows) END,
                 CASE WHEN e.kind <> ''c'' THEN coalesce(((x.opened).payload ->> ''times'')::bigint, 1) END,
-                CASE WHEN e.kind <> ''c'' THEN toms.audit_details((x.opened).payload) END
+                toms.audit_details(CASE WHEN e.kind <> ''c'' THEN (x.opened).payload END, w.who)
          FROM toms.audit_entry e
               LEFT JOIN told ON told.of = e.id
-              LEFT JOIN LATERAL (SELECT toms.audit_referred(''w'', e.who, e.at) AS who OFFSET 0) w ON true
               LEFT JOIN LATERAL (SELECT toms.audit_referred(''o'', e.object, e.at) AS object OFFSET 0) o ON true
               LEFT JOIN LATERAL (SELECT toms.audit_payload(e) AS opened OFFSET 0) x ON true
+              LEFT JOIN LATERAL (SELECT CASE WHEN e.kind = ''s'' AND e.who IS NULL THEN (x.opened).payload
+                                             ELSE toms.audit_referred(''w'', e.who, e.at) END AS who OFFSET 0) w ON true
               LEFT JOIN LATERAL (SELECT toms.audit_block_of(e.id, e.xid, $7) AS block OFFSET 0) b ON true
          WHERE %1$s AND NOT (e.kind = ''r'' AND e.verb = ''n'') AND ($1 IS NULL OR w.who ->> ''purpose'' = $1)
          ORDER BY e.at, e.id', conditions,

@@ -2,7 +2,7 @@
  * session.c - makes entries of log-ins, log-outs and attempts.
  *
  * Called by writing.c, beside writer.c.  Nobody has a context yet who logs in: what is told of him is
- * plain, as of administrators.
+ * plain, as of administrators, but in the entry itself, not in one of kind who: so it goes with it.
  */
 #include "audit/audit_int.h"
 #include "audit/worker.h"
@@ -32,28 +32,21 @@ say_name(StringInfo text, const char *name, const char *value)
 	toms_event_say(text, name, copy);
 }
 
-static TomsWho
-words_of(const TomsLoginRecord *record)
+static void
+say_who(StringInfo members, const TomsLoginRecord *record)
 {
-	StringInfoData members;
-	TomsWho		who = {0};
 	char		hash[2 * TOMS_LOGIN_HASH_BYTES + 1];
 
 	hash[hex_encode((const char *) record->hash, TOMS_LOGIN_HASH_BYTES, hash)] = '\0';
-	initStringInfo(&members);
 	if (OidIsValid(record->role))
-		say_name(&members, "login", record->login);
+		say_name(members, "login", record->login);
 	else
-		toms_event_say(&members, "login_hash", hash);
-	toms_event_say(&members, "address", record->address);
+		toms_event_say(members, "login_hash", hash);
+	toms_event_say(members, "address", record->address);
 	if (record->database[0] != '\0')
-		say_name(&members, "database", record->database);
-	toms_event_say(&members, "method", record->method);
-	toms_event_say(&members, "tls", record->tls);
-	who.text = psprintf("{%s}", members.data);
-	who.length = strlen(who.text);
-	toms_crypto_digest(who.digest, who.text, who.length, NULL, 0);
-	return who;
+		say_name(members, "database", record->database);
+	toms_event_say(members, "method", record->method);
+	toms_event_say(members, "tls", record->tls);
 }
 
 static void
@@ -63,11 +56,12 @@ say_number(StringInfo members, const char *name, int64 number)
 }
 
 static const char *
-details_of(const TomsLoginRecord *record)
+words_of(const TomsLoginRecord *record)
 {
 	StringInfoData members;
 
 	initStringInfo(&members);
+	say_who(&members, record);
 	if (record->verb == TOMS_VERB_LOGOUT)
 		say_number(&members, "microseconds", record->at - record->since);
 	else
@@ -88,14 +82,12 @@ details_of(const TomsLoginRecord *record)
 static void
 add_entry(TomsEntry *entry, const TomsLoginRecord *record)
 {
-	const char *details = details_of(record);
-	TomsWho		who = words_of(record);
+	const char *words = words_of(record);
 
 	toms_record_begin(entry);
 	entry->id = record->id;
 	entry->at = record->at;
-	entry->who = toms_who_entry(&who, record->at);
-	entry->payload = (TomsBytes) {details, strlen(details)};
+	entry->payload = (TomsBytes) {words, strlen(words)};
 	toms_record_add(entry);
 }
 

@@ -59,7 +59,7 @@ sql(<<'SQL');
 CREATE EXTENSION toms;
 SELECT toms.grant_officer('officer', 'admin'), toms.grant_officer('operator', 'operator');
 CREATE VIEW public.session AS
-    SELECT e.id, toms.audit_kind(e.kind, e.verb) AS kind, convert_from(e.payload, 'UTF8')::jsonb AS details, convert_from(w.payload, 'UTF8')::jsonb AS who
+    SELECT e.id, toms.audit_kind(e.kind, e.verb) AS kind, convert_from(e.payload, 'UTF8')::jsonb AS details, convert_from(coalesce(w.payload, e.payload), 'UTF8')::jsonb AS who
     FROM toms.audit_entry e LEFT JOIN toms.audit_entry w ON w.kind = 'w' AND w.id = e.who
     WHERE e.kind = 's';
 SQL
