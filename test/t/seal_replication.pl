@@ -46,7 +46,7 @@ like($opened, qr/^1\|acme\|t\|sickness\|2026-01-02\|Grüße aus Köln\|.*^5\|glo
 my $copy = keyring();
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'empty', has_streaming => 1);
-$standby->append_conf('postgresql.conf', "toms.keyring = '$copy'");
+$standby->append_conf('postgresql.conf', "toms.keyring = '$copy'\ntoms.standby_reads = log");
 $standby->start;
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
 my $read = q{SELECT toms.reveal(said) FROM med.note WHERE said IS NOT NULL};
