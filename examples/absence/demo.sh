@@ -109,6 +109,7 @@ cast_actors() {
 	who clerk acme 3 hr 'absence_management continued_pay'
 	who evaluator acme 3 hr performance_evaluation
 	who watch acme 7 data_protection data_protection_control
+	who curious acme 18 employee subject_rights
 	who rival nordlicht 100 hr absence_management
 	who admin acme 1 administrator employer_duties '"amr":["pwd","mfa"]'
 	who hasty_admin acme 1 administrator employer_duties '"amr":["pwd"]'
@@ -587,6 +588,41 @@ SELECT toms.destroy_keys('acme', :instruction, subject => '17') \\g /dev/null
 SELECT id, actor, subject, row_key, kind, erased
 FROM toms.audit_trail(relation => 'hr.absence', tenant => 'acme')
 WHERE id IN ($entries) AND erased AND subject IS NULL AND row_key IS NULL;
+SQL
+
+chapter 'Who read, who was refused, who logged in'
+
+try hr 'HR opens a sick note of employee 18, and takes everything back' 'ROLLBACK' <<'SQL'
+SELECT toms.reveal(sick) FROM hr.absence WHERE employee_id = 18 LIMIT 1 \g /dev/null
+ROLLBACK;
+SQL
+try auditor 'It is in the trail all the same: a transaction does not matter to who has read' '= reveal by 3' <<'SQL'
+SELECT kind || ' by ' || actor AS last FROM toms.audit_trail(tenant => 'acme', subject => '18', kind => 'reads')
+ORDER BY id DESC LIMIT 1;
+SQL
+try auditor 'So is every refusal of this demo, also of a forged or expired token' '= t' <<SQL
+SELECT sum(times) >= $refused AS all_of_them FROM toms.audit_trail(kind => 'refusals');
+SQL
+try dba 'Employees may see what was done with their own data' '= 1' <<'SQL'
+SELECT toms.permit('employee', 'toms.audit_entry', '{select}', '{subject_rights}', 'own') > 0 \g /dev/null
+SELECT count(*) FROM toms.permission WHERE role::regrole::text = 'employee' AND scope = 'own' AND 'subject_rights' = ANY (purposes);
+SQL
+try curious 'Employee 18 does: when, what for, and in which role; names are for two officers to release' '= reveal by hr' <<'SQL'
+SELECT kind || ' by ' || role AS last FROM toms.subject_access_log() ORDER BY at DESC LIMIT 1;
+SQL
+try curious '… and of nobody else' toms_row_other_subject <<'SQL'
+SELECT * FROM toms.audit_trail(subject => '17');
+SQL
+try dba 'An administrator says who he is, and why' '= t' <<'SQL'
+SELECT toms.open_admin_session('Ada Lovelace', 'T-4711', 'an absence is missing') \g /dev/null
+SELECT count(*) > 0 AS some FROM hr.absence WHERE tenant_id = 'acme' AND employee_id = 18;
+SQL
+try auditor 'That is told, too: person, ticket, and which table' '= Ada Lovelace, T-4711: hr.absence' <<'SQL'
+SELECT details ->> 'person' || ', ' || (details ->> 'ticket') || ': ' || relation AS last
+FROM toms.audit_trail(kind => 'admin_access') ORDER BY id DESC LIMIT 1;
+SQL
+try auditor 'And who has logged in since this began' '= t' <<'SQL'
+SELECT count(*) > 50 AS many FROM toms.audit_trail(kind => 'login');
 SQL
 
 chapter 'A new table: observe, then enforce'
