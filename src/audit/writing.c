@@ -16,6 +16,7 @@
 #include "pgstat.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "seal/seal.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -367,6 +368,7 @@ toms_writer_main(Datum database)
 	watch = RegisterTimeout(USER_TIMEOUT, watch_over);
 	be_busy(true);
 	toms_process_begin(DatumGetObjectId(database), TOMS_WORKER_WRITER, handle_terminate);
+	toms_data_key_without_waiting();
 	(void) attend();
 	wait_for_queue();
 	work();

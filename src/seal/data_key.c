@@ -95,6 +95,7 @@ static Oid	table = InvalidOid;
 static bool to_forget = false;
 static bool made_some = false;	/* in this transaction */
 static uint32 locked_tenant = 0;	/* hash of the one that this transaction locked last; 0: none */
+static bool waits = true;		/* for whoever destroys keys of a tenant */
 
 static void
 forget_keys(void)
@@ -345,25 +346,34 @@ hash_tenant(const char *tenant)
 	return hash_bytes((const unsigned char *) tenant, strlen(tenant)) | 1;
 }
 
-void
-toms_data_key_lock(const char *tenant, LOCKMODE mode)
+static bool
+lock_keys(const char *tenant, LOCKMODE mode, bool waiting)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, key_table(), hash_tenant(tenant), 0);
-	(void) LockAcquire(&tag, mode, false, false);
+	return LockAcquire(&tag, mode, false, !waiting) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+toms_data_key_lock(const char *tenant, LOCKMODE mode)
+{
+	(void) lock_keys(tenant, mode, true);
+}
+
+void
+toms_data_key_without_waiting(void)
+{
+	waits = false;
 }
 
 static void
-lock_tenant(const char *tenant)
+lock_tenant(const char *tenant, bool waiting)
 {
 	uint32		hash = hash_tenant(tenant);
 
-	if (hash != locked_tenant)
-	{
-		toms_data_key_lock(tenant, ShareLock);
+	if (hash != locked_tenant && lock_keys(tenant, ShareLock, waiting))
 		locked_tenant = hash;
-	}
 	AcceptInvalidationMessages();
 	if (to_forget)
 		forget_keys();
@@ -447,10 +457,14 @@ toms_data_key_for(Oid relid, const char *tenant, const char *subject)
 	const TomsDataKey *key;
 	KeyRow		row;
 
-	lock_tenant(tenant);
+	lock_tenant(tenant, waits);
 	key = kept_key(&owner);
 	if (key)
 		return key;
+	if (find_row_of_owner(&owner, &row))
+		return unwrap_key(&row);
+	/* nobody makes one while others are destroyed */
+	lock_tenant(tenant, true);
 	return find_row_of_owner(&owner, &row) ? unwrap_key(&row) : make_key(&owner);
 }
 
@@ -485,6 +499,6 @@ toms_data_key_of_tenant(const char *tenant)
 				 errmsg("the tenant has no secret yet, and a read-only transaction cannot make one"),
 				 errhint("Write a value of toms.blind_index() first.")));
 	lock_key_of_tenant(tenant);
-	lock_tenant(tenant);
+	lock_tenant(tenant, true);
 	return find_row_of_owner(&owner, &row) ? unwrap_key(&row) : make_key(&owner);
 }

@@ -32,6 +32,12 @@ extern const TomsDataKey *toms_data_key_of_tenant(const char *tenant);
 /* Until the transaction ends: ShareLock to seal, ExclusiveLock to destroy keys of the tenant. */
 extern void toms_data_key_lock(const char *tenant, LOCKMODE mode);
 
+/*
+ * This process seals for the audit trail alone, for everybody in turn: where a key is there already it does not
+ * wait for who is destroying keys of the tenant.  What was sealed with one of these is erased with it, as it is to be.
+ */
+extern void toms_data_key_without_waiting(void);
+
 /* What a wrapped key is bound to: id, month, tenant, zero, subject. */
 extern TomsBytes toms_data_key_binding(const TomsDataKey *key);
 
