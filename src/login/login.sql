@@ -84,6 +84,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.personal_login', 'WHERE EXISTS 
 SELECT pg_catalog.pg_extension_config_dump('toms.personal_login_id_seq', '');
 COMMENT ON TABLE toms.personal_login IS 'log-ins that belong to one person, now and in the past';
 GRANT SELECT ON toms.personal_login TO toms_admin, toms_auditor;
+GRANT SELECT ON SEQUENCE toms.personal_login_id_seq TO toms_auditor;   -- a dump of the schema reads it
 
 CREATE VIEW toms.personal_logins AS
     SELECT id, role AS login, owner, marked_at, marked_by, ended_at, ended_by FROM toms.personal_login;
