@@ -103,6 +103,9 @@ typedef struct TomsRtePerms
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
 	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
 } TomsRtePerms;
+/* EXCLUDED of ON CONFLICT, which asks for privileges since 16. */
+#define toms_rte_is_excluded(rte) ((rte)->relkind == RELKIND_COMPOSITE_TYPE)
+
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 {
