@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "nodes/parsenodes.h"
@@ -18,7 +19,6 @@
 #else
 #include "utils/queryjumble.h"
 #endif
-
 /* Port's layout does not depend on ENABLE_GSS: we need no Kerberos headers. */
 #ifdef ENABLE_GSS
 #undef ENABLE_GSS
@@ -27,7 +27,6 @@
 #else
 #include "libpq/libpq-be.h"
 #endif
-
 /* 16: guc.c releases what a check hook hands it, members may not act, JSON and dates report, a query's text is not asked for its number. */
 #if PG_VERSION_NUM >= 160000
 #define toms_guc_malloc(size) guc_malloc(LOG, size)
@@ -103,9 +102,6 @@ typedef struct TomsRtePerms
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
 	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
 } TomsRtePerms;
-/* EXCLUDED of ON CONFLICT, which asks for privileges since 16. */
-#define toms_rte_is_excluded(rte) ((rte)->relkind == RELKIND_COMPOSITE_TYPE)
-
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 {
@@ -115,7 +111,8 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 	const RangeTblEntry *from = rte;
 #endif
 
-	if (from == NULL)
+	/* EXCLUDED of ON CONFLICT asks for privileges since 16 */
+	if (from == NULL || rte->relkind == RELKIND_COMPOSITE_TYPE)
 		return (TomsRtePerms) {0};
 	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
 }

@@ -472,7 +472,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 			return true;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
-		access.reads = !toms_rte_is_excluded(rte) && reads_rows(checking, perms, foreach_current_index(cell) + 1);
+		access.reads = reads_rows(checking, perms, foreach_current_index(cell) + 1);
 		access.reads_own_rows = checking->stmt && checking->stmt->hasReturning;
 		access.through_temporary = has_temporary_view(rtable);
 		if (checking->refuse && has_passed(&access))

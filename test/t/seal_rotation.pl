@@ -149,6 +149,7 @@ sub restored_server
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'before', has_streaming => 1);
+$standby->append_conf('postgresql.conf', 'toms.standby_reads = log');
 $standby->start;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));     # other invalidations have passed
 my $read = "BEGIN; $enter SELECT count(*) FILTER (WHERE opens(words, 'of ' || employee) = 'open') || ' open' FROM note; COMMIT;\n";
