@@ -102,6 +102,7 @@ typedef struct TomsRtePerms
 	AclMode		required;		/* 0: nothing to check, a child for instance */
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
 	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
+	const Bitmapset *selected;	/* columns that are looked at */
 } TomsRtePerms;
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
@@ -114,7 +115,8 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 
 	if (from == NULL)
 		return (TomsRtePerms) {0};
-	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols),
+		from->selectedCols};
 }
 
 #endif							/* TOMS_COMPAT_H */

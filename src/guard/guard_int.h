@@ -117,4 +117,7 @@ extern void toms_observe_enable_query_ids(bool observing);
 
 extern uint64 toms_guard_administrator_count(void);
 
+/* Whether there are other columns among those selected than tell which row it is; not those of a data subject whose reads are strict. */
+extern bool toms_guard_looks_into(const TomsRelation *relation, const Bitmapset *selected);
+
 #endif							/* TOMS_GUARD_INT_H */
