@@ -112,11 +112,9 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 #else
 	const RangeTblEntry *from = rte;
 #endif
-
 	if (from == NULL)
 		return (TomsRtePerms) {0};
-	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols),
-		from->selectedCols};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols), from->selectedCols};
 }
 
 #endif							/* TOMS_COMPAT_H */
