@@ -175,10 +175,18 @@ SELECT guard.told('INSERT INTO guard.ruled_view VALUES (1)');                   
 --
 SELECT guard.told($$INSERT INTO guard.absence VALUES (4, 'acme', 19)$$);                    -- none: the change is in the trail
 SELECT guard.told($$INSERT INTO guard.absence VALUES (5, 'acme', 19) RETURNING *$$);        -- read: it is handed on
-SELECT guard.told('UPDATE guard.absence SET hours = hours + 1 WHERE id = 4');               -- none: the change tells
+SELECT guard.told('UPDATE guard.absence SET hours = 9 WHERE id = 4');                       -- none: the change tells
+SELECT guard.told('UPDATE guard.absence SET hours = hours + 1 WHERE id = 4');               -- read: it looks at what was there
+SELECT guard.told('UPDATE guard.absence SET hours = 9 WHERE set_config(''guard.seen'', employee::text, true) IS NULL');  -- read: its condition takes rows away
+SELECT guard.told('UPDATE guard.absence SET hours = hours WHERE employee = 17');            -- read: how many there are
+SELECT guard.told('UPDATE guard.absence a SET hours = 9 WHERE a IS NULL');                  -- read: whole rows
+SELECT guard.told('DELETE FROM guard.absence WHERE set_config(''guard.seen'', employee::text, true) IS NULL');     -- read
+SELECT guard.told('DELETE FROM guard.illness WHERE employee = 99');                         -- read: whether he is ill
+SELECT guard.told('MERGE INTO guard.absence a USING (SELECT 1 AS id) p ON a.id = p.id WHEN MATCHED AND hours::text = ''x'' THEN DELETE');   -- read
+SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = 8 WHERE absence.hours > 99$$);  -- read
 SELECT guard.told('UPDATE guard.absence SET hours = 1 WHERE id = 4 RETURNING id');          -- read
 SELECT guard.told('UPDATE guard.booking SET month = 2 WHERE id = 1 RETURNING *');           -- read: by its partitions
-SELECT guard.told('UPDATE guard.invokers_view SET hours = 1 WHERE id = 1');                 -- none
+SELECT guard.told('UPDATE guard.invokers_view SET hours = 1 WHERE id = 1');                 -- read: the view looks at all of its columns
 SELECT guard.told('UPDATE guard.invokers_view SET hours = 1 WHERE id = 1 RETURNING id');    -- read: through the view
 SELECT guard.told('UPDATE guard.absence a SET hours = 2 FROM guard.booking b WHERE b.id = a.id');                     -- read: the other table
 SELECT guard.told('UPDATE guard.absence SET hours = (SELECT max(hours) FROM guard.absence) WHERE id = 4');            -- read: the same table
@@ -187,7 +195,7 @@ SELECT guard.told('DELETE FROM guard.absence WHERE id = 4');                    
 SELECT guard.told('DELETE FROM guard.absence WHERE id = 5 RETURNING hours');                -- read
 SELECT guard.told('DELETE FROM guard.plain USING guard.absence a WHERE a.id = plain.id AND false');                   -- read
 SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT DO NOTHING$$);                       -- none
-SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = absence.hours + 1$$);   -- none
+SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = absence.hours + 1$$);   -- read: it looks at what was there
 SELECT guard.told($$INSERT INTO guard.absence VALUES (1, 'acme', 17) ON CONFLICT (id) DO UPDATE SET hours = 8 RETURNING hours$$);   -- read
 SELECT guard.told('INSERT INTO guard.plain SELECT id, tenant FROM guard.absence');          -- read
 SELECT guard.told('INSERT INTO guard.booking SELECT id, tenant, employee, 2 FROM guard.absence');                     -- read: one, writes the other

@@ -101,6 +101,7 @@ typedef struct TomsRtePerms
 	AclMode		required;		/* 0: nothing to check, a child for instance */
 	Oid			check_as_user;	/* a view's owner, or InvalidOid */
 	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
+	const Bitmapset *selected;	/* columns that are looked at */
 } TomsRtePerms;
 static inline TomsRtePerms
 toms_rte_perms(RangeTblEntry *rte, List *perminfos)
@@ -110,11 +111,10 @@ toms_rte_perms(RangeTblEntry *rte, List *perminfos)
 #else
 	const RangeTblEntry *from = rte;
 #endif
-
 	/* EXCLUDED of ON CONFLICT asks for privileges since 16 */
 	if (from == NULL || rte->relkind == RELKIND_COMPOSITE_TYPE)
 		return (TomsRtePerms) {0};
-	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols)};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols), from->selectedCols};
 }
 
 #endif							/* TOMS_COMPAT_H */

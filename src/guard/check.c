@@ -429,14 +429,17 @@ check_other(const RangeTblEntry *rte, TomsRtePerms perms, Checking *checking)
 	return true;
 }
 
-/* What a statement writes it reads only if it hands it on: the changes themselves are in the trail. */
+/*
+ * What a statement writes it reads if it hands it on, or if it looks at more of it than which row it is: a condition tells
+ * of rows that it then does not change, and of a change that is rolled back nothing is in the trail.
+ */
 static bool
-reads_rows(const Checking *checking, TomsRtePerms perms, Index index)
+reads_rows(const Checking *checking, const TomsRelation *relation, TomsRtePerms perms, Index index)
 {
 	if ((perms.required & ACL_SELECT) == 0)
 		return false;
 	return checking->stmt == NULL || (!perms.writes && (perms.required & ACL_DELETE) == 0) ||
-		toms_guard_returns(checking->stmt, index);
+		toms_guard_returns(checking->stmt, index) || toms_guard_looks_into(relation, perms.selected);
 }
 
 static bool
@@ -472,7 +475,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 			return true;
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
-		access.reads = reads_rows(checking, perms, foreach_current_index(cell) + 1);
+		access.reads = reads_rows(checking, access.relation, perms, foreach_current_index(cell) + 1);
 		access.reads_own_rows = checking->stmt && checking->stmt->hasReturning;
 		access.through_temporary = has_temporary_view(rtable);
 		if (checking->refuse && has_passed(&access))

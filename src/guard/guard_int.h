@@ -107,7 +107,6 @@ extern void toms_observe_note(const TomsAccess *access, const TomsFinding *findi
 extern Size toms_observe_shmem_size(void);
 extern void toms_observe_shmem_init(void);
 extern int	toms_observe_count(void);
-
 /*
  * toms.would_refuse groups by query id, which costs time with every statement: it is switched
  * on where a table is observed, in other sessions from their next statement on.
@@ -116,5 +115,6 @@ extern bool toms_observe_has_query_ids;	/* in this session */
 extern void toms_observe_enable_query_ids(bool observing);
 
 extern uint64 toms_guard_administrator_count(void);
-
+/* Whether there are other columns among those selected than tell which row it is; not those of a data subject whose reads are strict. */
+extern bool toms_guard_looks_into(const TomsRelation *relation, const Bitmapset *selected);
 #endif							/* TOMS_GUARD_INT_H */

@@ -10,6 +10,7 @@
  */
 #include "guard/guard_int.h"
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/compat.h"
@@ -26,6 +27,8 @@
 #include "utils/backend_status.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 
 typedef struct ReadTable
 {
@@ -328,6 +331,27 @@ toms_guard_returns(const PlannedStmt *stmt, Index index)
 			return true;
 	}
 	return false;
+}
+
+/* The statement has the table locked. */
+bool
+toms_guard_looks_into(const TomsRelation *relation, const Bitmapset *selected)
+{
+	Relation	rel = RelationIdGetRelation(relation->relid);
+	Bitmapset  *keys = RelationIsValid(rel) ? RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY) : NULL;
+	bool		found = false;
+
+	for (int i = -1; (i = bms_next_member(selected, i)) >= 0 && !found;)
+	{
+		AttrNumber	column = i + FirstLowInvalidHeapAttributeNumber;
+
+		found = column >= 0 && column != relation->tenant &&
+			(!bms_is_member(i, keys) || (column == relation->subject && relation->reads_strictly));
+	}
+	bms_free(keys);
+	if (RelationIsValid(rel))
+		RelationClose(rel);
+	return found;
 }
 
 /* Views are not looked into: one may read a protected table. */

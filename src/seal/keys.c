@@ -19,7 +19,7 @@
 
 #define WRAPPED_BYTES (TOMS_KEY_BYTES + TOMS_WRAP_BYTES)
 
-PG_FUNCTION_INFO_V1(toms_lock_keys);
+PG_FUNCTION_INFO_V1(toms_take_key_lock);
 PG_FUNCTION_INFO_V1(toms_rewrap_key);
 PG_FUNCTION_INFO_V1(toms_key_unwraps);
 PG_FUNCTION_INFO_V1(toms_authenticate_export);
@@ -27,11 +27,11 @@ PG_FUNCTION_INFO_V1(toms_export_is_genuine);
 PG_FUNCTION_INFO_V1(toms_subject_in);
 
 /*
- * toms.lock_keys(tenant, exclusive): until the transaction ends nobody destroys keys of the tenant
+ * toms.take_key_lock(tenant, exclusive): until the transaction ends nobody destroys keys of the tenant
  * or, exclusive, makes any.  What is read afterwards must be what stands there by then.
  */
 Datum
-toms_lock_keys(PG_FUNCTION_ARGS)
+toms_take_key_lock(PG_FUNCTION_ARGS)
 {
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -1,8 +1,36 @@
 -- Rotation: a new key epoch for a tenant, and its data keys wrapped under that one.  What a former
 -- epoch's key has wrapped stays in backups; once that key is destroyed, no backup alone opens.
 
-CREATE FUNCTION toms.lock_keys(tenant text, exclusive boolean) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_lock_keys';
+CREATE FUNCTION toms.take_key_lock(tenant text, exclusive boolean) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_take_key_lock';
+REVOKE ALL ON FUNCTION toms.take_key_lock(text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.take_key_lock(text, boolean) IS 'internal: the lock of toms.lock_keys(), waited for in one go';
+
+-- Behind who waits for the exclusive lock wait all who seal: also the writer of the audit trail, and with it strict reads of every
+-- tenant, as long as one transaction stays open.  So it is waited for shorter than these wait, again and again.
+CREATE FUNCTION toms.lock_keys(tenant text, exclusive boolean)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    limit_set constant text := current_setting('lock_timeout');
+    began constant timestamptz := clock_timestamp();
+    a_while constant bigint := greatest(extract(epoch FROM current_setting('toms.audit_timeout')::interval) * 250, 1);
+BEGIN
+    WHILE exclusive LOOP
+        BEGIN
+            PERFORM set_config('lock_timeout', a_while::text, true);
+            PERFORM toms.take_key_lock(tenant, true);
+            PERFORM set_config('lock_timeout', limit_set, true);
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            IF limit_set <> '0' AND clock_timestamp() - began >= limit_set::interval THEN
+                RAISE;
+            END IF;
+        END;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    PERFORM toms.take_key_lock(tenant, false);
+END
+$$;
 REVOKE ALL ON FUNCTION toms.lock_keys(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.lock_keys(text, boolean) IS 'internal: until the transaction ends nobody destroys keys of the tenant or, exclusive, seals with any';
 

@@ -213,6 +213,22 @@ within(10, 'DROP EXTENSION with events waiting', sub {
 $node->safe_psql('postgres', 'DROP DATABASE other');
 set('toms.audit_delay', '200ms');
 
+# Who destroys keys waits for whoever seals with one, and holds nobody else up meanwhile.
+my $open = session(q{BEGIN; INSERT INTO med.desk VALUES (99, 'acme');});
+my $destroyer = { out => '' };
+$destroyer->{run} = IPC::Run::start([ 'psql', '-XqAt', '-h', $node->host, '-p', $node->port, '-d', 'app', '-c', q{BEGIN; SELECT toms.lock_keys('acme', true); SELECT 'destroyed'} ],
+	'>', \$destroyer->{out}, IPC::Run::timeout(180));
+ok($node->poll_query_until('app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%lock_keys%' AND wait_event = 'object' AND pid <> pg_backend_pid()}), 'one transaction holds up who destroys keys');
+for (1 .. 3)
+{
+	within(4, 'a strict read of which the writer makes keys', sub { is(reader("SET LOCAL application_name = 'waits $_'; $strict"), '0', 'is recorded') });
+}
+$destroyer->{run}->pump_nb;
+unlike($destroyer->{out}, qr/destroyed/, 'he waits still');
+$open->{in} .= "ROLLBACK;\n";
+end($open);
+within(10, 'he has the keys to himself', sub { $destroyer->{run}->finish; like($destroyer->{out}, qr/destroyed/, 'when that is over') });
+
 # What cannot be said of somebody, for want of a key, keeps nobody's events from being written.
 my $keyring = sql('SHOW toms.keyring');
 $pid = writer();

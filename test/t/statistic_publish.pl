@@ -81,9 +81,10 @@ is(answer(ask('away')), $groups, 'the answer does not');
 isnt(answer(ask('hours')), '', 'what was not committed is published now');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM toms.statistic_mark'), '2', 'both are published, for the tenant that asked');
 
-# Without a worker there is no answer.
-$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+# Without a worker there is no answer: the three that there can be are those of the audit trail.
+$node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logical_replication_workers = 0");
 $node->restart;
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type IN ('toms launcher', 'toms worker', 'toms writer')}), 'all are at work');
 $node->safe_psql('postgres', q{SELECT toms.drop_statistic('hours', 'test'); SET toms.reason = 'test'; ALTER TABLE absence ADD COLUMN days integer; UPDATE absence SET days = id % 5 WHERE id > 0;
 	SELECT toms.add_statistic('days', 'absence', '{team}', 'days', 'planning', period => 'day')});
 my $fourth = ask('days');
