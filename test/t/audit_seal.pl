@@ -1,7 +1,9 @@
 # Blocks of the audit trail: what reaches the log outside of the database, also after a crash;
 # dumps, standbys and servers that went back; every entry in exactly one block whatever others do.
 #
-# Entries are made by hand, as a superuser who passes what protects the trail.
+# Entries are made by hand, as a superuser who passes what protects the trail.  Events are recorded beside them,
+# in their own time: that a server was started or stopped, what is read, what is declared.  So numbers of blocks
+# are compared with those of a moment at which all that has happened was sealed; see settled().
 
 use strict;
 use warnings;
@@ -59,10 +61,23 @@ sub seal   { my ($node, $database) = @_; return sql($node, 'SELECT toms.seal_aud
 sub faults { my ($node, $database) = @_; return sql($node, 'SELECT fault, block, to_block, entry, timeline FROM toms.verify_audit()', $database) }
 sub total  { my ($node, $database) = @_; return sql($node, 'SELECT sum(size) = (SELECT count(*) FROM toms.audit_entry), count(*) FROM toms.audit_block', $database) }
 
+# The number of the last block, when the worker that seals has done what it does at a start, which is all it does by
+# itself meanwhile, and all that has happened is sealed.  To look is an event: with the first one after a start the
+# trail tells of that start.
+sub settled
+{
+	my ($node) = @_;
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM toms.workers WHERE database = current_database() AND steps > 0}) or die 'no worker';
+	sql($node, 'SELECT count(*) FROM toms.audit_entry');
+	return seal($node);
+}
+
 sub log_file { my ($node, $folder) = @_; return "$folder/" . sql($node, 'SELECT id FROM toms.dataset') . '.log' }
 # but for what a crash left of a line
 sub records { my ($file) = @_; return map { decode_json($_) } grep { /\}$/ } split /\n/, slurp_file($file) }
 sub told    { my ($file) = @_; return join ' ', map { "$_->{block}/$_->{timeline}" } grep { $_->{type} eq 'block' } records($file) }
+# what told() is of blocks of a timeline
+sub blocks { my ($from, $to, $timeline) = @_; return map { "$_/$timeline" } $from .. $to }
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1, has_archiving => 1);
@@ -89,33 +104,46 @@ subtest 'the digest goes out' => sub {
 };
 
 subtest 'a crash between commit and digest' => sub {
+	my $last = settled($node);
+	my $block = 'SELECT number, size, digest FROM toms.audit_block WHERE number > ' . $last;
+	is(told($file), join(' ', blocks(1, $last, 1)), 'all blocks before were told of');
 	add($node);
 	chmod 0755, $outside;       # not the server's alone: refused
 	my ($code, $out, $err) = $node->psql('postgres', 'SELECT toms.seal_audit()');
 	like($err, qr/could not be sealed: the log outside of the database cannot be used\nDETAIL:  .*others than its owner have access to it/, 'the caller is told that the digest did not get there');
-	is(sql($node, 'SELECT max(number) FROM toms.audit_block'), 2, 'the block is committed');
+	my $committed = sql($node, $block);
+	like($committed, qr/^${\ ($last + 1)}\|3\|[^\n]+$/, 'the block is committed');
 	$node->stop('immediate');
-	is(told($file), '1/1', 'it was not told of');
+	is(told($file), join(' ', blocks(1, $last, 1)), 'it was not told of');
 	chmod 0700, $outside;
 	$node->start;               # and with it the worker, which makes up for it
-	is(total($node), 't|2', 'after the crash too');
+	is(sql($node, "$block ORDER BY number LIMIT 1"), $committed, 'after the crash too');
 	is(faults($node), '', 'no fault: it may be about to be told of');
+	$last = settled($node);
+	is(total($node), "t|$last", 'each entry is in one block');
 	add($node);
-	is(seal($node), 3, 'the next block');
-	is(told($file), '1/1 2/1 3/1', 'what was missing comes first');
+	is(seal($node), $last + 1, 'the next block');
+	is(told($file), join(' ', blocks(1, $last + 1, 1)), 'what was missing comes first');
 	is(faults($node), '', 'the trail is whole');
-	seal($node);
-	is(told($file), '1/1 2/1 3/1', 'nothing is told twice');
+	$last = settled($node);
+	is(told($file), join(' ', blocks(1, $last, 1)), 'nothing is told twice');
+	is(seal($node), $last, 'nor sealed');
+	is(told($file), join(' ', blocks(1, $last, 1)), 'then nothing is told');
 };
 
 subtest 'a crash while the log is written' => sub {
+	my $last = settled($node);
+	my $piece = '{"n":4,"dataset":"';
+	my $records = records($file);
+	is($records, $last, 'a record for each block');
 	add($node);
-	append_to_file($file, '{"n":4,"dataset":"');
+	append_to_file($file, $piece);
 	is(faults($node), '', 'a piece of a line is no fault');
-	is(seal($node), 4, 'a block is sealed');
+	is(seal($node), $last + 1, 'a block is sealed');
 	my @lines = split /\n/, slurp_file($file);
-	is(scalar @lines, 5, 'the piece stays');
-	is(decode_json($lines[4])->{n}, 4, 'the record follows');
+	is(scalar @lines, $records + 2, 'a line more than records');
+	is($lines[-2], $piece, 'the piece stays');
+	is(decode_json($lines[-1])->{n}, $records + 1, 'the record follows');
 	is(faults($node), '', 'the trail is whole');
 };
 
@@ -124,9 +152,9 @@ subtest 'the log outside is changed' => sub {
 	my $good = slurp_file($file);
 	my @lines = split /^/, $good;
 	my $try = sub { my ($text) = @_; open my $out, '>', $file or die $!; print $out $text; close $out; return faults($node) };
-	like($try->(join '', @lines[ 0, 2 .. 4 ]), qr/^outside_changed\|3\|.*\n?/m, 'a line is missing');
-	like($try->(join '', @lines[ 0, 2 .. 4 ]), qr/^outside_missing\|2\|/m, 'and its block is named');
-	like($try->(join '', @lines[ 1, 0, 2 .. 4 ]), qr/^outside_changed\|2\|/m, 'lines have changed places');
+	like($try->(join '', @lines[ 0, 2 .. $#lines ]), qr/^outside_changed\|3\|.*\n?/m, 'a line is missing');
+	like($try->(join '', @lines[ 0, 2 .. $#lines ]), qr/^outside_missing\|2\|/m, 'and its block is named');
+	like($try->(join '', @lines[ 1, 0, 2 .. $#lines ]), qr/^outside_changed\|2\|/m, 'lines have changed places');
 	like($try->($good =~ s/"size":3/"size":4/r), qr/^outside_changed\|1\|/m, 'a line is changed');
 	like($try->($good =~ s/("digest":")(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/er), qr/^outside_changed\|1\|/m, 'a digest is changed');
 	like($try->("{}\nfoo\n\n{\"n\":\n" . 'x' x 200000), qr/^$/, 'garbage only: what is missing may be about to be told of');
@@ -134,13 +162,16 @@ subtest 'the log outside is changed' => sub {
 };
 
 subtest 'a superuser with the keyring writes blocks anew' => sub {
+	my $last = settled($node);
+	my $good = slurp_file($file);
+	my $lines = split /^/, $good;
 	sql($node, 'CREATE TABLE t.block AS SELECT * FROM toms.audit_block; CREATE TABLE t.entry AS SELECT * FROM toms.audit_entry');
-	sql($node, q{SELECT t.tamper('DELETE FROM toms.audit_block WHERE number >= 2; DELETE FROM toms.audit_entry WHERE id = (SELECT max(id) FROM toms.audit_entry)')});
+	sql($node, q{SELECT t.tamper('DELETE FROM toms.audit_block WHERE number >= 2; DELETE FROM toms.audit_entry WHERE id = (SELECT max(id) FROM toms.audit_entry WHERE kind = ''c'')')});
 	is(faults($node) =~ s/\|.*//sr, 'block_missing', 'that they are gone is seen');
 	is(seal($node), 2, 'he closes one over what is left');
 	my $found = faults($node);
 	like($found, qr/^rewritten\|2\|\|\|1$/m, 'it is not the one that was told of');
-	like($found, qr/^block_missing\|3\|4\|\|$/m, 'and the later ones are missing');
+	like($found, qr/^block_missing\|3\|$last\|\|$/m, 'and the later ones are missing');
 
 	# another key
 	my $other = folder();
@@ -157,8 +188,9 @@ subtest 'a superuser with the keyring writes blocks anew' => sub {
 	sql($node, q{SELECT t.tamper('TRUNCATE toms.audit_block, toms.audit_entry; INSERT INTO toms.audit_block SELECT * FROM t.block; INSERT INTO toms.audit_entry SELECT * FROM t.entry')});
 	my @lines = split /^/, slurp_file($file);
 	open my $out, '>', $file or die $!;
-	print $out @lines[ 0 .. 4 ];
+	print $out @lines[ 0 .. $lines - 1 ];
 	close $out;
+	is(slurp_file($file), $good, 'he has but added lines to the log outside');
 	is(faults($node), '', 'all put back, the trail is whole');
 };
 
@@ -166,8 +198,8 @@ subtest 'every entry is in one block, and none waits for others' => sub {
 	# what is recorded, rather than made by hand: that locks nothing
 	my $reason = q{SET toms.reason = 'a test'; SET client_min_messages = error};
 	my $write = sub { return "INSERT INTO t.note (tenant, employee) SELECT 'acme', 17 FROM generate_series(1, $_[0])" };
-	my $sealed = sub { return sql($node, q{SELECT sum(size) FROM toms.audit_block}) };
 	my $changes = q{SELECT count(*) FROM toms.audit_entry WHERE kind = 'c'};
+	my $sealed = sub { return sql($node, "$reason; " . q{SELECT count(toms.audit_block_of(id, xid, NULL)) FROM toms.audit_entry WHERE kind = 'c'}) };
 	sql($node, qq{$reason; SELECT toms.add_tenant('acme', name => 'ACME GmbH');
 		CREATE TABLE t.note (id serial PRIMARY KEY, tenant text NOT NULL, employee integer NOT NULL);
 		SELECT toms.protect('t.note', tenant => 'tenant', subject => 'employee');});
@@ -184,7 +216,7 @@ subtest 'every entry is in one block, and none waits for others' => sub {
 		sql($node, "$reason; " . $write->($i));
 		seal($node);
 	}
-	cmp_ok($sealed->() - $before, '>=', 15, 'quick ones are sealed at once');
+	is($sealed->() - $before, 15, 'quick ones are sealed at once');
 	$long->query_safe('ROLLBACK TO a; ' . $write->(2));
 	seal($node);
 	is(faults($node), '', 'meanwhile the trail is whole');
@@ -192,12 +224,13 @@ subtest 'every entry is in one block, and none waits for others' => sub {
 	$long->quit;
 	$before = $sealed->();
 	seal($node);
-	cmp_ok($sealed->() - $before, '>=', 4, 'the long one is when it is committed');
+	is($sealed->() - $before, 6, 'the long one is when it is committed');
 	$node->restart;
+	settled($node);
 	sql($node, "COMMIT PREPARED 'prepared'");
 	$before = $sealed->();
 	seal($node);
-	is($sealed->() - $before >= 5, 1, 'so is the prepared one, after a restart');
+	is($sealed->() - $before, 5, 'so is the prepared one, after a restart');
 
 	my @writers = map {
 		my $script = "$reason;\n" . join '', map {
@@ -215,6 +248,7 @@ subtest 'every entry is in one block, and none waits for others' => sub {
 };
 
 subtest 'dump and restore' => sub {
+	settled($node);
 	add($node);     # not sealed when it is dumped
 	local $ENV{PGOPTIONS} = '-c toms.reason=dump';
 	my $dump = folder() . '/trail.sql';
@@ -229,8 +263,10 @@ subtest 'dump and restore' => sub {
 	is(faults($new), '', 'and is whole');
 	is(seal($new), $blocks + 1, 'what was not sealed is');
 	is(sql($new, 'SELECT segment, size FROM toms.audit_block ORDER BY number DESC LIMIT 1'), '2|3', 'in a segment of its own');
+	my $last = settled($new);
+	cmp_ok($last, '>', $blocks + 1, 'and that a writer was started, here');
 	sql($new, 'SELECT t.add(4)');
-	is(seal($new), $blocks + 2, 'new ones follow');
+	is(seal($new), $last + 1, 'new ones follow');
 	is(sql($new, 'SELECT segment, size FROM toms.audit_block ORDER BY number DESC LIMIT 1'), '2|4', 'with the transactions of their cluster');
 	is(faults($new), '', 'the trail is whole');
 	is(total($new) =~ s/\|.*//r, 't', 'each entry is in one block');
@@ -248,28 +284,32 @@ subtest 'promotion' => sub {
 	}
 	my ($standby, $behind) = @standby;
 	add($node);
-	seal($node);
+	my $number = seal($node);
 	$node->wait_for_catchup($_, 'replay', $node->lsn('flush')) foreach @standby;
 	is(faults($standby), '', 'a standby verifies the trail');
 	my ($code, $out, $err) = $standby->psql('postgres', 'SELECT toms.seal_audit()');
 	like($err, qr/cannot execute toms\.seal_audit\(\) during recovery/, 'it seals nothing');
 
-	# two more blocks that one of them does not get
+	# two more blocks that one of them does not get, and perhaps one that tells of the end
 	$behind->stop;
-	my $number = seal($node);
 	for (1, 2)
 	{
 		add($node);
-		seal($node);
+		is(seal($node), $number + $_, 'another block');
 	}
 	$node->wait_for_catchup($standby, 'replay', $node->lsn('flush'));
 	$node->stop;
 	my $log = slurp_file($file);
+	my ($last) = told($file) =~ m{(\d+)/1$};
+	my @before = blocks(1, $last, 1);
+	is(told($file), "@before", 'all were told of');
+	ok($last == $number + 2 || $last == $number + 3, 'these');
 	$standby->promote;
 	is(faults($standby), '', 'nothing is lost: no fault');
+	my $next = settled($standby) + 1;
 	add($standby);
-	is(seal($standby), $number + 3, 'it goes on');
-	is(told($file) =~ s/.* //r, $number + 3 . '/2', 'in its timeline');
+	is(seal($standby), $next, 'it goes on');
+	is(told($file), join(' ', @before, blocks($last + 1, $next, 2)), 'in its timeline');
 	is(faults($standby), '', 'and is whole');
 	is(sql($standby, 'SELECT count(*) FROM toms.audit_segment'), 1, 'the cluster is the same');
 	$standby->stop;
@@ -281,26 +321,28 @@ subtest 'promotion' => sub {
 	$behind->start;
 	is(faults($behind), '', 'a standby that is behind is no fault');
 	$behind->promote;
-	is(faults($behind), join('|', 'rewound', $number + 1, $number + 2, '', 1), 'if it is promoted, blocks are lost');
+	my $lost = sub { my ($from) = @_; return join('|', 'rewound', $from, $last > $from ? $last : '', '', 1) };
+	is(faults($behind), $lost->($number + 1), 'if it is promoted, blocks are lost');
+	$next = settled($behind) + 1;
 	add($behind);
-	is(seal($behind), $number + 1, 'it goes on from what it has');
-	is(told($file) =~ s/.*?(\S+ \S+ \S+)$/$1/r, join(' ', $number + 1 . '/1', $number + 2 . '/1', $number + 1 . '/2'), 'which the log outside tells');
-	is(faults($behind), join('|', 'rewound', $number + 1, $number + 2, '', 1), 'the fault stays');
+	is(seal($behind), $next, 'it goes on from what it has');
+	is(told($file), join(' ', @before, blocks($number + 1, $next, 2)), 'which the log outside tells');
+	is(faults($behind), $lost->($number + 1), 'the fault stays');
 	sql($behind, 'SELECT toms.acknowledge_rewind(' . ($number + 1) . ', ' . ($number + 1) . q{, 'the primary was lost')});
-	is(faults($behind), join('|', 'rewound', $number + 2, '', '', 1), 'until an officer signs it off, block by block');
-	sql($behind, 'SELECT toms.acknowledge_rewind(' . ($number + 1) . ', ' . ($number + 2) . q{, 'the primary was lost')});
+	is(faults($behind), $lost->($number + 2), 'until an officer signs it off, block by block');
+	sql($behind, 'SELECT toms.acknowledge_rewind(' . ($number + 1) . ", $last, " . q{'the primary was lost')});
 	is(faults($behind), '', 'then the trail is whole');
 	add($behind);
-	seal($behind);
+	is(seal($behind), ++$next, 'and goes on');
 	is(faults($behind), '', 'also later on');
 	my @rewinds = grep { $_->{type} eq 'rewind' } records($file);
-	is(join(' ', map { "$_->{from}-$_->{to}: $_->{reason}" } $rewinds[-1]), ($number + 1) . '-' . ($number + 2) . ': the primary was lost', 'the log outside tells of it too');
-	is((records($file))[-1]{block}, $number + 2, 'and goes on behind it');
+	is(join(' ', map { "$_->{from}-$_->{to}: $_->{reason}" } $rewinds[-1]), ($number + 1) . "-$last: the primary was lost", 'the log outside tells of it too');
+	is((records($file))[-1]{block}, $next, 'and goes on behind it');
 
 	# what is no rewind cannot be signed off, nor a later one beforehand
 	sql($behind, "SELECT t.tamper('DELETE FROM toms.audit_block WHERE number > $number')");
-	sql($behind, "SELECT toms.acknowledge_rewind($number, " . ($number + 9) . q{, 'an attempt')});
-	is(faults($behind), join('|', 'block_missing', $number + 1, $number + 2, '', ''), 'what was deleted stays a fault');
+	sql($behind, "SELECT toms.acknowledge_rewind($number, " . ($next + 9) . q{, 'an attempt')});
+	is(faults($behind), join('|', 'block_missing', $number + 1, $next, '', ''), 'what was deleted stays a fault');
 	$behind->stop;
 };
 
