@@ -6,6 +6,7 @@
 \pset tuples_only on
 \pset null '-'
 SET client_min_messages = warning;
+SELECT current_user AS me \gset
 CREATE SCHEMA own;
 GRANT USAGE ON SCHEMA own TO PUBLIC;
 CREATE TABLE own.note (id integer, tenant text NOT NULL, employee text NOT NULL, body text, sick toms.health_flag, PRIMARY KEY (id, tenant));
@@ -68,21 +69,27 @@ SELECT tenant, actor, purpose, details - 'since' - 'until', count(*) FROM toms.a
 CREATE ROLE regress_second LOGIN;
 SELECT toms.grant_officer('regress_second', 'auditor');
 SELECT id AS read FROM toms.audit_trail(since => :'start', tenant => 'acme', subject => 'w917', kind => 'reveal') \gset
-SET SESSION AUTHORIZATION regress_officer;
+\c - regress_officer
 SELECT toms.release_actor(:read, '');
 SELECT toms.release_actor(17, 'no such entry');
 SELECT toms.release_actor(:read, 'complaint 12 of w917');
 SELECT regexp_replace(regress.verdict(format('SELECT toms.release_actor(%s, ''I insist'')', :read)), '\d{9,}', '<entry>');
+\c - :me
 SET SESSION AUTHORIZATION regress_job;
 SELECT regress.verdict(format('SELECT toms.release_actor(%s, ''curious'')', :read));
 BEGIN; SELECT toms.enter('acme', 'w917', 'regress_employee', 'subject_rights'); SELECT kind, actor FROM toms.subject_access_log(:'start') WHERE actor IS NOT NULL; COMMIT;
-SET SESSION AUTHORIZATION regress_second;
+\c - regress_second
 SELECT toms.release_actor(:read, 'justified');
 SELECT toms.release_actor(:read, 'again');
 SELECT entry = :read, requested_by, reason, approved_by, approval_reason, approved_at >= requested_at FROM toms.actor_release;
+\c - :me
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', 'w917', 'regress_employee', 'subject_rights'); SELECT kind, actor FROM toms.subject_access_log(:'start') WHERE actor IS NOT NULL; COMMIT;
 BEGIN; SELECT toms.enter('acme', 'w918', 'regress_employee', 'subject_rights'); SELECT kind, actor FROM toms.subject_access_log(:'start') WHERE actor IS NOT NULL; COMMIT;
+RESET SESSION AUTHORIZATION;
+-- who is one after the other by SET SESSION AUTHORIZATION is no officer but who logged in
+SET SESSION AUTHORIZATION regress_second;
+SELECT right(regress.verdict(format('SELECT toms.release_actor(%s, ''by myself'')', :read + 1)), 7);
 RESET SESSION AUTHORIZATION;
 -- both steps are recorded; nobody writes the table by hand
 SELECT login, kind, details - 'of_entry', (details ->> 'of_entry')::bigint = :read FROM toms.audit_trail(since => :'start', kind => 'release_actor');
@@ -103,14 +110,15 @@ SELECT count(*) FROM (SELECT regress.verdict('SELECT * FROM own.note') FROM gene
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT toms.note_reading('s', 'l', '{"finding": "shared_login", "login": "regress_job", "addresses": 2}') IS NOT NULL;
-SET SESSION AUTHORIZATION regress_second;
+\c - regress_second
 SELECT finding, tenant, pseudonym ~ '^[0-9a-f]{32}$', details - 'since', name FROM toms.findings WHERE at >= :'start' AND (tenant = 'acme' OR finding = 'shared_login') ORDER BY at;
 SELECT f.entry AS found FROM toms.findings f WHERE at >= :'start' AND tenant = 'acme' AND finding = 'many_refusals' \gset
 SELECT count(DISTINCT pseudonym) FROM toms.findings WHERE at >= :'start' AND (tenant = 'acme' OR finding = 'shared_login');
 SELECT toms.release_actor(:found, 'looks like snooping');
-SET SESSION AUTHORIZATION regress_officer;
+\c - regress_officer
 SELECT toms.release_actor(:found, 'yes');
 SELECT finding, name FROM toms.findings WHERE at >= :'start' AND (tenant = 'acme' OR finding = 'shared_login') ORDER BY at;
+\c - :me
 SET SESSION AUTHORIZATION regress_job;
 SELECT regress.verdict('SELECT * FROM toms.findings'), regress.verdict('SELECT * FROM toms.find_unusual()');
 RESET SESSION AUTHORIZATION;

@@ -196,6 +196,15 @@ RESET session_replication_role;
 RESET toms.reason;
 :look
 
+-- roles: who becomes an officer or an administrator, and by whom
+SELECT regress.mark() AS mark \gset
+CREATE ROLE regress_eve LOGIN PASSWORD 'told to nobody';
+GRANT toms_auditor TO regress_eve;
+REVOKE toms_auditor FROM regress_eve;
+ALTER ROLE regress_eve BYPASSRLS;
+DROP ROLE regress_eve;
+:look
+
 -- clean up
 ALTER ROLE regress_owner NOLOGIN;
 DROP FUNCTION regress.told(bigint);

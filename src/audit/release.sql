@@ -23,6 +23,7 @@ CREATE FUNCTION toms.release_actor(entry bigint, reason text)
 RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today toms.actor_release;
+    officer constant text := toms.officer_login();         -- who logged in: nobody is two by SET SESSION AUTHORIZATION
     step text;
 BEGIN
     IF entry IS NULL OR coalesce(reason, '') = '' THEN
@@ -37,13 +38,13 @@ BEGIN
     IF today.approved_by IS NOT NULL THEN
         RETURN 'released';
     END IF;
-    IF today.requested_by = session_user THEN
+    IF today.requested_by = officer THEN
         RAISE EXCEPTION 'another officer has to approve the release of entry %', entry USING ERRCODE = 'insufficient_privilege',
             DETAIL = format('You asked for it at %s.', today.requested_at), HINT = format('The other officer calls toms.release_actor(%s, ''…'').', entry);
     END IF;
     step := CASE WHEN today.entry IS NULL THEN 'requested' ELSE 'released' END;
     PERFORM toms.note_reading('a', 'R', jsonb_build_object('of_entry', entry, 'step', step, 'reason', left(reason, 1024)));
-    PERFORM toms.put_actor_release(entry, session_user, reason, today.entry IS NOT NULL);
+    PERFORM toms.put_actor_release(entry, officer, reason, today.entry IS NOT NULL);
     RETURN step;
 END
 $$;

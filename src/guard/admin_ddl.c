@@ -1,5 +1,5 @@
 /*
- * admin_ddl.c - DDL on protected tables, on its way into the audit trail.
+ * admin_ddl.c - DDL on protected tables and roles, on its way into the audit trail.
  *
  * Called by utility.c before each statement, and by hooks.c for each table that is dropped, in whichever way.  Who
  * tries is told of, also if PostgreSQL or the guard then refuses.  Of the statement its kind alone is told: its
@@ -13,12 +13,16 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "guard/trail.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
 #include "policy/policy.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
+
+/* Of longer lists of roles the beginning is told, in bytes. */
+#define LONGEST_NAMES 1000
 
 /* Tables in which toms keeps what is declared to it; those of the trail are nobody's to alter. */
 static bool
@@ -186,6 +190,64 @@ is_told(void)
 	return !RecoveryInProgress() && !toms_policy_in_maintenance() && toms_catalog_is_installed() && toms_admin_is_recorded();
 }
 
+/* roles ------------------------------------------------------------------------------------ */
+
+static void
+append_name(StringInfo names, const char *name)
+{
+	appendStringInfo(names, "%s%s", names->len > 0 ? ", " : "", name ? name : "current user");
+}
+
+/* Of RoleSpec, or of AccessPriv as GRANT has them. */
+static char *
+names_of(List *roles)
+{
+	StringInfoData names;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, roles)
+		append_name(&names, IsA(lfirst(cell), RoleSpec) ? lfirst_node(RoleSpec, cell)->rolename : lfirst_node(AccessPriv, cell)->priv_name);
+	return names.data;
+}
+
+/* Who can become an officer or an administrator by it, and by whom; a password is not told. */
+static char *
+roles_of(Node *statement, char **members)
+{
+	switch (nodeTag(statement))
+	{
+		case T_GrantRoleStmt:
+			*members = names_of(((GrantRoleStmt *) statement)->grantee_roles);
+			return names_of(((GrantRoleStmt *) statement)->granted_roles);
+		case T_CreateRoleStmt:
+			return ((CreateRoleStmt *) statement)->role;
+		case T_AlterRoleStmt:
+			return names_of(list_make1(((AlterRoleStmt *) statement)->role));
+		case T_DropRoleStmt:
+			return names_of(((DropRoleStmt *) statement)->roles);
+		default:
+			return NULL;
+	}
+}
+
+static void
+tell_of_roles(Node *statement)
+{
+	char	   *members = NULL;
+	char	   *roles = roles_of(statement, &members);
+	StringInfoData details;
+
+	if (roles == NULL || !is_told())
+		return;
+	initStringInfo(&details);
+	toms_event_say(&details, "command", CreateCommandName(statement));
+	toms_event_say(&details, "roles", pnstrdup(roles, pg_mbcliplen(roles, strlen(roles), LONGEST_NAMES)));
+	if (members)
+		toms_event_say(&details, "members", pnstrdup(members, pg_mbcliplen(members, strlen(members), LONGEST_NAMES)));
+	(void) toms_admin_event(TOMS_VERB_DDL, InvalidOid, details.data, false);
+}
+
 void
 toms_admin_tell_of_ddl(Node *statement)
 {
@@ -193,6 +255,7 @@ toms_admin_tell_of_ddl(Node *statement)
 	const char *label = IsA(statement, SecLabelStmt) ? ((SecLabelStmt *) statement)->label : NULL;
 	ListCell   *cell;
 
+	tell_of_roles(statement);
 	if (relids == NIL || !is_told())
 		return;
 	foreach(cell, relids)
