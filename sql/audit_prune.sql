@@ -17,6 +17,15 @@ CREATE EXTENSION toms;
 ALTER TABLE toms.tenant DISABLE TRIGGER "~toms_declaration";
 ALTER TABLE toms.audit_period DISABLE TRIGGER "~toms_declaration";
 SELECT toms.add_tenant('acme', name => 'ACME GmbH');
+-- the worker looks at its start whether there is something to seal
+DO $$
+BEGIN
+    FOR i IN 1..200 LOOP
+        EXIT WHEN EXISTS (SELECT FROM toms.workers WHERE database = current_database() AND steps > 0);
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END
+$$;
 INSERT INTO toms.audit_use VALUES (now());
 -- the writer tells that it has started: in a block before those of this test
 DO $$

@@ -17,6 +17,9 @@
  */
 extern void toms_record_init(void);
 extern void toms_record_begin(TomsEntry *entry);
+
+/* The same of what has its number and time already; it gets another number if the segment was opened after it. */
+extern void toms_record_begin_as(TomsEntry *entry, int64 id, TimestampTz at);
 extern void toms_record_add(const TomsEntry *entry);
 extern void toms_record_write(void);	/* at once what was added, not when the transaction commits */
 

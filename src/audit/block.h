@@ -58,9 +58,10 @@ extern int32 toms_segment_open(bool wait);
 
 /*
  * Before ids are taken: where entries were restored, those that are written now are of a segment
- * of their own.  Others wait until the transaction that opens it ends.
+ * of their own.  Others wait until the transaction that opens it ends.  *first_id: its first number, 0 for
+ * the first segment.
  */
-extern bool toms_segment_begin(void);
+extern bool toms_segment_begin(int64 *first_id);
 
 /* All of them in order, as the active snapshot sees them.  SPI is connected. */
 extern int	toms_segments_read(TomsSegment **segments);

@@ -54,6 +54,7 @@ static SubTransactionId written_references = InvalidSubTransactionId;	/* the las
 static Oid	trail = InvalidOid; /* toms.audit_entry: another one after DROP and CREATE EXTENSION */
 static bool knows_segment = false;	/* that of this cluster is there */
 static bool segment_is_new = false;	/* this transaction has opened it */
+static int64 first_of_segment = 0;	/* the first number in it; 0: there is none before it */
 
 uint64
 toms_record_losses(void)
@@ -412,12 +413,21 @@ toms_record_begin(TomsEntry *entry)
 	}
 	if (!knows_segment)
 	{
-		segment_is_new = toms_segment_begin();
+		segment_is_new = toms_segment_begin(&first_of_segment);
 		knows_segment = true;
 	}
 	entry->at = GetCurrentTimestamp();
 	entry->id = toms_number_next(entry->at);
 	entry->xid = (int64) U64FromFullTransactionId(GetTopFullTransactionId());
+}
+
+void
+toms_record_begin_as(TomsEntry *entry, int64 id, TimestampTz at)
+{
+	toms_record_begin(entry);
+	entry->at = at;
+	if (id >= first_of_segment)
+		entry->id = id;
 }
 
 static const void *

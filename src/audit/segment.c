@@ -103,9 +103,12 @@ toms_segment_open(bool wait)
 	return number;
 }
 
-/* Whether the last segment is of another cluster; the table has a row for each, so no query is worth it. */
+/*
+ * Whether the last segment is of another cluster, and its first number, 0 if there was none before it; the table
+ * has a row for each, so no query is worth it.
+ */
 static bool
-is_restored(void)
+is_restored(int64 *first_id)
 {
 	Relation	rel = table_open(segment_table(), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf, 0, NULL);
@@ -114,6 +117,7 @@ is_restored(void)
 	int32		last = 0;
 	HeapTuple	tuple;
 
+	*first_id = 0;
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
@@ -121,6 +125,7 @@ is_restored(void)
 
 		if (number <= last)
 			continue;
+		*first_id = number > 1 ? DatumGetInt64(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull)) : 0;
 		last = number;
 		restored = strcmp(TextDatumGetCString(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull)), here) != 0;
 	}
@@ -131,13 +136,13 @@ is_restored(void)
 }
 
 bool
-toms_segment_begin(void)
+toms_segment_begin(int64 *first_id)
 {
 	Oid			user;
 	int			security;
 	int			level;
 
-	if (!is_restored())
+	if (!is_restored(first_id))
 		return false;
 	/* an error ends all of this with the transaction */
 	level = toms_use_system_settings();
@@ -148,6 +153,7 @@ toms_segment_begin(void)
 	toms_guard_trail_work(false);
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
+	(void) is_restored(first_id);
 	return true;
 }
 

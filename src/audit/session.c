@@ -84,9 +84,7 @@ add_entry(TomsEntry *entry, const TomsLoginRecord *record)
 {
 	const char *words = words_of(record);
 
-	toms_record_begin(entry);
-	entry->id = record->id;
-	entry->at = record->at;
+	toms_record_begin_as(entry, record->id, record->at);
 	entry->payload = (TomsBytes) {words, strlen(words)};
 	toms_record_add(entry);
 }

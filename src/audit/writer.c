@@ -108,9 +108,7 @@ write_message(const TomsMessage *message, const char *lacking)
 	const char *subject = lacking ? NULL : text_of(message, TOMS_TEXT_SUBJECT);
 	StringInfoData details = details_of(message);
 
-	toms_record_begin(&entry);
-	entry.id = message->id;
-	entry.at = message->at;
+	toms_record_begin_as(&entry, message->id, message->at);
 	entry.who = lacking ? 0 : who_of(message);
 	entry.object = object_of(message);
 	if (lacking)
