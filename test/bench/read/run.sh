@@ -91,7 +91,10 @@ if [ -e "$(pg_config --pkglibdir)/pgaudit.so" ]; then
 	echo "shared_preload_libraries = 'toms,pgaudit'" >>"$box/data/postgresql.conf"
 	pg_ctl -D "$box/data" -l "$box/log" -w restart >/dev/null
 	for _ in $(seq $rounds); do
-		echo "$(one hand 2) $(options='-c pgaudit.log=read' one hand 2)"
+		psql -c "ALTER ROLE bench_job RESET ALL"
+		bare=$(one hand 2)
+		psql -c "ALTER ROLE bench_job SET pgaudit.log = 'read'"
+		echo "$bare $(one hand 2)"
 	done | report "read of a row: by hand, pgaudit (server log), 2 clients" "beside"
 else
 	echo "pgaudit is not installed: no figure of it"
