@@ -168,14 +168,14 @@ is(sql('SELECT timeouts > 0 FROM toms.audit_queue'), 't', 'it was counted');
 # Somebody destroys keys of the tenant and does not commit: keys that are there go on being used.
 my $instruction = sql(q{SELECT toms.record_instruction('acme', 'erase', 'ACME', 'forget 99', subject => '99')});
 sql("SELECT toms.confirm_instruction($instruction)");
-my $destroyer = { in => "BEGIN; SELECT toms.destroy_keys('acme', $instruction, subject => '99'); SELECT 'ready';\n", out => '', err => '' };
-$destroyer->{run} = IPC::Run::start([ 'psql', '-XqAt', '-h', $node->host, '-p', $node->port, '-d', 'app' ], '<', \$destroyer->{in}, '>', \$destroyer->{out}, '2>', \$destroyer->{err}, IPC::Run::timeout(180));
-$destroyer->{run}->pump until $destroyer->{out} =~ /ready/ || $destroyer->{err} =~ /ERROR/;
-is($destroyer->{err}, '', 'an officer who destroys keys, and waits');
+my $officer = { in => "BEGIN; SELECT toms.destroy_keys('acme', $instruction, subject => '99'); SELECT 'ready';\n", out => '', err => '' };
+$officer->{run} = IPC::Run::start([ 'psql', '-XqAt', '-h', $node->host, '-p', $node->port, '-d', 'app' ], '<', \$officer->{in}, '>', \$officer->{out}, '2>', \$officer->{err}, IPC::Run::timeout(180));
+$officer->{run}->pump until $officer->{out} =~ /ready/ || $officer->{err} =~ /ERROR/;
+is($officer->{err}, '', 'an officer who destroys keys, and waits');
 is(reader($strict), '0', 'holds up nobody who is read strictly');
 is(reader("SET LOCAL application_name = 'afresh'; $strict"), '0', 'nor who is told of anew');
-$destroyer->{in} .= "COMMIT;\n\\q\n";
-$destroyer->{run}->finish;
+$officer->{in} .= "COMMIT;\n\\q\n";
+$officer->{run}->finish;
 
 # A writer that does nothing, and a queue that is full.
 set('toms.audit_timeout', '1s');
