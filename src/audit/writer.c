@@ -177,7 +177,7 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	TOMS_DEBUG_POINT("writer_commit");
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
-	toms_queue_written(batch->start + offset + length, entries);
+	toms_queue_written(batch->start + offset + length, entries, lacking != NULL);
 	RESUME_INTERRUPTS();
 }
 

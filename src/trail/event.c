@@ -363,6 +363,8 @@ toms_event_add(const TomsEvent *event)
 	MemoryContextDelete(work);
 	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
 		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), "the writer has not written it yet");
+	else if (event->strict && mark.id != 0 && toms_queue_is_lacking(&mark))
+		note_unavailable(event, "Who acts could not be recorded, for want of a key.", "it does not say who acted");
 	return mark;
 }
 

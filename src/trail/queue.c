@@ -396,6 +396,20 @@ toms_queue_wait_until_durable(const TomsMark *mark, int timeout)
 	return wait_for(mark, 0, timeout);
 }
 
+/* Positions rise; of one that is older than all that are kept the worst is assumed. */
+bool
+toms_queue_is_lacking(const TomsMark *mark)
+{
+	uint64		n;
+
+	LWLockAcquire(lock_of(own), LW_SHARED);
+	for (n = own->nlacking; n > 0 && own->nlacking - n < TOMS_QUEUE_LACKING && own->lacking[(n - 1) % TOMS_QUEUE_LACKING] > mark->end;)
+		n--;
+	n = n > 0 && (own->nlacking - n == TOMS_QUEUE_LACKING || own->lacking[(n - 1) % TOMS_QUEUE_LACKING] == mark->end);
+	LWLockRelease(lock_of(own));
+	return n != 0;
+}
+
 bool
 toms_queue_flush(int timeout)
 {
@@ -496,7 +510,7 @@ toms_queue_take(TomsBatch *batch)
 }
 
 void
-toms_queue_written(uint64 end, int64 entries)
+toms_queue_written(uint64 end, int64 entries, bool lacking)
 {
 	bool		both;
 	int			turn;
@@ -507,6 +521,8 @@ toms_queue_written(uint64 end, int64 entries)
 	own->tail = end;
 	own->told = true;
 	own->entries += entries;
+	if (lacking)
+		own->lacking[own->nlacking++ % TOMS_QUEUE_LACKING] = end;
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
 	wake_waiters(own, both, turn);

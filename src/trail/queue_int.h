@@ -10,6 +10,8 @@
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 
+#define TOMS_QUEUE_LACKING 256
+
 typedef struct Queue
 {
 	pg_atomic_uint32 database;	/* InvalidOid: free; written under TOMS_LOCK_QUEUES */
@@ -33,6 +35,8 @@ typedef struct Queue
 	int64		unended;
 	pg_atomic_uint64 waits;
 	pg_atomic_uint64 timeouts;
+	uint64		lacking[TOMS_QUEUE_LACKING];	/* ends of messages whose entries do not say who acted, the last ones */
+	uint64		nlacking;		/* so far */
 	char	   *ring;
 } Queue;
 
