@@ -150,6 +150,22 @@ RESET ALL;
 SELECT toms.close_admin_session();                             -- RESET ALL has ended it
 
 --
+-- A cursor is read in the session in which it was opened
+--
+\c - regress_migration
+SELECT toms.open_admin_session('Ada', 'T-4', 'row by row') > 0;
+BEGIN;
+DECLARE c CURSOR FOR SELECT FROM adm.absence;
+FETCH 1 FROM c;
+SELECT toms.close_admin_session();
+SAVEPOINT s;
+FETCH 1 FROM c;                                                -- refused: toms_reason_missing
+ROLLBACK TO s;
+ROLLBACK;
+\c - :superuser
+CALL regress.alone();
+
+--
 -- DDL on protected tables
 --
 SELECT FROM toms.seal_audit();

@@ -338,6 +338,7 @@ typedef struct Checking
 	bool		copies;			/* COPY: what administrators read is told of too */
 	bool		fills;			/* COPY FROM: what it fills is told of */
 	bool		pin;			/* some access passes, or is refused, by the context */
+	bool		past_policies;	/* some access is an administrator's */
 	List	   *reads;			/* topmost tables, and tables of the trail */
 	Concern		concern;
 } Checking;
@@ -375,6 +376,7 @@ check_access(const TomsAccess *access, Checking *checking)
 		if (checking->copies)
 			note_read(checking, access);
 		toms_guard_record_administrator(access->relation->relid, toms_verb_text(access->verbs));
+		checking->past_policies = true;
 		return true;
 	}
 	if (access->relation->mode == TOMS_MODE_OBSERVE)
@@ -529,8 +531,9 @@ toms_guard_before_start(QueryDesc *query)
 	checked_rtable = stmt->rtable;
 	if (checking.pin || is_workers)
 		pinning.kind = TOMS_PIN_IDENTITY;
-	else if (concern->open || concern->makes_table || concern->special || concern->separated)
+	else if (checking.past_policies || concern->open || concern->makes_table || concern->special || concern->separated)
 		pinning.kind = TOMS_PIN_RUN;
+	pinning.past_policies = checking.past_policies;
 	pinning.reads = checking.reads;
 	return pinning;
 }

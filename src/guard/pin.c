@@ -13,6 +13,7 @@
 #include "base/change.h"
 #include "context/context.h"
 #include "lib/ilist.h"
+#include "replication/logicalworker.h"
 #include "utils/memutils.h"
 
 typedef struct Pin
@@ -24,6 +25,7 @@ typedef struct Pin
 	bool		is_new;			/* has not run yet: it has just been checked */
 	bool		is_running;
 	bool		has_identity;	/* its rows depend on the one below */
+	bool		past_policies;	/* an administrator started it */
 	bool		in_frame;		/* an access function started it */
 	int			trigger_depth;	/* in which it was started */
 	uint64		changes;		/* what toms_change_count was when the identity was the one below */
@@ -99,6 +101,7 @@ toms_guard_after_start(QueryDesc *query, TomsPinning pinning)
 	pin->is_running = false;
 	pin->reading = toms_reading_make(query, pinning.reads);
 	pin->has_identity = pinning.kind == TOMS_PIN_IDENTITY;
+	pin->past_policies = pinning.past_policies;
 	pin->in_frame = toms_context_in_frame();
 	pin->trigger_depth = toms_guard_trigger_depth();
 	if (pin->has_identity)
@@ -118,6 +121,18 @@ refuse_fetch(TomsReason reason)
 	.hint = "Set the same context again, or start the statement anew."};
 
 	toms_refuse(&refusal);
+}
+
+/* Rows of a publisher arrive without a session. */
+static void
+check_administrator(void)
+{
+	TomsRefusal refusal = {.reason = TOMS_REASON_MISSING,
+		.detail = "The administrative session in which the statement was started has ended.",
+	.hint = "SELECT toms.open_admin_session('person', 'ticket', 'reason'); or SET toms.reason = '…'; it is recorded."};
+
+	if (!IsLogicalWorker() && !toms_guard_administrator_at_work())
+		toms_refuse(&refusal);
 }
 
 /* The count tells of every change; asking first settles it. */
@@ -165,6 +180,8 @@ toms_guard_before_run(QueryDesc *query)
 
 	if (pin == NULL)
 		return;
+	if (pin->past_policies && !pin->is_new)
+		check_administrator();
 	if (pin->has_identity)
 	{
 		check_identity(pin);

@@ -23,6 +23,7 @@ typedef struct TomsPinning
 {
 	TomsPinKind kind;
 	List	   *reads;			/* OIDs of tables, topmost ones, of which it reads rows that are told of */
+	bool		past_policies;	/* an administrator started it: further rows need a session, too */
 } TomsPinning;
 
 /* What a statement, or COPY of a table, reads: an event for each table. */
