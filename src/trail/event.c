@@ -247,11 +247,12 @@ reason_for_log(void)
 	return RecoveryInProgress() ? "this is a standby" : NULL;
 }
 
+#define ASK_THE_QUEUE "SELECT * FROM toms.audit_queue; the server log tells what keeps the writer from writing."
+
 static void
-refuse_unavailable(const char *detail)
+refuse_unavailable(const char *detail, const char *hint)
 {
-	TomsRefusal refusal = {.reason = TOMS_AUDIT_UNAVAILABLE,.detail = detail,
-	.hint = "SELECT * FROM toms.audit_queue; the server log tells what keeps the writer from writing."};
+	TomsRefusal refusal = {.reason = TOMS_AUDIT_UNAVAILABLE,.detail = detail,.hint = hint};
 
 	toms_refuse(&refusal);
 }
@@ -274,10 +275,10 @@ patience(void)
 
 /* What cannot be recorded must not happen; in an emergency it goes on, on record in the server log. */
 static void
-note_unavailable(const TomsEvent *event, const char *detail, const char *why)
+note_unavailable(const TomsEvent *event, const char *detail, const char *hint, const char *why)
 {
 	if (!may_be_late())
-		refuse_unavailable(detail);
+		refuse_unavailable(detail, hint);
 	in_vain_at = GetCurrentTimestamp();
 	write_to_log(event, why);
 }
@@ -313,7 +314,8 @@ add_to_queue(const TomsEvent *event, TomsMark *mark)
 
 		if (!toms_queue_attach())
 		{
-			note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).", "there are too few queues");
+			note_unavailable(event, "More databases have the extension than there are queues (toms.audit_queues).",
+							 ASK_THE_QUEUE, "there are too few queues");
 			return false;
 		}
 		/* each time: what is under way elsewhere in this session may use the buffer meanwhile */
@@ -326,7 +328,7 @@ add_to_queue(const TomsEvent *event, TomsMark *mark)
 			return true;
 		if (!toms_queue_wait_for_room(size, patience()) && is_wanted())
 		{
-			note_unavailable(event, psprintf("Its queue has had no room for %d ms.", audit_timeout), "the queue is full");
+			note_unavailable(event, psprintf("Its queue has had no room for %d ms.", audit_timeout), ASK_THE_QUEUE, "the queue is full");
 			return false;
 		}
 		if (!is_wanted())
@@ -362,9 +364,10 @@ toms_event_add(const TomsEvent *event)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(work);
 	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
-		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), "the writer has not written it yet");
+		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), ASK_THE_QUEUE,
+						 "the writer has not written it yet");
 	else if (event->strict && mark.id != 0 && toms_queue_is_lacking(&mark))
-		note_unavailable(event, "Who acts could not be recorded, for want of a key.", "it does not say who acted");
+		note_unavailable(event, "Who acts could not be recorded, for want of a key.", "SELECT * FROM toms.check_keyring();", "it does not say who acted");
 	return mark;
 }
 

@@ -244,7 +244,7 @@ my $refused_by = $node->psql('app', 'SELECT count(*) FROM med.desk', extra_param
 isnt($refused_by, 0, 'somebody without a context is refused');
 is(reader("SET LOCAL application_name = 'another'; $asynchronous"), '20', 'somebody of a tenant reads');
 $node->psql('app', 'SELECT count(*) FROM med.note', extra_params => [ '-U', 'app' ]);
-like(reader("SET LOCAL application_name = 'unknown'; $strict"), qr/could not take it in\nDETAIL:  Who acts could not be recorded, for want of a key\./, 'who reads strictly is refused');
+like(reader("SET LOCAL application_name = 'unknown'; $strict"), qr/could not take it in\nDETAIL:  Who acts could not be recorded, for want of a key\.\nHINT:  SELECT \* FROM toms\.check_keyring\(\);/, 'who reads strictly is refused');
 ok($node->poll_query_until('app', 'SELECT used_bytes = 0 FROM toms.audit_queue'), 'all is written');
 is(sql(qq{SELECT string_agg(kind::text || verb::text || ' ' || (who IS NULL) || ' ' || coalesce(convert_from(payload, 'UTF8')::jsonb ->> 'lacking', '-'), ', ' ORDER BY id)
 	FROM toms.audit_entry WHERE id > $last AND kind IN ('x', 'r') AND verb NOT IN ('n', 'a')}), 'xr false -, rs true 55000, xr false -, rs true 55000', 'entries tell that they lack who acted');

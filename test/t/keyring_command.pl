@@ -25,7 +25,7 @@ sub slurp { open my $in, '<', $_[0] or return ''; local $/; return scalar <$in> 
 my $mode = slurp("$dir/mode");
 my @files = grep { defined && $_ ne $0 } map { readlink } glob '/proc/self/fd/*';
 open my $calls, '>>', "$dir/calls" or die;
-print $calls "@ARGV\n", map { "file $_\n" } @files;
+print $calls "@ARGV\n", "for " . getppid() . "\n", map { "file $_\n" } @files;
 close $calls;
 if ($mode eq 'slow') { sleep 60 }
 if ($mode eq 'stubborn') { $SIG{TERM} = $SIG{INT} = 'IGNORE'; close STDOUT; close STDERR; sleep 60 }
@@ -88,12 +88,13 @@ subtest 'a tenant whose key the program keeps' => sub {
 	is(asks($try), 't', 'what is wrapped under it opens');
 	is(asks('SELECT number, state, held FROM toms.key_epochs'), '1|current|t', 'the server says that it holds the key');
 	is(asks('SELECT * FROM toms.check_keyring()'), '', 'the keyring is whole');
-	my ($files) = slurp_file("$dir/calls") =~ /^create \S+\n((?:file .*\n)+)/m;
+	my ($files) = slurp_file("$dir/calls") =~ /^create \S+\nfor \d+\n((?:file .*\n)+)/m;
 	is(join(' ', map { /pipe:/ ? 'pipe' : $_ } split /\n/, $files), 'pipe pipe pipe', 'the program has its three streams and no file or socket of the server')
 	  or diag($files);
 	unlink "$dir/calls";
-	is(asks("$try; $try; $try"), "t\nt\nt", 'a session');
-	is(scalar(() = slurp_file("$dir/calls") =~ /^get/mg), 1, 'asks once');
+	my ($pid, @tried) = split /\n/, asks("SELECT pg_backend_pid(); $try; $try; $try");
+	is("@tried", 't t t', 'a session');
+	is(scalar(() = slurp_file("$dir/calls") =~ /^get \S+\nfor $pid$/mg), 1, 'asks once');
 };
 
 subtest 'log-ins of jobs' => sub {
