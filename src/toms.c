@@ -19,6 +19,7 @@
 #include "login/login.h"
 #include "miscadmin.h"
 #include "purpose/purpose.h"
+#include "retention/retention.h"
 #include "seal/seal.h"
 #include "trail/trail.h"
 #include "utils/guc.h"
@@ -47,6 +48,7 @@ _PG_init(void)
 	toms_guard_init();
 	toms_login_init();
 	toms_audit_init();
+	toms_retention_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

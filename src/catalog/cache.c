@@ -67,6 +67,7 @@ forget_everything(void)
 	toms_note_configuration();
 	toms_config_forget();
 	toms_enabled_forget();
+	toms_holds_forget();
 	toms_sealed_forget();
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)

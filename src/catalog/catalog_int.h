@@ -15,6 +15,11 @@ extern void toms_config_forget(void);
 /* Permissions, parents, alias and row labels of a relation, into the current memory context. */
 extern void toms_config_read(TomsRelation *relation);
 
+/* For arrays of configuration: without nulls; room for one more element, by doubling. */
+extern char **toms_text_array(Datum array, int *count);
+extern char **toms_name_array(Datum array, int *count);
+extern void *toms_grow(void *array, int count, Size size);
+
 /* Columns of sealed types, with or without a label, into the current memory context. */
 extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
 

@@ -44,6 +44,8 @@ static const struct
 	[TOMS_CONFIG_ENABLED_CATEGORY] = {"enabled_category", "enabled_category_tenant_idx", 2, F_TEXTEQ},
 	[TOMS_CONFIG_KEY_EPOCH] = {"key_epoch", "key_epoch_pkey", 1, F_UUID_EQ},
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
+	[TOMS_CONFIG_RETENTION_RULE] = {"retention_rule", "retention_rule_relation_idx", 2, F_OIDEQ},
+	[TOMS_CONFIG_HOLD] = {"hold", "hold_state_idx", 2, F_TEXTEQ},
 };
 
 enum
@@ -158,8 +160,8 @@ toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row, void *answ
 }
 
 /* Verbs, purposes, categories: a text[] without nulls. */
-static char **
-text_array(Datum array, int *count)
+char **
+toms_text_array(Datum array, int *count)
 {
 	Datum	   *elements;
 	char	  **texts;
@@ -172,9 +174,23 @@ text_array(Datum array, int *count)
 	return texts;
 }
 
+char **
+toms_name_array(Datum array, int *count)
+{
+	Datum	   *elements;
+	char	  **names;
+
+	deconstruct_array(DatumGetArrayTypeP(array), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &elements, NULL, count);
+	names = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+		names[i] = pstrdup(NameStr(*DatumGetName(elements[i])));
+	return names;
+}
+
 /* Room for one more element in an array that is grown by doubling. */
-static void *
-grow(void *array, int count, Size size)
+void *
+toms_grow(void *array, int count, Size size)
 {
 	if (array == NULL)
 		return palloc(size);
@@ -188,25 +204,25 @@ add_permission(const Datum *values, const bool *nulls, void *answer)
 	TomsRelation *relation = answer;
 	TomsPermission *permission;
 	int			nverbs;
-	char	  **verbs = text_array(values[PERMISSION_VERBS - 1], &nverbs);
+	char	  **verbs = toms_text_array(values[PERMISSION_VERBS - 1], &nverbs);
 	TimestampTz until = nulls[PERMISSION_VALID_UNTIL - 1] ? DT_NOEND :
 		DatumGetTimestampTz(values[PERMISSION_VALID_UNTIL - 1]);
 
 	if (until <= GetCurrentTimestamp())
 		return;
-	relation->permissions = grow(relation->permissions, relation->npermissions, sizeof(TomsPermission));
+	relation->permissions = toms_grow(relation->permissions, relation->npermissions, sizeof(TomsPermission));
 	permission = &relation->permissions[relation->npermissions++];
 	memset(permission, 0, sizeof(*permission));
 	permission->role = DatumGetObjectId(values[PERMISSION_ROLE - 1]);
 	for (int i = 0; i < nverbs; i++)
 		permission->verbs |= toms_verb_parse(verbs[i]);
-	permission->purposes = text_array(values[PERMISSION_PURPOSES - 1], &permission->npurposes);
+	permission->purposes = toms_text_array(values[PERMISSION_PURPOSES - 1], &permission->npurposes);
 	permission->scope_tenant = strcmp(TextDatumGetCString(values[PERMISSION_SCOPE - 1]), "tenant") == 0;
 	permission->require_mfa = DatumGetBool(values[PERMISSION_REQUIRE_MFA - 1]);
 	permission->valid_from = DatumGetTimestampTz(values[PERMISSION_VALID_FROM - 1]);
 	permission->valid_until = until;
 	if (!nulls[PERMISSION_CATEGORIES - 1])
-		permission->categories = text_array(values[PERMISSION_CATEGORIES - 1], &permission->ncategories);
+		permission->categories = toms_text_array(values[PERMISSION_CATEGORIES - 1], &permission->ncategories);
 }
 
 static void
@@ -215,7 +231,7 @@ add_parent(const Datum *values, const bool *nulls, void *answer)
 	TomsRelation *relation = answer;
 	TomsParent *parent;
 
-	relation->parents = grow(relation->parents, relation->nparents, sizeof(TomsParent));
+	relation->parents = toms_grow(relation->parents, relation->nparents, sizeof(TomsParent));
 	parent = &relation->parents[relation->nparents++];
 	parent->relid = DatumGetObjectId(values[PARENT_PARENT - 1]);
 	parent->column = get_attnum(parent->relid, NameStr(*DatumGetName(values[PARENT_PARENT_COLUMN - 1])));
@@ -239,10 +255,10 @@ add_separation(const Datum *values, const bool *nulls, void *answer)
 	TomsRelation *relation = answer;
 	TomsSeparation *separation;
 
-	relation->separations = grow(relation->separations, relation->nseparations, sizeof(TomsSeparation));
+	relation->separations = toms_grow(relation->separations, relation->nseparations, sizeof(TomsSeparation));
 	separation = &relation->separations[relation->nseparations++];
 	separation->other = DatumGetObjectId(values[SEPARATION_OTHER - 1]);
-	separation->purposes = text_array(values[SEPARATION_UNLESS - 1], &separation->npurposes);
+	separation->purposes = toms_text_array(values[SEPARATION_UNLESS - 1], &separation->npurposes);
 }
 
 static void
@@ -253,7 +269,7 @@ add_consent(const Datum *values, const bool *nulls, void *answer)
 
 	if (!nulls[CONSENT_ENDED_AT - 1])
 		return;
-	relation->consents = grow(relation->consents, relation->nconsents, sizeof(TomsConsent));
+	relation->consents = toms_grow(relation->consents, relation->nconsents, sizeof(TomsConsent));
 	consent = &relation->consents[relation->nconsents++];
 	consent->tenant = TextDatumGetCString(values[CONSENT_TENANT - 1]);
 	consent->until = DatumGetTimestampTz(values[CONSENT_UNTIL - 1]);
@@ -288,7 +304,7 @@ add_row_label(TomsRelation *relation, Relation policies, HeapTuple tuple)
 	if (strncmp(name, TOMS_ROWS_POLICY, strlen(TOMS_ROWS_POLICY)) != 0 || isnull ||
 		policy->polpermissive || policy->polcmd != ACL_SELECT_CHR)
 		return;
-	relation->row_labels = grow(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel));
+	relation->row_labels = toms_grow(relation->row_labels, relation->nrow_labels, sizeof(TomsRowLabel));
 	label = &relation->row_labels[relation->nrow_labels++];
 	label->category = pstrdup(name + strlen(TOMS_ROWS_POLICY));
 	label->condition = deparse_expression(stringToNode(TextDatumGetCString(condition)),
@@ -341,6 +357,7 @@ toms_config_read(TomsRelation *relation)
 		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
 	toms_config_scan(TOMS_CONFIG_SEPARATION, root, add_separation, relation);
 	toms_config_scan(TOMS_CONFIG_AUDIT_CONSENT, root, add_consent, relation);
+	toms_rules_read(relation);
 	read_row_labels(relation);
 	read_category(relation->category, &relation->is_special);
 	for (int i = 0; i < relation->nrow_labels; i++)

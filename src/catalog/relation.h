@@ -8,6 +8,7 @@
 
 #include "catalog/column.h"
 #include "catalog/declaration.h"
+#include "catalog/retention.h"
 #include "catalog/sealed.h"
 #include "nodes/parsenodes.h"
 
@@ -76,6 +77,8 @@ typedef struct TomsRelation
 	TomsPermission *permissions;
 	int			nconsents;
 	TomsConsent *consents;
+	int			nrules;			/* how long rows are kept */
+	TomsRule   *rules;
 	TomsIntact	intact;
 	TomsIntact	intact_below;	/* its children, as far as sealed values are concerned */
 

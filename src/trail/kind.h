@@ -15,7 +15,8 @@ typedef enum TomsEntryKind
 	TOMS_ENTRY_READ = 'r',		/* rows, or the values of a data subject, were read, exported or imported */
 	TOMS_ENTRY_REFUSAL = 'x',	/* something was refused */
 	TOMS_ENTRY_SESSION = 's',	/* somebody logged in or out, or tried to */
-	TOMS_ENTRY_ADMIN = 'a'		/* an administrator's work: definitions, settings, administrative sessions */
+	TOMS_ENTRY_ADMIN = 'a',		/* an administrator's work: definitions, settings, administrative sessions */
+	TOMS_ENTRY_DELETION = 'd'	/* rows whose period had passed: how many, by which rule */
 } TomsEntryKind;
 
 typedef enum TomsEntryVerb

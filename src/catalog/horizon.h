@@ -1,0 +1,45 @@
+/*
+ * horizon.h - which start events lie so far back that a period has passed.
+ */
+#ifndef TOMS_HORIZON_H
+#define TOMS_HORIZON_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "pgtime.h"
+#include "utils/date.h"
+
+/* From when a period counts (§ 147(4) AO: the end of the calendar year). */
+typedef enum TomsPeriodStart
+{
+	TOMS_STARTS_EVENT,
+	TOMS_STARTS_END_OF_MONTH,
+	TOMS_STARTS_END_OF_YEAR
+} TomsPeriodStart;
+
+/*
+ * The latest start events of each type for which, and for all before which, the period has passed; -infinity
+ * of the type: for none but itself.
+ */
+typedef struct TomsHorizon
+{
+	TimestampTz instant;		/* of timestamptz */
+	Timestamp	local;			/* of timestamp, which is in the rule's zone */
+	DateADT		date;			/* of date, which begins at midnight there */
+} TomsHorizon;
+
+/*
+ * The horizon at "now" of a period that ends "keep" after its start.  Months and days are those of the
+ * calendar in "zone", a time of day is elapsed time, as in timestamptz + interval.  Never later than any
+ * single row's own end of period; at month ends and clock changes up to a day earlier.
+ */
+extern TomsHorizon toms_horizon(const Interval *keep, TomsPeriodStart starts, pg_tz *zone, TimestampTz now);
+
+/* Whether a start event (date, timestamp or timestamptz; not NULL) is at or before the horizon. */
+extern bool toms_horizon_is_past(const TomsHorizon *horizon, Oid type, Datum start);
+
+/* When the period of one start event ends; DT_NOEND if never, DT_NOBEGIN for -infinity. */
+extern TimestampTz toms_period_end(Oid type, Datum start, const Interval *keep, TomsPeriodStart starts, pg_tz *zone);
+
+#endif							/* TOMS_HORIZON_H */

@@ -1,0 +1,1 @@
+-- How long: rules and holds are declared here, and carried out.

@@ -1,0 +1,55 @@
+/*
+ * retention_int.h - between the files of slice retention.
+ */
+#ifndef TOMS_RETENTION_INT_H
+#define TOMS_RETENTION_INT_H
+
+#include "retention/retention.h"
+
+#include "catalog/catalog.h"
+#include "catalog/retention.h"
+
+/* What became of one batch, and of what came before it in the same run. */
+typedef struct TomsBatchResult
+{
+	int64		rows;			/* deleted or pseudonymised by this batch */
+	int64		cascaded;		/* rows of other tables that went with them */
+	int64		held;			/* due, and kept by a hold; of this batch */
+	int64		blocked;		/* due, and kept by a foreign key, a trigger or the like; of this batch */
+	bool		more;			/* more may be due */
+	char	   *problem;		/* why rows are blocked, without values; NULL: none are */
+} TomsBatchResult;
+
+/* Where a run has come to in the rows of a rule and tenant; begins as zeros, kept by the caller. */
+typedef struct TomsBatchPosition
+{
+	bool		started;
+	TimestampTz since;			/* start events before are done, as the rule's column compares them */
+	MemoryContext context;		/* of what follows; NULL: there is nothing */
+	List	   *blocked;			/* rows that were blocked, and are left out until the run ends */
+} TomsBatchPosition;
+
+/*
+ * One batch of at most "limit" rows of the tenant that are past the rule's period at "as_of", in the caller's
+ * transaction: as the table's owner in a security-restricted operation, rows under a hold left out.  Cascades are
+ * counted, data keys that no row carries any more are destroyed, an entry of kind deletion is written.
+ * Raises no error for what single rows are to blame for.
+ */
+extern TomsBatchResult toms_retention_batch(const TomsRelation *relation, const TomsRule *rule, const char *tenant,
+											TimestampTz as_of, int limit, TomsBatchPosition *position);
+
+/* How many rows are due, up to "most"; nothing is changed. */
+extern int64 toms_retention_count_due(const TomsRelation *relation, const TomsRule *rule, const char *tenant,
+									  TimestampTz as_of, int64 most);
+
+/* Rules of this database in the order in which they can be carried out: referring tables first. */
+typedef struct TomsRuleTurn
+{
+	Oid			root;
+	int64		rule;
+	char	   *tenant;			/* each tenant whom the rule is for, one after the other */
+} TomsRuleTurn;
+
+extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current memory context */
+
+#endif							/* TOMS_RETENTION_INT_H */
