@@ -72,7 +72,7 @@ BEGIN
     SELECT r.id, coalesce(c.oid::regclass::text, r.relation_name), coalesce(r.category, p.category), r.tenant,
            coalesce(obj_description(c.oid, 'pg_class'), c.oid::regclass::text, r.relation_name),
            toms.start_in_words(r, false, lang), toms.period_in_words(r.keep, lang), toms.start_in_words(r, true, lang) || CASE WHEN r.keep = '0' THEN '' ELSE ' + ' || toms.period_in_words(r.keep, lang) END,
-           nullif(concat_ws('; ', r.basis, s.source), ''), toms.action_in_words(r, lang), r.zone, NULL::timestamptz, NULL::timestamptz,
+           nullif(concat_ws('; ', r.basis, nullif(s.source, r.basis), s.period || ', ' || to_char(s.as_of, 'YYYY-MM-DD')), ''), toms.action_in_words(r, lang), r.zone, NULL::timestamptz, NULL::timestamptz,
            (SELECT count(*) FROM toms.hold h WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = r.relation) AND (h.rule IS NULL OR h.rule = r.id)
                 AND (h.tenant IS NULL OR h.tenant = r.tenant OR r.tenant IS NULL AND NOT EXISTS (SELECT FROM toms.retention_rule o WHERE o.valid_until IS NULL
                     AND o.relation = r.relation AND o.category IS NOT DISTINCT FROM r.category AND o.tenant = h.tenant)))
