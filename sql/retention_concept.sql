@@ -34,13 +34,17 @@ RESET SESSION AUTHORIZATION;
 --
 -- A rule of each kind
 --
-INSERT INTO toms.retention_rule (relation, tenant, category, since, elsewhere, through, keep, starts, restrict_after, action, clear, purposes, zone, basis, locked, relation_name, retained_by) VALUES
-    ('concept.message', NULL, NULL, 'sent_at', NULL, NULL, '105 days', 'event', NULL, 'delete', NULL, '{}', 'Europe/Berlin', 'Art. 5(1)(e) GDPR', false, 'concept.message', 'test'),
-    ('concept.message', 'globex', NULL, 'sent_at', NULL, NULL, '1 month 12 hours', 'event', NULL, 'delete', NULL, '{}', 'Europe/Vienna', NULL, false, 'concept.message', 'test'),
-    ('concept.invoice', NULL, NULL, 'issued_on', NULL, NULL, '8 years', 'end_of_year', '2 years', 'delete', NULL, '{tax_audit,accounting}', 'Europe/Berlin', '§ 147(3), (4) AO', true, 'concept.invoice', 'test'),
-    ('concept.contract', NULL, NULL, 'ended On', NULL, NULL, '0', 'end_of_month', '0', 'delete', NULL, '{}', 'Europe/Berlin', NULL, false, 'concept.contract', 'test'),
-    ('concept.call', NULL, NULL, 'ended On', 'concept.contract', 'contract_id', '3 years', 'end_of_year', NULL, 'pseudonymise', '{note,number}', '{}', 'Europe/Berlin', '§ 195 BGB', false, 'concept.call', 'test'),
-    ('concept.shift', NULL, 'health', 'day', NULL, NULL, '1 day 1 second', 'event', NULL, 'delete', NULL, '{}', 'UTC', NULL, false, 'concept.shift', 'test');
+SELECT toms.add_purpose('concept_audit', description => 'audits', legal_basis => '§ 147(6) AO'), toms.add_purpose('concept_books', description => 'accounting', legal_basis => '§ 238 HGB');
+SET TimeZone = 'Europe/Berlin';
+CREATE TEMP TABLE rule AS SELECT
+    toms.retain('concept.message', keep => '105 days', since => 'sent_at', basis => 'Art. 5(1)(e) GDPR') AS message,
+    toms.retain('concept.message', keep => '1 month 12 hours', since => 'sent_at', tenant => 'globex', zone => 'Europe/Vienna') AS message_globex,
+    toms.retain('concept.invoice', period => 'de_invoice', since => 'issued_on', restrict_after => '2 years', purposes => '{concept_audit,concept_books}', locked => true) AS invoice,
+    toms.retain('concept.contract', keep => '0', since => 'ended On', starts => 'end_of_month') AS contract,
+    toms.retain('concept.call', keep => '3 years', since => 'concept.contract."ended On"', through => 'contract_id', starts => 'end_of_year', basis => '§ 195 BGB',
+                action => 'pseudonymise', clear => '{note,number}') AS call,
+    toms.retain('concept.shift', keep => '1 day 1 second', since => 'day', restrict_after => '0', category => 'health') AS shift;
+RESET TimeZone;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT * FROM regress.concept('en');
 SELECT * FROM regress.concept('de');
@@ -55,23 +59,24 @@ SELECT concat_ws(' | ', relation, data_kind, start_event, standard_period, delet
 -- Holds are counted where they apply, nobody is named
 --
 RESET SESSION AUTHORIZATION;
-INSERT INTO toms.hold (state, relation, tenant, subject, rule, kind, reason, held_by) VALUES
-    ('held', 'concept.message', 'acme', '17', NULL, 'legal', 'a law suit', 'test'),         -- of the rule for all, not of globex's own
-    ('held', NULL, 'globex', NULL, NULL, 'dispute', 'a dispute', 'test'),                   -- of every table: for globex it is his own rule that is concerned
-    ('released', 'concept.message', NULL, NULL, NULL, 'legal', 'over', 'test');
-INSERT INTO toms.hold (state, rule, kind, reason, held_by)
-    SELECT 'held', id, 'suspension', 'tax assessment is open', 'test' FROM toms.retention_rule WHERE relation = 'concept.invoice'::regclass;
+SELECT toms.hold(relation => 'concept.message', tenant => 'acme', subject => '17', reason => 'a law suit') > 0;          -- the rule for all, not globex's own
+SELECT toms.hold(tenant => 'globex', kind => 'dispute', reason => 'a dispute') > 0;                                     -- every table, and there globex's own rule if he has one
+SELECT toms.hold(rule => invoice, kind => 'suspension', reason => 'tax assessment is open') > 0 FROM rule;
+SELECT toms.release_hold(toms.hold(relation => 'concept.message', reason => 'over'), 'over');
 SET SESSION AUTHORIZATION regress_officer;
 SELECT relation, tenant, holds FROM toms.deletion_concept() WHERE relation LIKE 'concept.%';
 RESET SESSION AUTHORIZATION;
 
 -- a rule that has ended is not in it
-UPDATE toms.retention_rule SET valid_until = now() WHERE relation = 'concept.invoice'::regclass;
-SELECT relation, standard_period, implementation FROM toms.deletion_concept() WHERE relation = 'concept.invoice';
+SELECT toms.unretain(contract, 'over') FROM rule;
+SELECT relation, standard_period, implementation FROM toms.deletion_concept() WHERE relation = 'concept.contract';
 -- who is no officer has no use of it
 SELECT has_function_privilege('regress_app', 'toms.deletion_concept(text)', 'EXECUTE') AS anybody;
 
-DELETE FROM toms.hold;
-DELETE FROM toms.retention_rule;
+SET client_min_messages = error;
+SELECT count(toms.release_hold(id, 'over')) FROM toms.holds WHERE state = 'held';
+UPDATE toms.retention_rule SET locked = false;
+SELECT count(toms.unretain(id, 'over')) FROM toms.retention_rules WHERE in_force;
 DROP FUNCTION regress.concept(text);
 DROP SCHEMA concept CASCADE;
+DROP TABLE rule;

@@ -35,8 +35,9 @@ CREATE FUNCTION toms.action_in_words(rule toms.retention_rule, lang text) RETURN
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat_ws('; ',
         CASE WHEN rule.restrict_after IS NOT NULL THEN
-            format(CASE lang WHEN 'de' THEN 'eingeschränkt: %s, danach %s' ELSE 'restricted: %s, from then on %s' END,
-                   CASE WHEN rule.restrict_after = '0' THEN '' WHEN lang = 'de' THEN 'nach ' ELSE 'after ' END || toms.period_in_words(rule.restrict_after, lang),
+            format(CASE lang WHEN 'de' THEN 'eingeschränkt %s, danach %s' ELSE 'restricted %s, from then on %s' END,
+                   CASE WHEN rule.restrict_after = '0' THEN '' WHEN lang = 'de' THEN 'nach ' ELSE 'after ' END ||
+                   regexp_replace(toms.period_in_words(rule.restrict_after, lang), '(Jahre|Monate|Tage)\M', '\1n', 'g'),
                    CASE WHEN rule.purposes = '{}' THEN CASE lang WHEN 'de' THEN 'für keinen Zweck' ELSE 'for no purpose' END
                         ELSE format(CASE lang WHEN 'de' THEN 'nur für %s' ELSE 'for %s alone' END, array_to_string(rule.purposes, ', ')) END) END,
         CASE rule.action WHEN 'pseudonymise' THEN
@@ -45,7 +46,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         CASE WHEN rule.locked THEN CASE lang WHEN 'de' THEN 'die Frist kann nur verlängert werden' ELSE 'the period can only be lengthened' END END)
 $$;
 REVOKE ALL ON FUNCTION toms.action_in_words(toms.retention_rule, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.action_in_words(toms.retention_rule, text) IS 'internal: restricted: after 2 years, from then on for tax_audit alone; deleted';
+COMMENT ON FUNCTION toms.action_in_words(toms.retention_rule, text) IS 'internal: restricted after 2 years, from then on for tax_audit alone; deleted';
 
 -- The trail's own periods, as rows of the concept.
 CREATE FUNCTION toms.trail_in_words(kind text, lang text) RETURNS text

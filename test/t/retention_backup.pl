@@ -23,7 +23,9 @@ CREATE ROLE hr;
 CREATE ROLE job LOGIN IN ROLE hr;
 CREATE ROLE keeper LOGIN;
 SELECT toms.grant_officer('keeper', 'admin'), toms.grant_officer('keeper', 'operator');
+CREATE ROLE owner;
 CREATE TABLE message (id integer PRIMARY KEY, tenant text NOT NULL, sender integer NOT NULL, sent_at timestamptz NOT NULL, words toms.sealed_text);
+ALTER TABLE message OWNER TO owner;
 GRANT SELECT, INSERT ON message TO hr;
 SELECT toms.protect('message', tenant => 'tenant', subject => 'sender', category => 'health', free_text => 'sealed');
 SELECT toms.permit('hr', 'message', '{select,insert}', '{absence_management}', 'tenant');
@@ -56,6 +58,18 @@ sub messages
 	return as('job', "BEGIN; $enter SELECT coalesce(string_agg(id || ' ' || opens(words, 'of ' || sender), ', ' ORDER BY id), 'none') FROM message; COMMIT", $on);
 }
 
+# Runs until nothing is left to do: a batch each time, the worker's or ours; a problem ends the tests.
+sub retention
+{
+	for (1 .. 20)
+	{
+		my $left = as('keeper', q{SELECT rule, due, done, problem FROM toms.run_retention()});
+		return if $left eq '';
+		BAIL_OUT("retention: $left") if $left !~ /\|$/m;
+	}
+	BAIL_OUT('retention does not end');
+}
+
 sub restored_server
 {
 	my ($name) = @_;
@@ -76,8 +90,7 @@ $node->backup('before');
 # The rule: what is past its period is gone from sight at once, and from the table with the next run
 as('keeper', q{SELECT toms.retain('message', keep => '105 days', since => 'sent_at')});
 is(messages(), '4 open, 5 open', 'what is past its period is seen by nobody, at once');
-$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_retention() WHERE due > 0)})
-  or BAIL_OUT('the run does not end');
+retention();
 is($node->safe_psql('postgres', q{SET toms.reason = 'test'; SELECT string_agg(id::text, ',' ORDER BY id) FROM message}), '4,5', 'then it is deleted');
 is(messages(), '4 open, 5 open', 'and nothing else');
 is($node->safe_psql('postgres', q{SELECT count(*), count(wrapped) FROM toms.data_key WHERE relation = 'message'::regclass}),
@@ -104,7 +117,7 @@ $late->stop;
 # The last message of that sender goes: so does the key
 as('keeper', q{SELECT toms.unretain(id, 'shorter') FROM toms.retention_rules});
 as('keeper', q{SELECT toms.retain('message', keep => '100 days', since => 'sent_at')});
-$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_retention() WHERE due > 0)});
+retention();
 is(messages(), '5 open', 'his last message is past its period');
 as('keeper', q{CALL toms.rotate_all_keys('acme')});
 as('keeper', q{SELECT * FROM toms.destroy_old_epochs('acme', confirm => true)});

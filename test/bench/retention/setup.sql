@@ -4,6 +4,7 @@ CREATE EXTENSION toms;
 CREATE ROLE bench_hr;
 CREATE ROLE bench_job LOGIN IN ROLE bench_hr;
 SELECT toms.add_tenant('acme', name => 'ACME GmbH');
+CREATE ROLE bench_owner;
 CREATE SCHEMA bench;
 GRANT USAGE ON SCHEMA bench TO bench_hr;
 
@@ -18,6 +19,7 @@ BEGIN
     EXECUTE format('CREATE TABLE bench.%I AS SELECT * FROM bench.source', relation);
     EXECUTE format('ALTER TABLE bench.%I ADD PRIMARY KEY (id), ALTER tenant SET NOT NULL, ALTER employee SET NOT NULL', relation);
     EXECUTE format('CREATE INDEX ON bench.%I (at)', relation);
+    EXECUTE format('ALTER TABLE bench.%I OWNER TO bench_owner', relation);
     EXECUTE format('GRANT SELECT, UPDATE ON bench.%I TO bench_hr', relation);
 END
 $$;
@@ -29,6 +31,8 @@ BEGIN
     FOR d IN 0..60 LOOP
         EXECUTE format('CREATE TABLE bench.%I PARTITION OF bench.%I FOR VALUES FROM (%L) TO (%L)', relation || '_' || d, relation, current_date - d, current_date - d + 1);
         EXECUTE format('INSERT INTO bench.%I SELECT n, ''acme'', n %% 2000, %L, ''some words'' FROM generate_series(1, %s) n', relation || '_' || d, current_date - d, a_day);
+        EXECUTE format('ALTER TABLE bench.%I OWNER TO bench_owner', relation || '_' || d);
     END LOOP;
+    EXECUTE format('ALTER TABLE bench.%I OWNER TO bench_owner', relation);
 END
 $$;
