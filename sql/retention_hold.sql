@@ -135,6 +135,14 @@ SELECT held.try(s) FROM unnest(ARRAY[
     'ALTER TABLE held.note DROP COLUMN words',
     'DROP TYPE held.kind CASCADE',
     'ALTER TABLE held.visit DETACH PARTITION held.visit_1',
+    'ALTER TABLE held.visit DROP COLUMN day',
+    'DROP TABLE held.visit',
+    -- where none of his rows are
+    'ALTER TABLE held.visit DETACH PARTITION held.visit_2',
+    'TRUNCATE held.visit_2',
+    'DROP TABLE held.visit_2',
+    'DROP TABLE held.secret',
+    'ALTER TABLE held.secret DROP COLUMN words',
     'ALTER TABLE held.note ADD COLUMN more integer',
     'DROP TABLE held.open']) s;
 RESET toms.reason;

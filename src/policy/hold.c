@@ -6,13 +6,17 @@
  */
 #include "policy/policy_int.h"
 
+#include "access/xact.h"
 #include "base/change.h"
 #include "context/context.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "policy/hold.h"
 #include "replication/logicalworker.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(toms_refuse_held);
 
 /* A held person as the table writes him; NULL: nobody knows. */
 static char *
@@ -148,11 +152,12 @@ toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 	/* what comes from a publisher has been asked for there; retention leaves out what is held by itself */
 	if (IsLogicalWorker() || toms_context_is_own_work())
 		return;
-	toms_hold_keep_out();
 	relation = toms_catalog_relation(RelationGetRelid(rel));
 	if (relation == NULL || (new && !escapes(relation, rel, old, new)))
 		return;
-	hold = hold_on_row(relation, old);
+	toms_hold_keep_out();
+	relation = toms_catalog_relation(RelationGetRelid(rel));
+	hold = relation ? hold_on_row(relation, old) : 0;
 	if (hold != 0)
 		refuse_held(RelationGetRelid(rel), hold);
 }
@@ -166,12 +171,19 @@ toms_policy_keep_held_table(Oid relid)
 	if (relation == NULL || relation->is_undeclared || IsBinaryUpgrade || IsLogicalWorker() || toms_policy_in_maintenance())
 		return;
 	toms_hold_keep_out();
-	relation = toms_catalog_relation(relid);
-	if (relation == NULL)
+	hold = toms_hold_concerning(InvalidOid, NULL);
+	if (hold == 0)
 		return;
-	hold = toms_hold_concerning(relation->root, NULL);
-	if (hold == 0 && relation->root != relid)
-		hold = toms_hold_concerning(relid, NULL);
-	if (hold != 0)
+	/* an old state may show neither the hold nor its rows */
+	if (IsolationUsesXactSnapshot())
 		refuse_held(relid, hold);
+	toms_policy_run_as_superuser(psprintf("SELECT toms.check_none_held(%u)", relid));
+}
+
+/* toms.refuse_held(relation, hold) */
+Datum
+toms_refuse_held(PG_FUNCTION_ARGS)
+{
+	refuse_held(PG_GETARG_OID(0), PG_GETARG_INT64(1));
+	PG_RETURN_VOID();
 }

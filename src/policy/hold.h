@@ -19,7 +19,7 @@ extern int64 toms_policy_hold_on(const TomsRelation *relation, const char *tenan
 /* A row is deleted (new: NULL) or changed: refuse what a hold keeps. */
 extern void toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new);
 
-/* A table loses all its rows, a column, a partition, or is dropped: the same. */
+/* A table loses all its rows, a column, a partition, or is dropped: the same.  Reads the table while there is any hold. */
 extern void toms_policy_keep_held_table(Oid relid);
 
 #endif							/* TOMS_POLICY_HOLD_H */

@@ -206,7 +206,7 @@ BEGIN
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     SELECT h.id INTO found_id FROM toms.hold h WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = check_not_retained.relation) ORDER BY h.id LIMIT 1;
     IF FOUND THEN
-        PERFORM toms.refuse('toms_held', format('Hold %s concerns table %s.', found_id, relation), format('SELECT toms.release_hold(%s, reason => ''…'');', found_id));
+        PERFORM toms.refuse_held(relation, found_id);
     END IF;
 END
 $$;
