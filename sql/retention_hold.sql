@@ -111,7 +111,7 @@ SELECT held.as_hr('acme',
     $$DELETE FROM held.diary WHERE login = 'mia'$$,
     $$DELETE FROM held.diary WHERE login = 'ben'$$,
     'DELETE FROM held.diary WHERE login IS NULL',
-    -- a table without a data subject has no rows of his
+    -- lines of his notes are his
     'DELETE FROM held.line WHERE id = 10',
     'DELETE FROM held.line WHERE id = 20');
 -- the other tenant has a 17 too
@@ -141,6 +141,7 @@ SELECT held.try(s) FROM unnest(ARRAY[
     'ALTER TABLE held.visit DETACH PARTITION held.visit_2',
     'TRUNCATE held.visit_2',
     'DROP TABLE held.visit_2',
+    'TRUNCATE held.line',
     'DROP TABLE held.secret',
     'ALTER TABLE held.secret DROP COLUMN words',
     'ALTER TABLE held.note ADD COLUMN more integer',

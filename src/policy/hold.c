@@ -13,7 +13,9 @@
 #include "miscadmin.h"
 #include "policy/hold.h"
 #include "replication/logicalworker.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(toms_refuse_held);
@@ -143,6 +145,38 @@ hold_on_row(const TomsRelation *relation, TupleTableSlot *row)
 	return toms_policy_hold_on(relation, tenant, about, 0);
 }
 
+static const char *
+quoted(Relation rel, TupleTableSlot *row, AttrNumber column)
+{
+	bool		isnull = true;
+	Datum		value = column ? slot_getattr(row, column, &isnull) : (Datum) 0;
+	Oid			output;
+	bool		is_varlena;
+
+	if (isnull)
+		return "NULL";
+	getTypeOutputInfo(TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid, &output, &is_varlena);
+	return quote_literal_cstr(OidOutputFunctionCall(output, value));
+}
+
+/*
+ * A row of a table without a data subject is about whom its parent row is about.  One whose parent is gone went
+ * with it, which has been asked for.
+ */
+static void
+keep_held_child(const TomsRelation *relation, Relation rel, TupleTableSlot *row)
+{
+	const TomsContext *context = toms_context_get();
+	int64		hold = toms_hold_concerning(relation->root, NULL);
+
+	if (relation->subject || !relation->parent_key || toms_hold_subjects(relation->root, context ? context->tenant : NULL) == NIL)
+		return;
+	if (IsolationUsesXactSnapshot())
+		refuse_held(RelationGetRelid(rel), hold);
+	toms_policy_run_as_superuser(psprintf("SELECT toms.check_parents_not_held(%u, %s, %s)", RelationGetRelid(rel),
+										  quoted(rel, row, relation->parent_key), quoted(rel, row, relation->parent_type)));
+}
+
 void
 toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 {
@@ -160,6 +194,8 @@ toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 	hold = relation ? hold_on_row(relation, old) : 0;
 	if (hold != 0)
 		refuse_held(RelationGetRelid(rel), hold);
+	if (relation && toms_hold_concerning(InvalidOid, NULL) != 0)
+		keep_held_child(toms_catalog_relation(RelationGetRelid(rel)), rel, old);
 }
 
 void
