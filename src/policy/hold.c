@@ -127,6 +127,9 @@ identifier(TupleTableSlot *row, AttrNumber column, Oid type, char text[TOMS_IDEN
 	return !isnull && toms_identifier_text(type, value, text);
 }
 
+/* For toms_hold_on(): retention's own statements leave out what is held of their rule alone by themselves. */
+#define NO_RULE (-1)
+
 /* Rows without a tenant column are of the tenant in force; without a context they may be of any. */
 static int64
 hold_on_row(const TomsRelation *relation, TupleTableSlot *row)
@@ -134,15 +137,16 @@ hold_on_row(const TomsRelation *relation, TupleTableSlot *row)
 	char		tenant[TOMS_IDENTIFIER_BYTES];
 	char		subject[TOMS_IDENTIFIER_BYTES];
 	const char *about = identifier(row, relation->subject, relation->subject_type, subject) ? subject : NULL;
+	int64		rule = toms_context_is_own_work() ? NO_RULE : 0;
 	const TomsContext *context;
 
 	if (relation->tenant)
-		return toms_policy_hold_on(relation, identifier(row, relation->tenant, relation->tenant_type, tenant) ? tenant : NULL, about, 0);
+		return toms_policy_hold_on(relation, identifier(row, relation->tenant, relation->tenant_type, tenant) ? tenant : NULL, about, rule);
 	context = toms_context_get();
 	if (context == NULL)
 		return toms_hold_concerning(relation->root, NULL);
 	strlcpy(tenant, context->tenant, sizeof(tenant));
-	return toms_policy_hold_on(relation, tenant, about, 0);
+	return toms_policy_hold_on(relation, tenant, about, rule);
 }
 
 static const char *
@@ -183,8 +187,8 @@ toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 	const TomsRelation *relation;
 	int64		hold;
 
-	/* what comes from a publisher has been asked for there; retention leaves out what is held by itself */
-	if (IsLogicalWorker() || toms_context_is_own_work())
+	/* what comes from a publisher has been asked for there */
+	if (IsLogicalWorker())
 		return;
 	relation = toms_catalog_relation(RelationGetRelid(rel));
 	if (relation == NULL || (new && !escapes(relation, rel, old, new)))
