@@ -40,6 +40,7 @@ BEGIN
             PERFORM toms.lock_relation(found.descendant);
         END IF;
         PERFORM toms.drop_policies(r, true, true) FROM toms.relation_tree(found.descendant) r;
+        PERFORM toms.take_down_starts(found.descendant);
     END LOOP;
     FOR found IN SELECT * FROM toms.descendants(relation) d ORDER BY d.depth DESC LOOP
         FOR lookup IN SELECT DISTINCT c.oid::regclass FROM toms.parent p JOIN pg_class c ON c.oid = p.lookup WHERE p.parent = found.descendant LOOP
@@ -73,6 +74,7 @@ BEGIN
             fresh := toms.make_lookup(found.descendant, declared.parent_column);
             UPDATE toms.parent p SET lookup = fresh WHERE p.parent = found.descendant AND p.parent_column = declared.parent_column;
         END LOOP;
+        PERFORM toms.put_up_starts(found.descendant);
     END LOOP;
     PERFORM toms.sync_policies(r) FROM toms.descendants(relation) d, toms.relation_tree(d.descendant) r;
 END

@@ -127,11 +127,13 @@ BEGIN
     FOR lookup IN SELECT c.oid::regclass FROM pg_class c
                   WHERE c.relkind = 'v' AND c.relowner = 'toms_lookup'::regrole AND c.relnamespace = 'toms'::regnamespace
                     AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.lookup = c.oid)
+                    AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.lookup = c.oid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('DROP VIEW %s', lookup);
     END LOOP;
     FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname FROM pg_attribute a, aclexplode(a.attacl) x
                    WHERE x.grantee = 'toms_lookup'::regrole AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
+                     AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.elsewhere = a.attrelid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('REVOKE SELECT (%I) ON %s FROM toms_lookup', granted.attname, granted.parent);
     END LOOP;

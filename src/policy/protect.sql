@@ -248,7 +248,8 @@ BEGIN
     END IF;
     columns := toms.join_labels(toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column),
                                 toms.label_words(relation, true));
-    has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
+    has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation)
+        OR EXISTS (SELECT FROM toms.retention_rule r WHERE r.elsewhere = protect.relation AND r.valid_until IS NULL);
     IF has_children THEN
         PERFORM toms.take_down(relation);
     END IF;
