@@ -17,6 +17,7 @@ typedef struct TomsBatchResult
 	int64		held;			/* due, and kept by a hold; of this batch */
 	int64		blocked;		/* due, and kept by a foreign key, a trigger or the like; of this batch */
 	bool		more;			/* more may be due */
+	bool		unfinished;		/* some rows of it were not tried: the next batch begins with the same */
 	char	   *problem;		/* why rows are blocked, without values; NULL: none are */
 } TomsBatchResult;
 
@@ -51,5 +52,12 @@ typedef struct TomsRuleTurn
 } TomsRuleTurn;
 
 extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current memory context */
+
+/*
+ * Keys of deleted values that a former run could not destroy: for whom they are, and another try (SPI is
+ * connected), each in a transaction of its own.
+ */
+extern List *toms_retention_loose_tenants(void);	/* of char * */
+extern void toms_loose_keys_destroy(const char *tenant);
 
 #endif							/* TOMS_RETENTION_INT_H */
