@@ -135,12 +135,14 @@ is_of_server(int sqlstate)
 		class == ERRCODE_INTERNAL_ERROR || class == ERRCODE_INVALID_TRANSACTION_STATE;
 }
 
-/* Messages of triggers may tell of people: what is told is the code, and what names stand in its fields. */
-static char *
-describe_problem(const ErrorData *error)
+char *
+toms_retention_describe(const ErrorData *error)
 {
 	StringInfoData text;
 
+	/* not raised inside of any statement or function */
+	if (error->context == NULL)
+		return pstrdup(error->message);
 	initStringInfo(&text);
 	appendStringInfo(&text, "SQLSTATE %s", unpack_sql_state(error->sqlerrcode));
 	if (error->constraint_name)
@@ -181,7 +183,7 @@ attempt(Attempts *attempts, const TomsDueRow *rows, int n)
 		RollbackAndReleaseCurrentSubTransaction();
 		sqlstate = error->sqlerrcode;
 		if (n == 1 || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE)
-			say_problem(attempts, describe_problem(error));
+			say_problem(attempts, toms_retention_describe(error));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(memory);

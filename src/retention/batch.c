@@ -252,6 +252,14 @@ check_isolation(void)
 				 errhint("BEGIN ISOLATION LEVEL READ COMMITTED;")));
 }
 
+/* What a foreign key refuses at the end of the transaction would undo all of it. */
+static void
+check_constraints_at_once(void)
+{
+	if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0)
+		elog(ERROR, "could not have constraints checked at once");
+}
+
 static void
 run_batch(const TomsDue *due, int limit, TomsBatchPosition *position, TomsBatchResult *result)
 {
@@ -268,6 +276,7 @@ run_batch(const TomsDue *due, int limit, TomsBatchPosition *position, TomsBatchR
 		move_on(due, position, NULL);
 		return;
 	}
+	check_constraints_at_once();
 	toms_tally_begin();
 	result->more = n == limit;
 	left_out = toms_attempt_rows(due, rows, n, result);

@@ -43,6 +43,12 @@ extern TomsBatchResult toms_retention_batch(const TomsRelation *relation, const 
 extern int64 toms_retention_count_due(const TomsRelation *relation, const TomsRule *rule, const char *tenant,
 									  TimestampTz as_of, int64 most);
 
+/*
+ * What an error says that anybody may read: messages of triggers and functions may tell of people, so of them it is the
+ * code, and the names in its fields.
+ */
+extern char *toms_retention_describe(const ErrorData *error);
+
 /* Rules of this database in the order in which they can be carried out: referring tables first. */
 typedef struct TomsRuleTurn
 {

@@ -164,7 +164,7 @@ try_turn(const Run *run, const TomsRuleTurn *turn)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(memory);
-		failed.problem = error->message;
+		failed.problem = toms_retention_describe(error);
 		tell(run, turn, "failed", 0, &failed);
 	}
 	PG_END_TRY();
