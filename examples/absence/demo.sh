@@ -108,6 +108,7 @@ cast_actors() {
 	who planner acme 3 hr staff_planning
 	who clerk acme 3 hr 'absence_management continued_pay'
 	who evaluator acme 3 hr performance_evaluation
+	who taxman acme 3 hr tax_audit
 	who watch acme 7 data_protection data_protection_control
 	who curious acme 18 employee subject_rights
 	who rival nordlicht 100 hr absence_management
@@ -623,6 +624,69 @@ FROM toms.audit_trail(kind => 'admin_access') ORDER BY id DESC LIMIT 1;
 SQL
 try auditor 'And who has logged in since this began' '= t' <<'SQL'
 SELECT count(*) > 50 AS many FROM toms.audit_trail(kind => 'login');
+SQL
+
+chapter 'How long: periods, restriction, holds'
+
+try deploy 'A migration adds messages and invoices, some of them old' 'INSERT 0 3' <<'SQL'
+CREATE TABLE hr.message (
+    tenant_id text, message_id integer, employee_id integer NOT NULL, sent_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, message_id));
+CREATE TABLE hr.invoice (
+    tenant_id text, invoice_id integer, issued_on date NOT NULL, euros integer NOT NULL,
+    PRIMARY KEY (tenant_id, invoice_id));
+INSERT INTO hr.message VALUES
+    ('acme', 1, 17, now() - interval '106 days'), ('acme', 2, 18, now() - interval '106 days'),
+    ('acme', 3, 19, now() - interval '104 days');
+INSERT INTO hr.invoice VALUES
+    ('acme', 1, current_date - interval '10 years', 4200), ('acme', 2, current_date - interval '4 years', 700),
+    ('acme', 3, current_date, 90);
+SQL
+try dba 'They are protected. Employee 18 is at law with ACME: nothing about him is to be deleted' '= t' <<'SQL'
+SELECT toms.protect('hr.message', tenant => 'tenant_id', subject => 'employee_id'),
+       toms.protect('hr.invoice', tenant => 'tenant_id', category => 'billing') \g /dev/null
+SELECT toms.add_purpose('tax_audit', description => 'audits by the tax office', legal_basis => '§ 147(6) AO'),
+       toms.permit('hr', 'hr.message', '{select,insert}', '{absence_management}', scope => 'tenant'),
+       toms.permit('hr', 'hr.invoice', '{select}', '{absence_management,tax_audit}', scope => 'tenant') \g /dev/null
+SELECT toms.hold(tenant => 'acme', subject => '18', reason => 'law suit 4 O 17/26') > 0 AS held;
+SQL
+try dba 'Messages are kept for 105 days, invoices as the law says; after two years for tax audits alone' '= t' <<'SQL'
+SELECT toms.retain('hr.message', keep => '105 days', since => 'sent_at', basis => 'Art. 5(1)(e) GDPR') \g /dev/null
+SELECT toms.retain('hr.invoice', period => 'de_invoice', since => 'issued_on',
+                   restrict_after => '2 years', purposes => '{tax_audit}') > 0 AS declared;
+SQL
+try hr 'What is past its period is not there any more, from this moment' '= 3' <<'SQL'
+SELECT message_id FROM hr.message;
+SQL
+try hr 'Older invoices are restricted' '= 3' <<'SQL'
+SELECT invoice_id FROM hr.invoice;
+SQL
+try taxman 'For a tax audit they are there; but for the one that is past its period' '2 rows' <<'SQL'
+SELECT invoice_id, issued_on FROM hr.invoice ORDER BY 1;
+SQL
+try hr 'Nobody writes what is past its period already' toms_past_period <<'SQL'
+INSERT INTO hr.message VALUES ('acme', 4, 19, now() - interval '1 year');
+SQL
+
+# the worker, in the background
+for _ in $(seq 100); do
+	[ "$(as_dba -c "SELECT sum(rows) FROM toms.deletion_log" | tail -n 1)" != 2 ] || break
+	sleep 0.2
+done
+try dba 'The worker has deleted it meanwhile: a log of how many, and nobody' '2 rows' <<'SQL'
+SELECT relation, tenant, action, rows FROM toms.deletion_log ORDER BY relation;
+SQL
+try dba 'The message under the hold is still on disk, and a superuser cannot delete it' toms_held <<'SQL'
+SET LOCAL toms.reason = 'ticket 4712: old messages';
+DELETE FROM hr.message WHERE sent_at < now() - interval '105 days';
+SQL
+try dba 'What will be due in ten years?' '2 rows' <<'SQL'
+SELECT relation, tenant, due FROM toms.run_retention(as_of => now() + interval '10 years', dry_run => true)
+ORDER BY relation;
+SQL
+try auditor 'The deletion concept, from the rules that run' '2 rows' <<'SQL'
+SELECT relation, start_event, standard_period, implementation FROM toms.deletion_concept()
+WHERE rule IS NOT NULL;
 SQL
 
 chapter 'A new table: observe, then enforce'
