@@ -6,7 +6,7 @@ CREATE ROLE bench_job LOGIN IN ROLE bench_hr;
 SELECT toms.add_tenant('acme', name => 'ACME GmbH');
 CREATE ROLE bench_owner;
 CREATE SCHEMA bench;
-GRANT USAGE ON SCHEMA bench TO bench_hr;
+GRANT USAGE ON SCHEMA bench TO bench_hr, bench_owner;
 
 -- now() is the start of this transaction: kept, since all measurements compare with it
 CREATE TABLE bench.source AS
