@@ -1,6 +1,6 @@
--- A rule for each of twenty tables, a thousand tenants with rows in each of them, none of them due.
+-- A rule for each of some tables, in which each of many tenants has ten rows; nothing is due.
 SELECT count(toms.add_tenant('tenant_' || n, name => 'Tenant ' || n)) FROM generate_series(1, :tenants) n;
-SELECT format('CREATE TABLE bench.idle_%s AS SELECT n AS id, ''tenant_'' || (1 + n %% :tenants) AS tenant, n %% 100 AS employee, now() AS at FROM generate_series(1, 10 * :tenants) n', t),
+SELECT format('CREATE TABLE bench.idle_%s AS SELECT n AS id, ''tenant_'' || (1 + n %% %s) AS tenant, n %% 100 AS employee, now() AS at FROM generate_series(1, 10 * %2$s) n', t, :tenants),
        format('ALTER TABLE bench.idle_%s ADD PRIMARY KEY (id), ALTER tenant SET NOT NULL, ALTER employee SET NOT NULL', t),
        format('ALTER TABLE bench.idle_%s OWNER TO bench_owner', t),
        format('CREATE INDEX ON bench.idle_%s (tenant, at)', t),
