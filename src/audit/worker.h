@@ -100,11 +100,20 @@ extern void toms_process_require_extension(void);	/* in a transaction; ends the 
 extern void toms_process_clean_up_error(void);
 extern void toms_process_count(bool succeeded);
 
+/*
+ * commit.c: of the writer.  choose: before a transaction; wait: after it, with interrupts held.  It returns whether standbys have
+ * what was committed as far as toms.audit_synchronous_commit asks; it does not wait for ever where it is told to give up, by
+ * interrupt: false if it was not waiting.
+ */
+extern void toms_commit_choose(bool urgent);
+extern bool toms_commit_wait(void);
+extern bool toms_commit_interrupt(bool give_up);
+
 /* Each defines its part. */
 extern void toms_workers_init(void);
 extern void toms_worker_init(void);
 extern void toms_launcher_init(void);
-extern void toms_writer_init(void);
+extern void toms_commit_init(void);
 
 /* toms.seal_interval, in milliseconds. */
 extern int	toms_seal_interval(void);

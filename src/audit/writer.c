@@ -12,29 +12,7 @@
 #include "base/debug_point.h"
 #include "commands/async.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-
-/* toms.audit_synchronous_commit: PostgreSQL's own levels. */
-static const struct config_enum_entry commit_options[] = {
-	{"off", SYNCHRONOUS_COMMIT_OFF, false},
-	{"local", SYNCHRONOUS_COMMIT_LOCAL_FLUSH, false},
-	{"remote_write", SYNCHRONOUS_COMMIT_REMOTE_WRITE, false},
-	{"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH, false},
-	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY, false},
-	{NULL, 0, false}
-};
-
-static int	audit_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
-
-void
-toms_writer_init(void)
-{
-	DefineCustomEnumVariable("toms.audit_synchronous_commit",
-							 "How far events must have come before they count as recorded.",
-							 "local: on this server's disk.  With on or remote_apply reads that wait for it stop where a synchronous standby is lost.",
-							 &audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH, commit_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
-}
 
 /* messages ---------------------------------------------------------------------------- */
 
@@ -148,26 +126,14 @@ write_messages(const char *messages, uint64 length, const char *lacking)
 
 /* transactions ------------------------------------------------------------------------ */
 
-/* Who waits is told that it is durable: then it must be on a disk at least. */
-static void
-choose_commit(bool urgent)
-{
-	int			level = urgent ? Max(audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH) : audit_commit;
-
-	for (int i = 0; commit_options[i].name && synchronous_commit != level; i++)
-	{
-		if (commit_options[i].val == level)
-			SetConfigOption("synchronous_commit", commit_options[i].name, PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
-
 /* Messages that begin at "offset" in the batch, in one transaction. */
 static void
 write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacking)
 {
 	int64		entries;
+	bool		far_enough;
 
-	choose_commit(batch->urgent);
+	toms_commit_choose(batch->urgent);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	toms_lifetime_begin();
@@ -177,7 +143,8 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	TOMS_DEBUG_POINT("writer_commit");
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
-	toms_queue_written(batch->start + offset + length, entries, lacking != NULL);
+	far_enough = toms_commit_wait();
+	toms_queue_written(batch->start + offset + length, entries, lacking != NULL, far_enough);
 	RESUME_INTERRUPTS();
 }
 

@@ -410,6 +410,18 @@ toms_queue_is_lacking(const TomsMark *mark)
 	return n != 0;
 }
 
+/* Likewise. */
+bool
+toms_queue_is_here_alone(const TomsMark *mark)
+{
+	bool		here_alone;
+
+	LWLockAcquire(lock_of(own), LW_SHARED);
+	here_alone = mark->end <= own->here_alone;
+	LWLockRelease(lock_of(own));
+	return here_alone;
+}
+
 bool
 toms_queue_flush(int timeout)
 {
@@ -510,7 +522,7 @@ toms_queue_take(TomsBatch *batch)
 }
 
 void
-toms_queue_written(uint64 end, int64 entries, bool lacking)
+toms_queue_written(uint64 end, int64 entries, bool lacking, bool far_enough)
 {
 	bool		both;
 	int			turn;
@@ -523,6 +535,8 @@ toms_queue_written(uint64 end, int64 entries, bool lacking)
 	own->entries += entries;
 	if (lacking)
 		own->lacking[own->nlacking++ % TOMS_QUEUE_LACKING] = end;
+	if (!far_enough)
+		own->here_alone = end;
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
 	wake_waiters(own, both, turn);
