@@ -148,14 +148,25 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	RESUME_INTERRUPTS();
 }
 
+/* A disk without room that PostgreSQL does not know as one. */
+static bool
+concerns_disk(int error)
+{
+#ifdef EDQUOT
+	if (error == EDQUOT)
+		return true;
+#endif
+	return error == EFBIG || error == EROFS;
+}
+
 /*
  * Faults that are no single message's: of the server, its disks and settings, of an administrator or a lock.  Messages wait
  * until they are over.
  */
 static bool
-concerns_all(int sqlstate)
+concerns_all(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_OPERATOR_INTERVENTION:
@@ -164,7 +175,8 @@ concerns_all(int sqlstate)
 		case ERRCODE_INVALID_TRANSACTION_STATE:
 			return true;
 		default:
-			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+				((error->sqlerrcode == ERRCODE_INTERNAL_ERROR || error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE) && concerns_disk(error->saved_errno));
 	}
 }
 
@@ -180,8 +192,12 @@ try_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacki
 	}
 	PG_CATCH();
 	{
-		sqlstate = geterrcode();
-		if (concerns_all(sqlstate))
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(toms_process_context);
+		error = CopyErrorData();
+		sqlstate = error->sqlerrcode;
+		if (concerns_all(error))
 			PG_RE_THROW();
 		toms_process_clean_up_error();
 	}
