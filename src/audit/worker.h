@@ -101,9 +101,8 @@ extern void toms_process_clean_up_error(void);
 extern void toms_process_count(bool succeeded);
 
 /*
- * commit.c: of the writer.  choose: before a transaction; wait: after it, with interrupts held.  It returns whether standbys have
- * what was committed as far as toms.audit_synchronous_commit asks; it does not wait for ever where it is told to give up, by
- * interrupt: false if it was not waiting.
+ * commit.c: before a transaction of the writer; after it, with interrupts held: false if standbys have it not as far as
+ * toms.audit_synchronous_commit asks; end that, perhaps for ever: false if it was not waiting.
  */
 extern void toms_commit_choose(bool urgent);
 extern bool toms_commit_wait(void);

@@ -71,9 +71,15 @@ extern bool toms_queue_wait_for_room(Size size, int timeout);
 extern bool toms_queue_flush(int timeout);	/* all that is in it now */
 extern bool toms_queue_wait_until_durable(const TomsMark *mark, int timeout);
 
-/* Of what is durable: its entry tells that it happened, but not who acted, since that could not be sealed. */
-extern bool toms_queue_is_lacking(const TomsMark *mark);
-extern bool toms_queue_is_here_alone(const TomsMark *mark);	/* not on the standbys, although that is asked */
+/* What there is to say of a message that is durable. */
+typedef enum TomsQueueFlaw
+{
+	TOMS_QUEUE_WHOLE,
+	TOMS_QUEUE_NO_ACTOR,		/* its entry tells that it happened, but not who acted, since that could not be sealed */
+	TOMS_QUEUE_HERE_ALONE		/* the standbys have it not, although that is asked */
+} TomsQueueFlaw;
+
+extern TomsQueueFlaw toms_queue_flaw(const TomsMark *mark);
 
 /* This process writes the messages of its database, from now on until it ends; false if there is no queue, or another writer. */
 extern bool toms_queue_start_writing(void);
