@@ -142,6 +142,19 @@ SELECT keep.say($$SELECT toms.unprotect('keep.note', reason => 'test')$$);
 SELECT keep.say($$SELECT toms.protect('keep.note', tenant => 'tenant', subject => 'employee', mode => 'observe', reason => 'test')$$);
 
 --
+-- parts of a table: its rules are theirs
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE keep.note_2 (id integer, tenant text NOT NULL, employee integer, "Day" date);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('keep.note_2', tenant => 'tenant', subject => 'employee');
+SELECT toms.retain('keep.note_2', keep => '1 day', since => 'Day') AS part \gset
+SELECT keep.say('ALTER TABLE keep.note ATTACH PARTITION keep.note_2 FOR VALUES FROM (100) TO (200)');
+SELECT toms.unretain(:part, reason => 'goes with the others');
+SELECT keep.say('ALTER TABLE keep.note ATTACH PARTITION keep.note_2 FOR VALUES FROM (100) TO (200)');
+ALTER TABLE keep.note DETACH PARTITION keep.note_2;
+
+--
 -- a start event elsewhere: the account is kept until a year after its contract has ended
 --
 SET SESSION AUTHORIZATION regress_owner;
