@@ -10,6 +10,7 @@
  * first.
  */
 #include "audit/audit_int.h"
+#include "audit/tally_int.h"
 
 #include "base/compat.h"
 #include "catalog/catalog.h"
@@ -353,6 +354,11 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (!find_audited(trigger->tg_relation, &audited))
 		return PointerGetDatum(NULL);
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && toms_tally_is_asked())
+	{
+		toms_tally_add(trigger->tg_relation, trigger->tg_trigslot);
+		return PointerGetDatum(NULL);
+	}
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		change = (Change) {.verb = TOMS_VERB_INSERT,.new = trigger->tg_trigslot};
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
