@@ -24,6 +24,8 @@ CREATE TABLE held.visit_1 PARTITION OF held.visit FOR VALUES FROM (1) TO (100);
 CREATE TABLE held.visit_2 PARTITION OF held.visit FOR VALUES FROM (100) TO (200);
 CREATE TABLE held.diary (id integer PRIMARY KEY, tenant text NOT NULL, login text, words text);
 CREATE TABLE held.open (id integer);
+CREATE TABLE held.thing (id integer, tenant text NOT NULL);
+INSERT INTO held.thing VALUES (1, 'acme');
 INSERT INTO held.person VALUES ('acme', 17, 'mia'), ('acme', 18, 'ben'), ('globex', 17, 'eve');
 INSERT INTO held.note SELECT n, CASE WHEN n < 10 THEN 'acme' ELSE 'globex' END, CASE WHEN n % 2 = 0 THEN 18 ELSE 17 END, '2020-01-01', 'A', 'x' FROM generate_series(1, 14) n;
 INSERT INTO held.line SELECT 10 * n, n, 'y' FROM generate_series(1, 14) n;
@@ -35,6 +37,7 @@ SELECT toms.add_subject_alias('held.person', canonical => 'employee', alias => '
 SELECT toms.protect('held.note', tenant => 'tenant', subject => 'employee');
 SELECT toms.protect('held.line', parent => 'held.note', parent_key => 'note');
 SELECT toms.protect('held.visit', tenant => 'tenant', subject => 'employee');
+SELECT toms.protect('held.thing', tenant => 'tenant');
 SELECT toms.protect('held.diary', tenant => 'tenant', subject => 'login', subject_alias => 'held.person.login');
 SELECT count(toms.permit('regress_hr', t, '{select,insert,update,delete}', '{absence_management}', 'tenant'))
 FROM (VALUES ('held.person'::regclass), ('held.note'), ('held.line'), ('held.visit'), ('held.diary')) v (t);
@@ -140,6 +143,7 @@ SELECT held.try(s) FROM unnest(ARRAY[
     'TRUNCATE held.visit_2',
     'DROP TABLE held.visit_2',
     'TRUNCATE held.line',
+    'TRUNCATE held.thing',
     'ALTER TABLE held.note ADD COLUMN more integer',
     'DROP TABLE held.open']) s;
 RESET toms.reason;
