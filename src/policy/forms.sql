@@ -361,10 +361,17 @@ COMMENT ON FUNCTION toms.label_rows(regclass, text, text) IS 'rows need permissi
 
 CREATE FUNCTION toms.unlabel_rows(relation regclass, category text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rule bigint;
 BEGIN
     PERFORM toms.check_declarable(relation);
     IF NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = unlabel_rows.relation AND l.category = unlabel_rows.category) THEN
         RAISE EXCEPTION 'no rows of % are labelled "%"', relation, category USING ERRCODE = 'undefined_object';
+    END IF;
+    SELECT min(r.id) INTO rule FROM toms.retention_rule r WHERE r.relation = unlabel_rows.relation AND r.category = unlabel_rows.category AND r.valid_until IS NULL;
+    IF rule IS NOT NULL THEN
+        RAISE EXCEPTION 'retention rule % is for rows that are labelled "%"', rule, category USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unretain(%s, reason => ''…'');', rule);
     END IF;
     PERFORM toms.drop_row_label(relation, category);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;

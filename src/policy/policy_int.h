@@ -38,13 +38,6 @@ extern AclMode toms_policy_verb(const text *verb);
 /* The verb as pg_policy.polcmd has it. */
 extern char toms_policy_command(AclMode verb);
 
-/*
- * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
- * text).  False unless the text is exactly what that value prints as, so that "7" and
- * "007" are never the same person in one place and two in another.
- */
-extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
-
 /* Whether no two rows of a table can have the same value in a column. */
 extern bool toms_has_unique_key(Oid relid, AttrNumber column);
 
