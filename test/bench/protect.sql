@@ -25,6 +25,4 @@ SELECT toms.add_purpose('absence_management', description => 'absences', legal_b
 SELECT toms.bind_purpose('toms_tenant.access(bigint)', 'absence_management') \g /dev/null
 
 -- rows are kept for as long as the law demands, which hides none of these
-INSERT INTO toms.retention_rule (relation, since, keep, starts, action, purposes, zone, locked, relation_name, retained_by)
-VALUES ('toms_kept.absence', 'created_at', '100 years', 'end_of_year', 'delete', '{}', 'Europe/Berlin', false, 'x', 'x');
-SELECT toms.sync_policies('toms_kept.absence') \g /dev/null
+SELECT toms.retain('toms_kept.absence', keep => '100 years', since => 'created_at', starts => 'end_of_year', zone => 'Europe/Berlin') \g /dev/null
