@@ -19,6 +19,7 @@
 #include "context/context.h"
 #include "guard/guard.h"
 #include "mb/pg_wchar.h"
+#include "policy/hold.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -367,6 +368,8 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		change = (Change) {.verb = TOMS_VERB_UPDATE,.old = trigger->tg_trigslot,.new = trigger->tg_newslot};
 		change.columns = changed_columns(&audited, &change);
 	}
+	if (change.old)
+		toms_policy_keep_held(trigger->tg_relation, change.old, change.new);
 	add_change(&audited, &change);
 	return PointerGetDatum(NULL);
 }

@@ -142,9 +142,9 @@ refused_temporary(void)
 }
 
 /*
- * A row without a tenant column finds its parent row through a view whose owner bypasses row
- * security; the view shows the keys of the tenant in force and no more.  It is read by the
- * policies of tables that have such parents, so only a statement that reads one may.
+ * A row without a tenant column finds its parent row, and a period of retention its start event in another
+ * table, through a view whose owner bypasses row security; the view shows the keys of the tenant in force and no more.  It is read by the
+ * policies of tables that have such parents or rules, so only a statement that reads one may.
  */
 bool
 toms_guard_is_lookup(Oid check_as_user, List *rtable)
@@ -158,7 +158,7 @@ toms_guard_is_lookup(Oid check_as_user, List *rtable)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 		TomsRelation *child = rte->rtekind == RTE_RELATION ? toms_catalog_relation(rte->relid) : NULL;
 
-		if (child && child->nparents > 0)
+		if (child && (child->nparents > 0 || toms_policy_looks_starts_up(child)))
 			return true;
 	}
 	return false;

@@ -26,6 +26,12 @@ typedef struct TomsDecision
  */
 extern TomsDecision toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category);
 
+/* Whether a rule's start event is in another table. */
+extern bool toms_policy_looks_starts_up(const TomsRelation *relation);
+
+/* A sentence on the rows that are hidden from it since their period of retention has passed, or NULL. */
+extern char *toms_policy_explain_periods(TomsRelation *relation, const TomsAsker *asker);
+
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
 extern const char *toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision);
