@@ -20,7 +20,7 @@ if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
 fi
 [ "$(id -u)" != 0 ] || { echo "bench-retention: PostgreSQL refuses to run as root: be another user, or use make bench-retention" >&2; exit 1; }
 rows=5000000 rounds=4 control=10 tenants=1000 tables=20 few=1000 many=100000 patience=600
-[ "${1:-}" != -q ] || rows=50000 rounds=1 control=2 tenants=20 tables=3 few=10 many=1000 patience=60
+[ "${1:-}" != -q ] || rows=50000 rounds=1 control=2 tenants=20 tables=3 few=10 many=1000 patience=300
 
 leave() {
 	local status=$?
