@@ -60,6 +60,7 @@ start_server() {
 		toms.outside = '$box/outside'
 		toms.audience = 'absence'
 		toms.environment = 'demo'
+		toms.retention_interval = 1s
 	CONF
 	pg_ctl -D "$box/data" -l "$box/log" -w start
 	psql -X -U postgres -d postgres -c 'CREATE DATABASE absence'
