@@ -360,6 +360,9 @@ SELECT toms.in_period('crm.message', ':sent_at', now()), toms.in_period('crm.mes
 SELECT toms.is_visible('crm.message', 'select', 17, ':sent_at', now()), toms.is_visible('crm.message', 'select', 17, ':sent_at', timestamptz '-infinity'),
     toms.is_visible('crm.message', 'any', 17, ':sent_at', now()), toms.is_visible('crm.message', NULL, NULL::text, NULL, NULL::text),
     toms.has_period('crm.message', ''), toms.has_period('crm.message', 'x'), toms.has_period('pg_class', 'x');
+COMMIT; BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'tax_audit') \gset
+SELECT toms.in_period('crm.invoice', ':issued', '-infinity'::date, point '(1,2)'), toms.in_period('crm.invoice', ':issued', '-infinity'::date, 'x'), toms.in_period('crm.invoice', ':issued', '-infinity'::date, NULL::text),
+    toms.in_period('crm.invoice', ':issued', '-infinity'::date, repeat('x', 10000)), toms.in_period('crm.invoice', ':issued', '-infinity'::date, 1::numeric);
 SELECT regress.verdict($$SELECT toms.check_period('crm.message', 'insert', false)$$), regress.verdict($$SELECT toms.check_period(NULL, NULL, NULL)$$);
 COMMIT;
 RESET SESSION AUTHORIZATION;
