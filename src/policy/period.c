@@ -18,7 +18,6 @@
 #include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
-#include "context/work.h"
 #include "policy/policy_int.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -122,7 +121,6 @@ set_limits(FunctionCallInfo fcinfo, TomsPeriodSite *site, TomsPeriodAsked asked,
 	site->limit = site->reached || asked == TOMS_PERIOD_TO_WRITE ? site->keep : restricted;
 	site->shared = asked == TOMS_PERIOD_OF_ALL;
 	site->rule = rule->id;
-	site->root = relation->root;
 }
 
 /* The tenant's rule for the category that is asked about; what follows the colon is the source. */
@@ -192,9 +190,10 @@ is_held(FunctionCallInfo fcinfo, const TomsPeriodSite *site)
 {
 	char		subject[TOMS_IDENTIFIER_BYTES];
 	const TomsContext *context = toms_context_get();
+	TomsRelation *relation = context ? toms_catalog_relation(PG_GETARG_OID(0)) : NULL;
 	bool		told = tells_subject(fcinfo, site, subject);
 
-	return context && toms_hold_on(site->root, site->shared ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
+	return relation && toms_policy_hold_on(relation, site->shared ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
 }
 
 bool
