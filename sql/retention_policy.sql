@@ -84,6 +84,37 @@ DELETE FROM crm.message WHERE id = 24;
 COMMIT;
 
 --
+-- Scope and period are one call; in scope own it still finds an index on the subject
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE INDEX ON crm.message (tenant_id, user_id);
+SET SESSION AUTHORIZATION regress_job;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+BEGIN; SELECT toms.enter('acme', '18', 'regress_employee', 'support') \gset
+EXPLAIN (COSTS OFF) SELECT FROM crm.message;
+SELECT regress.ids('SELECT id FROM crm.message');                                                       -- 4
+COMMIT;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+
+--
+-- The start event's column gets another name, and is dropped: rows stay hidden, and the rule keeps its column
+--
+SET SESSION AUTHORIZATION regress_owner;
+ALTER TABLE crm.message RENAME COLUMN sent_at TO written_at;
+SET SESSION AUTHORIZATION regress_job;
+BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'support') \gset
+SELECT regress.ids('SELECT id FROM crm.message');                                                       -- 1, 4, 5
+COMMIT;
+SET SESSION AUTHORIZATION regress_owner;
+SELECT regress.verdict('ALTER TABLE crm.message DROP COLUMN written_at');                               -- refused
+SELECT regress.verdict('ALTER TABLE crm.message DROP COLUMN written_at CASCADE');                       -- refused
+ALTER TABLE crm.message RENAME COLUMN written_at TO sent_at;
+RESET SESSION AUTHORIZATION;
+SELECT intact FROM toms.describe('crm.message');
+
+--
 -- A tenant's own rule goes before that of all
 --
 SELECT toms.retain('crm.message', '300 days', 'sent_at', tenant => 'globex') > 0;
