@@ -210,6 +210,18 @@ BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'tax_audit') \gset
 SELECT regress.ids('SELECT id FROM crm.invoice WHERE id % 100 > 7');                                    -- 8 to 10, 108 to 110
 COMMIT;
 RESET SESSION AUTHORIZATION;
+-- in parallel workers too, which look everything up by themselves
+SET SESSION AUTHORIZATION regress_job;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = off; SET enable_indexscan = off; SET enable_bitmapscan = off;
+BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'tax_audit') \gset
+EXPLAIN (COSTS OFF) SELECT count(*) FROM crm.invoice;
+SELECT count(*) FROM crm.invoice;                                                                       -- 22
+COMMIT;
+BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'billing') \gset
+SELECT count(*) FROM crm.invoice;                                                                       -- 6
+COMMIT;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET parallel_leader_participation; RESET enable_indexscan; RESET enable_bitmapscan;
+RESET SESSION AUTHORIZATION;
 UPDATE toms.hold SET state = 'released';
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'tax_audit') \gset
