@@ -11,6 +11,7 @@
 \set superuser :USER
 SET TimeZone = 'Europe/Berlin';
 SET datestyle = 'ISO, YMD';
+SET intervalstyle = 'postgres';
 
 CREATE SCHEMA crm AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA crm TO PUBLIC;
@@ -147,9 +148,11 @@ BEGIN;
 UPDATE toms.retention_rule SET valid_until = now() WHERE relation = 'crm.message'::regclass;
 SELECT intact FROM toms.describe('crm.message');                                                        -- no: their text is another one
 ROLLBACK;
+SELECT regexp_replace(object, '\d+', 'N'), finding, regexp_replace(remedy, '\d+', 'N') FROM toms.explain_protection('crm.message') WHERE kind = 'retention';
 BEGIN;
 UPDATE toms.retention_rule SET zone = 'Europe/Atlantis' WHERE relation = 'crm.message'::regclass;
 SELECT intact FROM toms.describe('crm.message');                                                        -- no
+SELECT object, finding, remedy FROM toms.explain_protection('crm.message') WHERE kind = 'retention' AND object NOT LIKE 'rule %';
 ROLLBACK;
 BEGIN;
 UPDATE toms.retention_rule SET since = 'gone' WHERE relation = 'crm.message'::regclass;
