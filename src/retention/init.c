@@ -6,4 +6,5 @@
 void
 toms_retention_init(void)
 {
+	toms_position_init();
 }
