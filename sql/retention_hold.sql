@@ -86,6 +86,8 @@ SELECT held.try(s) FROM unnest(ARRAY[
     $$SELECT toms.hold('acme', relation => 'held.visit_1', reason => 'court')$$,
     $$SELECT toms.hold('acme', rule => 4711, reason => 'court')$$,
     $$SELECT toms.hold('acme', kind => 'whim', reason => 'court')$$,
+    $$SELECT toms.hold('acme', '017', relation => 'held.note', reason => 'court')$$,
+    $$SELECT toms.hold('acme', '', reason => 'court')$$,
     $$SELECT toms.release_hold(4711)$$]) s;
 
 --
@@ -109,6 +111,8 @@ SELECT held.as_hr('acme',
     'UPDATE held.visit SET id = 150 WHERE id = 1',
     'DELETE FROM held.person WHERE employee = 17',
     'DELETE FROM held.person WHERE employee = 18',
+    $$UPDATE held.person SET login = 'maria' WHERE employee = 17$$,
+    $$UPDATE held.person SET login = 'benno' WHERE employee = 18$$,
     $$DELETE FROM held.diary WHERE login = 'mia'$$,
     $$DELETE FROM held.diary WHERE login = 'ben'$$,
     'DELETE FROM held.diary WHERE login IS NULL',
