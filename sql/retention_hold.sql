@@ -139,6 +139,8 @@ SELECT held.try(s) FROM unnest(ARRAY[
     'DROP SCHEMA held CASCADE',
     'ALTER TABLE held.note DROP COLUMN words',
     'DROP TYPE held.kind CASCADE',
+    'ALTER TABLE held.note ALTER COLUMN employee TYPE bigint USING 18',
+    'ALTER TABLE held.visit ALTER COLUMN employee TYPE bigint',
     'ALTER TABLE held.visit DETACH PARTITION held.visit_1',
     'ALTER TABLE held.visit DROP COLUMN day',
     'DROP TABLE held.visit',
