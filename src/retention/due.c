@@ -217,11 +217,13 @@ Datum
 toms_is_held(PG_FUNCTION_ARGS)
 {
 	const TomsContext *context = toms_context_is_own_work() ? toms_context_get() : NULL;
+	const TomsRelation *relation;
 	char		subject[TOMS_IDENTIFIER_BYTES] = "";
 
 	if (context == NULL || PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(2) && !toms_identifier_text(toms_plain_type(get_fn_expr_argtype(fcinfo->flinfo, 2)), PG_GETARG_DATUM(2), subject))
 		PG_RETURN_BOOL(true);
-	PG_RETURN_BOOL(toms_hold_on(PG_GETARG_OID(0), context->tenant, subject, PG_GETARG_INT64(1)) != 0);
+	relation = toms_catalog_relation(PG_GETARG_OID(0));
+	PG_RETURN_BOOL(relation == NULL || toms_policy_hold_on(relation, context->tenant, subject, PG_GETARG_INT64(1)) != 0);
 }
