@@ -354,11 +354,6 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (!find_audited(trigger->tg_relation, &audited))
 		return PointerGetDatum(NULL);
-	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && toms_tally_is_asked())
-	{
-		toms_tally_add(trigger->tg_relation, trigger->tg_trigslot);
-		return PointerGetDatum(NULL);
-	}
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		change = (Change) {.verb = TOMS_VERB_INSERT,.new = trigger->tg_trigslot};
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
@@ -370,7 +365,10 @@ toms_audit_row(PG_FUNCTION_ARGS)
 	}
 	if (change.old)
 		toms_policy_keep_held(trigger->tg_relation, change.old, change.new);
-	add_change(&audited, &change);
+	if (change.old && toms_tally_is_asked())
+		toms_tally_add(trigger->tg_relation, change.old);
+	else
+		add_change(&audited, &change);
 	return PointerGetDatum(NULL);
 }
 
