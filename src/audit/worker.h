@@ -100,11 +100,19 @@ extern void toms_process_require_extension(void);	/* in a transaction; ends the 
 extern void toms_process_clean_up_error(void);
 extern void toms_process_count(bool succeeded);
 
+/*
+ * commit.c: before a transaction of the writer; after it, with interrupts held: false if standbys have it not as far as
+ * toms.audit_synchronous_commit asks; end that, perhaps for ever: false if it was not waiting.
+ */
+extern void toms_commit_choose(bool urgent);
+extern bool toms_commit_wait(void);
+extern bool toms_commit_interrupt(bool give_up);
+
 /* Each defines its part. */
 extern void toms_workers_init(void);
 extern void toms_worker_init(void);
 extern void toms_launcher_init(void);
-extern void toms_writer_init(void);
+extern void toms_commit_init(void);
 
 /* toms.seal_interval, in milliseconds. */
 extern int	toms_seal_interval(void);
