@@ -19,7 +19,6 @@
 #include "context/context.h"
 #include "guard/guard.h"
 #include "mb/pg_wchar.h"
-#include "policy/hold.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"

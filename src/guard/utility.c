@@ -24,7 +24,6 @@
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_type.h"
-#include "policy/hold.h"
 #include "policy/policy.h"
 #include "seal/seal.h"
 #include "utils/acl.h"

@@ -6,7 +6,6 @@
 #include "policy/policy_int.h"
 
 #include "access/htup_details.h"
-#include "catalog/horizon.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"

@@ -1,5 +1,5 @@
 /*
- * hold.h - what nothing may delete until a hold is released.
+ * hold.h - what nothing may delete until a hold is released; part of policy.h.
  */
 #ifndef TOMS_POLICY_HOLD_H
 #define TOMS_POLICY_HOLD_H

@@ -18,7 +18,6 @@
 #include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
-#include "context/work.h"
 #include "policy/policy_int.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

@@ -9,6 +9,8 @@
 #include "base/reason.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
+#include "policy/hold.h"
+#include "policy/identifier.h"
 #include "utils/selfuncs.h"
 
 typedef struct TomsDecision
@@ -78,20 +80,6 @@ extern void toms_policy_after_rename(Oid relid, const char *column, const char *
  * has one.  False if there is no such person, or the text does not fit the type.
  */
 extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value);
-
-/*
- * A tenant's or subject's id in a column of "type" as tokens write it, in TOMS_IDENTIFIER_BYTES of
- * room.  False if it is longer than a token's can be.
- */
-#define TOMS_IDENTIFIER_BYTES 256
-extern bool toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES]);
-
-/*
- * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
- * text).  False unless the text is exactly what that value prints as, so that "7" and
- * "007" are never the same person in one place and two in another.
- */
-extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
 
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);

@@ -10,7 +10,6 @@
 #include "context/context.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "policy/hold.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
