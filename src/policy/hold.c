@@ -11,7 +11,6 @@
 #include "context/context.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "policy/hold.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"

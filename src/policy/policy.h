@@ -9,7 +9,6 @@
 #include "base/reason.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
-#include "policy/hold.h"
 #include "policy/identifier.h"
 #include "utils/selfuncs.h"
 
@@ -27,12 +26,6 @@ typedef struct TomsDecision
  * all) of the relation?  Never raises an error.
  */
 extern TomsDecision toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category);
-
-/* Whether a rule's start event is in another table. */
-extern bool toms_policy_looks_starts_up(const TomsRelation *relation);
-
-/* A sentence on the rows that are hidden from it since their period of retention has passed, or NULL. */
-extern char *toms_policy_explain_periods(TomsRelation *relation, const TomsAsker *asker);
 
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
@@ -110,4 +103,5 @@ extern void toms_policy_run_as_superuser(const char *statements);
 /* True while toms itself changes row security. */
 extern bool toms_policy_in_maintenance(void);
 
+#include "policy/hold.h"
 #endif							/* TOMS_POLICY_H */
