@@ -45,7 +45,14 @@ CREATE FUNCTION own.defer() RETURNS text LANGUAGE plpgsql AS $$BEGIN SET CONSTRA
 CREATE FUNCTION own.try_all() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     statement text;
+    code text;
 BEGIN
+    BEGIN
+        INSERT INTO own.loot SELECT 'directly', count(*) FROM own.message;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME;
+        INSERT INTO own.loot VALUES ('directly', 'refused: ' || code);
+    END;
     FOREACH statement IN ARRAY ARRAY[
         $q$SELECT current_user$q$,
         $q$SELECT tenant || ' ' || subject || ' ' || actor || ' ' || purpose FROM toms.context()$q$,
