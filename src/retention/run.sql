@@ -3,7 +3,7 @@
 CREATE TABLE toms.loose_key (
     key      bigint PRIMARY KEY,        -- of toms.data_key
     tenant   text COLLATE "C" NOT NULL,
-    relation oid NOT NULL
+    relation regclass NOT NULL
 );
 CREATE INDEX loose_key_tenant_idx ON toms.loose_key (tenant, relation);
 SELECT pg_catalog.pg_extension_config_dump('toms.loose_key', '');
