@@ -52,4 +52,7 @@ typedef struct TomsRuleTurn
 
 extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current memory context */
 
+/* toms.retention_batch: rows of a transaction at most. */
+extern int	toms_retention_batch_rows(void);
+
 #endif							/* TOMS_RETENTION_INT_H */
