@@ -36,6 +36,21 @@ typedef struct TomsHorizon
  */
 extern TomsHorizon toms_horizon(const Interval *keep, TomsPeriodStart starts, pg_tz *zone, TimestampTz now);
 
+/*
+ * The horizon of one type (DATEOID, TIMESTAMPOID, TIMESTAMPTZOID), and how it goes on: so it need not be computed
+ * for each transaction.  "at" is a DateADT, Timestamp or TimestampTz.
+ */
+typedef struct TomsHorizonPiece
+{
+	int64		at;				/* at the time "from" */
+	bool		moves;			/* as the clock does */
+	TimestampTz from;
+	TimestampTz until;			/* it is to be computed anew from here on */
+} TomsHorizonPiece;
+
+extern TomsHorizonPiece toms_horizon_piece(Oid type, const Interval *keep, TomsPeriodStart starts, pg_tz *zone,
+										   TimestampTz now);
+
 /* Whether a start event (date, timestamp or timestamptz; not NULL) is at or before the horizon. */
 extern bool toms_horizon_is_past(const TomsHorizon *horizon, Oid type, Datum start);
 
