@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/objectaccess.h"
+#include "datatype/timestamp.h"
 #include "nodes/nodes.h"
 
 #include <signal.h>
@@ -66,8 +67,11 @@ typedef struct TomsWorkerState
 	TimestampTz ended_at;
 	TimestampTz last_step_at;
 	TimestampTz wanted_since;	/* of retention: since when the server knows of rules */
+	bool		wanted;			/* there are some */
+	int			problems;		/* of the last run; -1: there was none yet */
 } TomsWorkerState;
 
+extern void toms_process_tell_problems(int problems);
 extern TomsWorkerState toms_worker_state(TomsWorkerRole role);
 
 #endif							/* TOMS_AUDIT_H */

@@ -191,6 +191,7 @@ note_rules(bool exist)
 	if (exist && !slot->retains)
 	{
 		slot->retains_since = GetCurrentTimestamp();
+		slot->posts[TOMS_WORKER_RETENTION].problems = -1;
 		toms_worker_wake_launcher();
 	}
 	slot->retains = exist;
@@ -256,5 +257,13 @@ toms_process_count(bool succeeded)
 		post->errors++;
 		post->last_error_at = GetCurrentTimestamp();
 	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+void
+toms_process_tell_problems(int problems)
+{
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	toms_process_post->problems = problems;
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }

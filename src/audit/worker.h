@@ -38,6 +38,7 @@ typedef struct TomsWorkerPost
 	TimestampTz last_error_at;	/* 0: none, as for the others */
 	int64		steps;
 	int64		errors;
+	int			problems;		/* as the worker counts them; -1: not yet */
 } TomsWorkerPost;
 
 typedef struct TomsWorkerSlot

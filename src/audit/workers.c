@@ -281,7 +281,7 @@ toms_worker_state(TomsWorkerRole role)
 	{
 		const TomsWorkerPost *post = &slot->posts[role];
 
-		state = (TomsWorkerState) {post->pid, post->started_at, post->ended_at, post->last_step_at, slot->retains_since};
+		state = (TomsWorkerState) {post->pid, post->started_at, post->ended_at, post->last_step_at, slot->retains_since, slot->retains, post->problems};
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 	return state;

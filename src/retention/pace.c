@@ -1,7 +1,7 @@
 /*
  * pace.c - how fast the worker goes: rows for each batch, pauses between them, and replicas that must not be left behind.
  *
- * Called by run.c around each batch.  The size of a batch follows how long the last ones took: a table with many
+ * Called by round.c around each batch.  The size of a batch follows how long the last ones took: a table with many
  * indexes or cascades gets small ones.  What a walsender tells of its lag is of no use while replay stands still, so
  * it is asked whether it has come as far as the log was so long ago.
  */
@@ -12,6 +12,8 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "utils/guc.h"
+
+#include <limits.h>
 
 #define FEWEST_ROWS 10
 #define FIRST_ROWS 200
@@ -134,6 +136,16 @@ replica_lags(void)
 		return false;
 	behind = farthest_behind();
 	return !XLogRecPtrIsInvalid(behind) && behind < before.log;
+}
+
+/* While there is nothing to do: where the log was is known when there is.  Returns milliseconds until it is to be called again. */
+int64
+toms_pace_watch(void)
+{
+	if (max_lag == 0 || XLogRecPtrIsInvalid(farthest_behind()))
+		return INT_MAX;
+	set_marks();
+	return max_lag;
 }
 
 /* Not for ever in silence: the launcher says that there is no sign of life. */

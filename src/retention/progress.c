@@ -1,7 +1,7 @@
 /*
  * progress.c - what a run has done, written down for each rule and tenant in its own transactions.
  *
- * Called by run.c.  A pair of which there is nothing to tell has no row and costs no write.  What becomes of a worker that
+ * Called by round.c.  A pair of which there is nothing to tell has no row and costs no write.  What becomes of a worker that
  * has died is not in a table: toms.retention_worker() reads shared memory.
  */
 #include "retention/worker.h"
@@ -149,6 +149,8 @@ toms_progress_round(const TomsRoundEnd *end)
 	SPI_finish();
 	(void) run(ended, &none);
 	SPI_finish();
+	(void) run("DELETE FROM toms.retention_partition n WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = n.partition)", &none);
+	SPI_finish();
 }
 
 /* reading --------------------------------------------------------------------------------- */
@@ -217,14 +219,14 @@ time_or_null(TimestampTz time, bool *isnull)
 	return TimestampTzGetDatum(time);
 }
 
-/* toms.retention_worker(): pid, started_at, ended_at, last_step_at, wanted_since; a row of nulls on a standby. */
+/* toms.retention_worker(): pid, started_at, ended_at, last_step_at, wanted_since, wanted, problems */
 Datum
 toms_retention_worker(PG_FUNCTION_ARGS)
 {
 	TomsWorkerState state = toms_worker_state(TOMS_WORKER_RETENTION);
 	TupleDesc	desc;
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -234,6 +236,9 @@ toms_retention_worker(PG_FUNCTION_ARGS)
 	values[2] = time_or_null(state.ended_at, &nulls[2]);
 	values[3] = time_or_null(state.last_step_at, &nulls[3]);
 	values[4] = time_or_null(state.wanted_since, &nulls[4]);
+	values[5] = BoolGetDatum(state.wanted);
+	values[6] = Int32GetDatum(state.problems);
+	nulls[6] = !state.wanted || state.problems < 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

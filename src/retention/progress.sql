@@ -42,6 +42,18 @@ CREATE TABLE toms.retention_round (
 REVOKE ALL ON toms.retention_round FROM PUBLIC;
 COMMENT ON TABLE toms.retention_round IS 'internal: the last run of retention that came to its end; not in dumps: it is of this server';
 
+-- Partitions that are being taken out as a whole: what is needed to finish that, or to take it back.
+CREATE TABLE toms.retention_partition (
+    partition   oid PRIMARY KEY,
+    root        oid NOT NULL,
+    bound       text NOT NULL,          -- FOR VALUES ...
+    upper       bigint NOT NULL,        -- its end, as the key's type counts
+    problem     text,                   -- why it is not out yet
+    noted_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+REVOKE ALL ON toms.retention_partition FROM PUBLIC;
+COMMENT ON TABLE toms.retention_partition IS 'internal: partitions that retention has begun to take out; not in dumps: numbers of tables are this database''s';
+
 CREATE TABLE toms.retention_approval (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     rule        bigint NOT NULL,
@@ -57,6 +69,10 @@ SELECT pg_catalog.pg_extension_config_dump('toms.retention_approval_id_seq', '')
 REVOKE ALL ON toms.retention_approval FROM PUBLIC;
 GRANT SELECT ON toms.retention_approval TO toms_admin, toms_auditor, toms_operator;
 COMMENT ON TABLE toms.retention_approval IS 'runs of retention above toms.retention_limit that were approved';
+
+CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.retention_approval FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('reason');
+CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.retention_approval FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();
+ALTER TABLE toms.retention_approval ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate";
 
 CREATE FUNCTION toms.approve_retention(rule bigint, tenant text DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -80,7 +96,8 @@ COMMENT ON FUNCTION toms.approve_retention(bigint, text, text) IS 'let the next 
 
 -- The view -----------------------------------------------------------------------------------
 
-CREATE FUNCTION toms.retention_worker(OUT pid integer, OUT started_at timestamptz, OUT ended_at timestamptz, OUT last_step_at timestamptz, OUT wanted_since timestamptz)
+CREATE FUNCTION toms.retention_worker(OUT pid integer, OUT started_at timestamptz, OUT ended_at timestamptz, OUT last_step_at timestamptz, OUT wanted_since timestamptz,
+                                      OUT wanted boolean, OUT problems integer)
     LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_retention_worker';
 REVOKE ALL ON FUNCTION toms.retention_worker() FROM PUBLIC;
 COMMENT ON FUNCTION toms.retention_worker() IS 'internal: the background worker of retention in this database, as shared memory knows it';
@@ -131,11 +148,12 @@ LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalo
                 WHEN s.stands_by THEN 'standby'
                 WHEN NOT s.alive AND u.retained_at < clock_timestamp() - least(s.every, interval '30 seconds') THEN 'overdue'
                 WHEN r.stopped_at IS NOT NULL AND NOT EXISTS (SELECT FROM toms.retention_approval a WHERE (a.rule, a.tenant) = (r.rule, r.tenant) AND a.approved_at >= r.stopped_at) THEN 'stopped'
-                WHEN r.problem IS NOT NULL OR s.problem IS NOT NULL THEN 'failed'
+                WHEN coalesce(r.problem, p.problem, s.problem) IS NOT NULL THEN 'failed'
                 WHEN r.rule IS NOT NULL AND r.ended_at IS NULL THEN 'running'
                 ELSE 'waiting' END,
-           coalesce(u.broken, r.problem, s.problem), r.began_at, r.at, r.ended_at, r.rows, r.cascaded, r.held, r.blocked, r.due, r.failures, r.failed_at, r.stopped_at, s.last_run_at
-    FROM rule u LEFT JOIN toms.retention_run r ON r.rule = u.id, server s
+           coalesce(u.broken, r.problem, p.problem, s.problem), r.began_at, r.at, r.ended_at, r.rows, r.cascaded, r.held, r.blocked, r.due, r.failures, r.failed_at, r.stopped_at, s.last_run_at
+    FROM rule u LEFT JOIN toms.retention_run r ON r.rule = u.id
+         LEFT JOIN LATERAL (SELECT 'a partition could not be taken out: ' || min(n.problem) AS problem FROM toms.retention_partition n WHERE n.root = u.relation) p ON true, server s
     ORDER BY u.id, r.tenant;
 $$;
 REVOKE ALL ON FUNCTION toms.retention_states() FROM PUBLIC;

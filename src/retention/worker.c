@@ -32,7 +32,7 @@ int			toms_retention_limit = 100000;
 
 static const char *const worker_settings[][2] = {
 	{"synchronous_commit", "local"},	/* what a crash takes back is done again */
-	{"lock_timeout", "2s"},
+	{"lock_timeout", TOMS_RETENTION_LOCK_TIMEOUT},
 	{"deadlock_timeout", "50ms"},
 	{"statement_timeout", "0"},
 	{"vacuum_cost_delay", "2ms"},
@@ -64,7 +64,7 @@ Datum
 toms_announce_rules(PG_FUNCTION_ARGS)
 {
 	toms_worker_announce_rules();
-	PG_RETURN_NULL();
+	PG_RETURN_POINTER(NULL);
 }
 
 static void
@@ -249,7 +249,7 @@ wait_for_run(TimestampTz began)
 		rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
 		if (rest <= 0)
 			return true;
-		nap(rest);
+		nap(Min(rest, toms_pace_watch()));
 	}
 }
 

@@ -11,6 +11,9 @@
 /* Why something did not work, without values: "SQLSTATE 23503" for instance. */
 #define TOMS_PROBLEM_BYTES 256
 
+/* A statement that wants a table is not to wait for long, nor is the worker. */
+#define TOMS_RETENTION_LOCK_TIMEOUT "2s"
+
 /* Settings, in the units of their names. */
 extern int	toms_retention_interval;	/* s */
 extern int	toms_retention_limit;	/* rows; -1: none */
@@ -28,7 +31,7 @@ extern bool toms_retention_try_utility(const char *statement, char problem[TOMS_
 extern bool toms_retention_goes_on(void);
 extern bool toms_retention_sleep(int64 milliseconds);
 
-/* run.c: all rules of the database, once; false if the worker is to leave. */
+/* round.c: all rules of the database, once; false if the worker is to leave. */
 extern bool toms_retention_run(void);
 
 /* pace.c: how large the next batch is to be, and how long to wait before it. */
@@ -36,6 +39,7 @@ extern void toms_pace_init(void);
 extern int	toms_pace_rows(void);
 extern void toms_pace_begin(void);
 extern void toms_pace_end(int64 rows);
+extern int64 toms_pace_watch(void);
 extern bool toms_pace_wait(void);	/* false if the worker is to leave */
 
 /* candidates.c: whom a run can leave out. */
@@ -76,6 +80,7 @@ extern bool toms_progress_is_stopped(const TomsRuleTurn *turn);
 extern List *toms_progress_open(void);	/* of TomsRuleTurn *: pairs whose last run left something to tell */
 
 /* partition.c: take out whole partitions of a root of which all rows are due; false if the worker is to leave. */
+extern List *toms_retention_noted_roots(void);	/* those that it has begun with, Oids */
 extern bool toms_retention_partitions(Oid root, TimestampTz as_of, int *failed);
 
 /* vacuum.c: tables of which much was deleted. */

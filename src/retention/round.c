@@ -1,25 +1,25 @@
 /*
- * run.c - one run of retention: all rules of a database, each for all its tenants.
+ * round.c - one run of retention: all rules of a database, each for all its tenants.
  *
  * Called by worker.c.  Each batch is a transaction with its progress, so that a run that is broken off is gone on with
  * by the next one.  What goes wrong with one rule and tenant is written down, and the others go on.
  */
 #include "retention/worker.h"
 
-#include "access/xact.h"
-#include "catalog/horizon.h"
+#include "audit/audit.h"
 #include "miscadmin.h"
 #include "trail/trail.h"
 #include "utils/memutils.h"
 
 /* Batches that do nothing though more is said to be due. */
-#define MOST_IDLE_BATCHES 3
+#define MOST_IDLE_BATCHES 20
 
 typedef struct Run
 {
 	MemoryContext context;
 	TimestampTz as_of;
 	List	   *turns;
+	List	   *noted;			/* roots of which partitions are being taken out */
 	List	   *open;			/* pairs that the last run left something to tell of */
 	TomsCandidates *candidates;
 	TomsRoundEnd end;
@@ -71,6 +71,7 @@ plan(void *arg)
 	run->turns = toms_retention_turns();
 	run->candidates = toms_candidates(run->turns, run->as_of);
 	run->open = toms_progress_open();
+	run->noted = toms_retention_noted_roots();
 	MemoryContextSwitchTo(old);
 }
 
@@ -252,6 +253,11 @@ do_turns(Run *run)
 	ListCell   *cell;
 	Oid			root = InvalidOid;
 
+	foreach(cell, run->noted)
+	{
+		if (!toms_retention_partitions(lfirst_oid(cell), run->as_of, &run->end.failed))
+			return false;
+	}
 	foreach(cell, run->turns)
 	{
 		const TomsRuleTurn *pair = lfirst(cell);
@@ -298,6 +304,7 @@ run_all(Run *run)
 	else if (!do_turns(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
 		return false;
 	(void) toms_retention_try(write_round, run, ignored);
+	toms_process_tell_problems(run->end.failed + run->end.stopped);
 	say_end(&run->end);
 	return true;
 }
