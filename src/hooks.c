@@ -223,11 +223,16 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	if (next_object_access)
 		next_object_access(access, class, object, sub, arg);
 	if (access == OAT_TRUNCATE && class == RelationRelationId)
+	{
 		toms_guard_check_truncate(object);
+		toms_guard_rows_lost(object);
+	}
 	if (access == OAT_POST_CREATE && class == RelationRelationId && sub > 0)
 		toms_guard_column_added(object, sub);
 	if (access == OAT_DROP && class == RelationRelationId && sub == 0)
 		toms_guard_table_dropped(object);
+	if (access == OAT_DROP && class == RelationRelationId)
+		toms_guard_rows_lost(object);
 	toms_worker_object_access(access, class, object);
 }
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "audit/tally.h"
 #include "catalog/objectaccess.h"
 #include "datatype/timestamp.h"
 #include "nodes/nodes.h"

@@ -5,6 +5,7 @@
  */
 #include "audit/audit_int.h"
 #include "audit/outside.h"
+#include "audit/tally_int.h"
 #include "audit/worker.h"
 
 void
@@ -12,6 +13,7 @@ toms_audit_init(void)
 {
 	toms_record_init();
 	toms_payload_init();
+	toms_tally_init();
 	toms_object_init();
 	toms_outside_init();
 	toms_partition_init();

@@ -9,7 +9,7 @@ CREATE TABLE toms.audit_period (
     set_by text NOT NULL,
     CHECK (timestamp '2001-01-01' + keep >= timestamp '2001-01-01' +
            CASE kind WHEN 'change' THEN interval '1 year' WHEN 'read' THEN interval '1 year' WHEN 'refusal' THEN interval '90 days'
-                     WHEN 'session' THEN interval '30 days' WHEN 'admin' THEN interval '1 year' END IS TRUE)
+                     WHEN 'session' THEN interval '30 days' WHEN 'admin' THEN interval '1 year' WHEN 'deletion' THEN interval '3 years' END IS TRUE)
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_period', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_period_id_seq', '');
@@ -34,7 +34,8 @@ CREATE VIEW toms.audit_periods AS
     WITH declared AS (
         SELECT k.kind, coalesce(p.keep, k.usual) AS keep, k.minimum, p.reason, p.set_at, p.set_by
         FROM (VALUES ('change'::text, interval '3 years', interval '1 year'), ('read', '3 years', '1 year'), ('refusal', '1 year', '90 days'),
-                     ('session', '90 days', '30 days'), ('admin', '3 years', '1 year')) k (kind, usual, minimum)
+                     ('session', '90 days', '30 days'), ('admin', '3 years', '1 year'),
+                     ('deletion', '10 years', '3 years')) k (kind, usual, minimum)
              LEFT JOIN LATERAL (SELECT * FROM toms.audit_period d WHERE d.kind = k.kind ORDER BY d.id DESC LIMIT 1) p ON true)
     SELECT kind, keep, minimum, reason, set_at, set_by FROM declared
     UNION ALL

@@ -59,6 +59,7 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         WHEN 'a' THEN CASE verb WHEN 'A' THEN 'admin_access' WHEN 'D' THEN 'ddl' WHEN 'S' THEN 'setting' WHEN 'C' THEN 'declaration'
                                 WHEN 'O' THEN 'open_admin_session' WHEN 'Z' THEN 'close_admin_session' WHEN 'P' THEN 'approve_admin_session'
                                 WHEN 'B' THEN 'break_glass' WHEN 'R' THEN 'release_actor' WHEN 'L' THEN 'stopped_retention' WHEN 'W' THEN 'writer_started' WHEN 'X' THEN 'writer_stopped' END
+        WHEN 'd' THEN CASE verb WHEN 'd' THEN 'deletion' WHEN 'p' THEN 'pseudonymisation' END
     END;
 $$;
 REVOKE ALL ON FUNCTION toms.audit_kind("char", "char") FROM PUBLIC;
@@ -68,7 +69,7 @@ COMMENT ON FUNCTION toms.audit_kind("char", "char") IS 'internal: what an entry 
 CREATE FUNCTION toms.audit_names(OUT letter "char", OUT verb "char", OUT kind text, OUT kinds text)
 RETURNS SETOF record LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT l.letter, v.verb::"char", toms.audit_kind(l.letter, v.verb::"char"), l.kinds
-    FROM (VALUES ('c'::"char", 'changes'), ('r', 'reads'), ('x', 'refusals'), ('s', 'sessions'), ('a', 'administration')) l (letter, kinds),
+    FROM (VALUES ('c'::"char", 'changes'), ('r', 'reads'), ('x', 'refusals'), ('s', 'sessions'), ('a', 'administration'), ('d', 'deletions')) l (letter, kinds),
          regexp_split_to_table('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', '') v (verb)
     WHERE toms.audit_kind(l.letter, v.verb::"char") IS NOT NULL;
 $$;

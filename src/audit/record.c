@@ -76,6 +76,7 @@ static const struct
 	{TOMS_ENTRY_REFUSAL, "audit_refusal"},
 	{TOMS_ENTRY_SESSION, "audit_session"},
 	{TOMS_ENTRY_ADMIN, "audit_admin"},
+	{TOMS_ENTRY_DELETION, "audit_deletion"},
 };
 
 /* The last one that was found of each. */

@@ -86,6 +86,8 @@ TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PR
 TOMS_REASON(FREE_TEXT, "toms_free_text", ERRCODE_CHECK_VIOLATION, "the table takes columns of closed types only")
 TOMS_REASON(CATEGORY_NOT_ENABLED, "toms_category_not_enabled", ERRCODE_CHECK_VIOLATION, "the tenant has not enabled the category of the value")
 TOMS_REASON(UNQUALIFIED_WRITE, "toms_unqualified_write", ERRCODE_CHECK_VIOLATION, "the statement would write every row it may, since it has no WHERE")
+TOMS_REASON(HELD, "toms_held", ERRCODE_CHECK_VIOLATION, "a hold keeps what would be deleted")
+TOMS_REASON(PAST_PERIOD, "toms_past_period", ERRCODE_CHECK_VIOLATION, "the row's period of retention has passed already")
 
 /* set-up */
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")

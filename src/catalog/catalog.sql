@@ -282,12 +282,12 @@ GRANT EXECUTE ON FUNCTION toms.withdraw_instruction(bigint, text) TO toms_admin,
 COMMENT ON FUNCTION toms.withdraw_instruction(bigint, text) IS 'the controller takes an instruction back';
 
 -- For what carries instructions out: it must ask for just that, and be confirmed.
-CREATE FUNCTION toms.carry_out_instruction(id bigint, tenant text, kind text, subject text)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION toms.check_instruction(id bigint, tenant text, kind text, subject text)
+RETURNS toms.instruction LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     given toms.instruction;
 BEGIN
-    SELECT * INTO given FROM toms.instruction i WHERE i.id = carry_out_instruction.id FOR UPDATE;
+    SELECT * INTO given FROM toms.instruction i WHERE i.id = check_instruction.id FOR UPDATE;
     IF NOT FOUND OR (given.tenant, given.kind, given.subject) IS DISTINCT FROM (tenant, kind, subject) THEN
         RAISE EXCEPTION 'no such instruction has been given' USING ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = 'An instruction must name the same tenant, kind and data subject.',
@@ -299,7 +299,16 @@ BEGIN
             HINT = CASE WHEN given.state IN ('given', 'suspended') THEN format('SELECT toms.confirm_instruction(%s);', id)
                         ELSE 'SELECT * FROM toms.instruction_event; shows its history.' END;
     END IF;
-    IF given.single_use THEN
+    RETURN given;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_instruction(bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_instruction(bigint, text, text, text) IS 'internal: refuse unless a confirmed instruction asks for this';
+
+CREATE FUNCTION toms.carry_out_instruction(id bigint, tenant text, kind text, subject text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (toms.check_instruction(id, tenant, kind, subject)).single_use THEN
         PERFORM toms.move_instruction(id, 'carried_out', NULL, NULL);
     ELSE
         INSERT INTO toms.instruction_event (instruction, state, by) VALUES (carry_out_instruction.id, 'carried_out', session_user);

@@ -107,6 +107,23 @@ toms_hold_on(Oid root, const char *tenant, const char *subject, int64 rule)
 	return 0;
 }
 
+List *
+toms_hold_subjects(Oid root, const char *tenant)
+{
+	List	   *subjects = NIL;
+	ListCell   *cell;
+
+	read_holds();
+	foreach(cell, holds)
+	{
+		const Hold *hold = lfirst(cell);
+
+		if (hold->subject && (!OidIsValid(hold->relation) || hold->relation == root) && is_for(hold->tenant, tenant))
+			subjects = lappend(subjects, pstrdup(hold->subject));
+	}
+	return subjects;
+}
+
 int64
 toms_hold_concerning(Oid root, const char *tenant)
 {

@@ -84,6 +84,7 @@ typedef struct TomsRelation
 
 	/* Answers that slices keep with it, in its memory context; NULL: none yet. */
 	struct TomsJudgements *judgements;	/* policy */
+	struct TomsPeriods *periods;	/* policy */
 	struct TomsPassages *passages;	/* guard */
 } TomsRelation;
 

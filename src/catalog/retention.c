@@ -15,6 +15,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+PG_FUNCTION_INFO_V1(toms_zone_is_known);
+
 enum
 {
 	RULE_ID = 1,
@@ -140,6 +142,15 @@ toms_rule_for(const TomsRelation *relation, const char *tenant, const char *cate
 			found = rule;
 	}
 	return found;
+}
+
+/* toms.zone_is_known(zone) */
+Datum
+toms_zone_is_known(PG_FUNCTION_ARGS)
+{
+	pg_tz	   *zone = pg_tzset(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_BOOL(zone && pg_tz_acceptable(zone));
 }
 
 bool

@@ -11,6 +11,7 @@
 
 #include "access/attnum.h"
 #include "catalog/horizon.h"
+#include "nodes/pg_list.h"
 
 typedef enum TomsRetentionAction
 {
@@ -61,6 +62,9 @@ extern bool toms_rules_exist(void);
  * or 0, if a rule asks: holds of a rule concern that rule alone, and every other path too.
  */
 extern int64 toms_hold_on(Oid root, const char *tenant, const char *subject, int64 rule);
+
+/* Whose rows of it are held, as tokens write them (char *), in the current memory context. */
+extern List *toms_hold_subjects(Oid root, const char *tenant);
 
 /* Whether there may be one on some row of a relation (InvalidOid: of any) and tenant (NULL: of any): its id, or 0. */
 extern int64 toms_hold_concerning(Oid root, const char *tenant);

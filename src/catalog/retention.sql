@@ -82,3 +82,20 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON toms.h
     FOR EACH STATEMENT EXECUTE FUNCTION toms.invalidate();
 ALTER TABLE toms.hold ENABLE ALWAYS TRIGGER invalidate;
 GRANT SELECT ON toms.hold TO toms_admin, toms_auditor;
+
+-- Erasures of which a hold keeps a part: written by toms.destroy_keys(), finished by toms.release_hold().
+CREATE TABLE toms.pending_erasure (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant       text COLLATE "C" NOT NULL,
+    subject      text COLLATE "C",      -- as tokens write it; NULL: the whole tenant
+    instruction  bigint NOT NULL,       -- of toms.instruction
+    state        text NOT NULL CHECK (state IN ('pending', 'finished', 'dropped')),     -- dropped: the instruction was
+    requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    requested_by text NOT NULL,
+    ended_at     timestamptz
+);
+CREATE UNIQUE INDEX pending_erasure_instruction_idx ON toms.pending_erasure (instruction) WHERE state = 'pending';
+SELECT pg_catalog.pg_extension_config_dump('toms.pending_erasure', '');
+SELECT pg_catalog.pg_extension_config_dump('toms.pending_erasure_id_seq', '');
+COMMENT ON TABLE toms.pending_erasure IS 'erasures that wait for a hold to be released';
+GRANT SELECT ON toms.pending_erasure TO toms_admin, toms_auditor;

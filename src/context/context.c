@@ -298,6 +298,15 @@ toms_token_init(void)
 
 /* whether it is in force ------------------------------------------------------------ */
 
+/* What was set, unless toms works on rows itself. */
+static inline const TomsContext *
+present(void)
+{
+	const TomsContext *work = toms_context_of_work();
+
+	return unlikely(work != NULL) ? work : assigned;
+}
+
 bool
 toms_context_in_transaction(void)
 {
@@ -314,9 +323,11 @@ toms_context_forget_transaction(void)
 static int
 place_of(const char *purpose)
 {
-	for (int i = 0; i < assigned->npurposes; i++)
+	const TomsContext *context = present();
+
+	for (int i = 0; i < context->npurposes; i++)
 	{
-		if (strcmp(assigned->purposes[i], purpose) == 0)
+		if (strcmp(context->purposes[i], purpose) == 0)
 			return i + 1;
 	}
 	return 0;
@@ -330,7 +341,7 @@ toms_context_chosen_purpose(void)
 		return frame->purpose;
 	if (IsParallelWorker() && frame_place > 0 && frame_place <= assigned->npurposes)
 		return assigned->purposes[frame_place - 1];
-	return toms_settings_purpose();
+	return toms_context_of_work() ? toms_context_of_work()->purposes[0] : toms_settings_purpose();
 }
 
 /* The purpose in force: the chosen one, else the only one; NULL if there is none. */
@@ -338,12 +349,13 @@ static TomsReason
 find_purpose(const char **purpose)
 {
 	const char *chosen = toms_context_chosen_purpose();
+	const TomsContext *context = present();
 	TomsPurpose known;
-	int			place = chosen ? place_of(chosen) : assigned->npurposes == 1 ? 1 : 0;
+	int			place = chosen ? place_of(chosen) : context->npurposes == 1 ? 1 : 0;
 
 	if (frame)
 		frame_place = place;	/* in another token the purpose may stand elsewhere */
-	*purpose = place > 0 ? assigned->purposes[place - 1] : NULL;
+	*purpose = place > 0 ? context->purposes[place - 1] : NULL;
 	if (*purpose == NULL && chosen == NULL)
 		return TOMS_OK;
 	known = toms_catalog_purpose(*purpose ? *purpose : chosen);
@@ -388,6 +400,11 @@ find_verdict(void)
 	answer.purpose = NULL;
 	answer.aggregate = false;
 	answer.holds_until = DT_NOEND;
+	if (toms_context_of_work())
+	{
+		answer.role = get_role_oid(toms_context_of_work()->role, true);
+		return OidIsValid(answer.role) ? find_purpose(&answer.purpose) : TOMS_ROLE_UNKNOWN;
+	}
 	if (assigned == NULL)
 		return had_context ? TOMS_CONTEXT_ENDED : TOMS_CONTEXT_MISSING;
 	if (!toms_settings_is_current(assigned->lxid) || assigned->number <= refused_up_to)
@@ -412,7 +429,7 @@ find_verdict(void)
 static bool
 carries_over(void)
 {
-	if (answer.verdict != TOMS_OK || !toms_context_outlives_transaction() || IsParallelWorker())
+	if (answer.verdict != TOMS_OK || !toms_context_outlives_transaction() || IsParallelWorker() || toms_context_of_work())
 		return false;
 	answer.lxid = toms_proc_lxid(MyProc);
 	note_transaction(assigned);
@@ -450,13 +467,13 @@ toms_context_check(void)
 const TomsContext *
 toms_context_assigned(void)
 {
-	return assigned;
+	return present();
 }
 
 const TomsContext *
 toms_context_get(void)
 {
-	return toms_context_check() == TOMS_OK ? assigned : NULL;
+	return toms_context_check() == TOMS_OK ? present() : NULL;
 }
 
 TomsReason
@@ -464,7 +481,7 @@ toms_context_ask(TomsAsker *asker)
 {
 	TomsReason	reason = toms_context_check();
 
-	asker->context = reason == TOMS_OK ? assigned : NULL;
+	asker->context = reason == TOMS_OK ? present() : NULL;
 	asker->role = answer.role;
 	asker->purpose = answer.purpose;
 	asker->aggregate = answer.aggregate;
@@ -484,7 +501,7 @@ toms_context_holds_purpose(const char *purpose)
 {
 	/* none may be in force yet, or another one be refused */
 	(void) toms_context_check();
-	return assigned && toms_settings_is_current(assigned->lxid) && place_of(purpose) > 0;
+	return (toms_context_of_work() || (assigned && toms_settings_is_current(assigned->lxid))) && place_of(purpose) > 0;
 }
 
 TomsFrame *
@@ -554,7 +571,7 @@ toms_context_in_frame(void)
 TimestampTz
 toms_context_expires_at(void)
 {
-	return assigned ? assigned->expires_at + toms_settings_leeway_us() : DT_NOEND;
+	return assigned && !toms_context_of_work() ? assigned->expires_at + toms_settings_leeway_us() : DT_NOEND;
 }
 
 bool

@@ -85,19 +85,6 @@ extern Oid	toms_context_function(void);
 extern bool toms_context_in_frame(void);
 extern bool toms_context_in_statistic(void);
 
-/*
- * Work of toms itself on the rows of one tenant: retention.  From begin to end, which may not nest, the context
- * in force is one that nobody has signed: of that tenant, for that purpose, with the role of the current user.
- * "Own" are the statements that the caller starts by itself, at the level of execution at which it began: the
- * policies show them all rows of the tenant.  What runs inside of them (triggers, operators, defaults of the
- * table's owner) needs a permission for the purpose, as anybody does.  It ends with the (sub)transaction at the
- * latest.
- */
-extern void toms_context_begin_work(const char *tenant, const char *purpose);
-extern void toms_context_end_work(void);
-extern bool toms_context_is_working(void);
-extern bool toms_context_is_own_work(void);
-
 /* When it expires by the clock, leeway included. */
 extern TimestampTz toms_context_expires_at(void);
 
@@ -126,5 +113,7 @@ extern const char *toms_context_stated_reason(void);
 /* Set by slice guard: says the administrative session, false if none is open; is told of a reason before it is in force. */
 extern bool (*toms_context_say_session) (StringInfo words);
 extern void (*toms_context_reason_listener) (const char *reason);
+
+#include "context/work.h"
 
 #endif							/* TOMS_CONTEXT_H */

@@ -13,6 +13,7 @@ toms_context_init(void)
 {
 	toms_settings_init();
 	toms_token_init();
+	toms_work_init();
 	toms_event_who = toms_context_words;
 	toms_event_is_wanted = toms_catalog_is_installed;
 }

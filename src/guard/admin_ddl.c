@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
+#include "policy/hold.h"
 #include "policy/policy.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
@@ -267,4 +268,11 @@ toms_guard_table_dropped(Oid relid)
 {
 	if (is_told())
 		tell(relid, "DROP TABLE", NULL);
+}
+
+void
+toms_guard_rows_lost(Oid relid)
+{
+	if (toms_catalog_is_installed() && !RecoveryInProgress())
+		toms_policy_keep_held_table(relid);
 }

@@ -1,9 +1,8 @@
 /*
  * check.c - asks the rule for every relation a statement touches, before it starts.
  *
- * Called by hooks.c around the planner and the executor.  Two things live here: the
- * levels of execution, which tell PostgreSQL's own referential-integrity queries from
- * what a trigger inside one of them runs; and the check of a range table.
+ * Called by hooks.c around the planner and the executor.  The levels of execution (level.c)
+ * tell PostgreSQL's own referential-integrity queries from what a trigger inside one of them runs.
  */
 #include "guard/admin.h"
 
@@ -17,6 +16,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "context/context.h"
+#include "guard/level.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -36,89 +36,9 @@ typedef struct TomsPassages
 	AclMode		verbs;
 } TomsPassages;
 
-static TomsLevel current;
 
 /* The range table of the statement that is being started: it has been checked. */
 static List *checked_rtable = NIL;
-
-/* levels ----------------------------------------------------------------------------- */
-
-/*
- * A level that differs from the one around it in nothing that is asked later need not be
- * pushed: most do not.  What a parallel worker runs itself is told by its depth.
- */
-bool
-toms_guard_needs_level(void)
-{
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	return security != current.security || current.planning || IsParallelWorker();
-}
-
-/*
- * A cursor WITH HOLD is run to its end at COMMIT, in the context of its transaction, and
- * read afterwards by whoever has the connection then: also what functions in it read.
- */
-static bool
-is_held(QueryDesc *query)
-{
-	return ActivePortal && ActivePortal->queryDesc == query &&
-		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0;
-}
-
-bool
-toms_guard_needs_run_level(QueryDesc *query)
-{
-	return toms_guard_needs_level() || is_held(query);
-}
-
-TomsLevel
-toms_guard_push_level(void)
-{
-	TomsLevel	enclosing = current;
-	Oid			user;
-
-	current.depth++;
-	current.planning = false;
-	GetUserIdAndSecContext(&user, &current.security);
-	return enclosing;
-}
-
-/* What the planner evaluates stays in the plan, which others may run later. */
-TomsLevel
-toms_guard_push_planning(void)
-{
-	TomsLevel	enclosing = toms_guard_push_level();
-
-	current.planning = true;
-	current.folding_around = current.folding;
-	return enclosing;
-}
-
-/* A function is about to be evaluated: by the planner it is for good, or for an estimate. */
-void
-toms_guard_before_function(Oid function)
-{
-	if (current.planning && function >= FirstNormalObjectId)
-		current.folding = current.folding_around || func_volatile(function) == PROVOLATILE_IMMUTABLE;
-}
-
-TomsLevel
-toms_guard_push_run(QueryDesc *query)
-{
-	TomsLevel	enclosing = toms_guard_push_level();
-
-	current.holding |= is_held(query);
-	return enclosing;
-}
-
-void
-toms_guard_pop_level(TomsLevel level)
-{
-	current = level;
-}
 
 /* What has been checked is no more being started, whatever became of it. */
 void
@@ -145,42 +65,9 @@ toms_guard_init(void)
 {
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
+	toms_level_init();
 	toms_guard_trail_init();
 	toms_admin_init();
-}
-
-void
-toms_guard_enter_utility(TomsUtility utility)
-{
-	current.holding |= utility.holds_cursor;
-	current.counting |= utility.counts_rows;
-	current.filling |= utility.fills_table;
-	current.restoring |= utility.restores;
-	current.copy = utility.copy;
-}
-
-void
-toms_guard_utility_is_done(const QueryCompletion *completion)
-{
-	toms_guard_copy_is_done(current.copy, completion);
-}
-
-TomsCopy *
-toms_guard_copy(void)
-{
-	return current.copy;
-}
-
-bool
-toms_guard_is_restoring(void)
-{
-	return current.restoring;
-}
-
-bool
-toms_guard_is_counting(void)
-{
-	return current.counting;
 }
 
 /*
@@ -195,7 +82,7 @@ is_referential_integrity(void)
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
-	return (security & SECURITY_NOFORCE_RLS) != 0 && (current.security & SECURITY_NOFORCE_RLS) == 0;
+	return (security & SECURITY_NOFORCE_RLS) != 0 && (toms_level.security & SECURITY_NOFORCE_RLS) == 0;
 }
 
 /* range tables ----------------------------------------------------------------------- */
@@ -255,9 +142,9 @@ refused_temporary(void)
 }
 
 /*
- * A row without a tenant column finds its parent row through a view whose owner bypasses row
- * security; the view shows the keys of the tenant in force and no more.  It is read by the
- * policies of tables that have such parents, so only a statement that reads one may.
+ * A row without a tenant column finds its parent row, and a period of retention its start event in another
+ * table, through a view whose owner bypasses row security; the view shows the keys of the tenant in force and no more.  It is read by the
+ * policies of tables that have such parents or rules, so only a statement that reads one may.
  */
 bool
 toms_guard_is_lookup(Oid check_as_user, List *rtable)
@@ -271,7 +158,7 @@ toms_guard_is_lookup(Oid check_as_user, List *rtable)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 		TomsRelation *child = rte->rtekind == RTE_RELATION ? toms_catalog_relation(rte->relid) : NULL;
 
-		if (child && child->nparents > 0)
+		if (child && (child->nparents > 0 || toms_policy_looks_starts_up(child)))
 			return true;
 	}
 	return false;
@@ -285,7 +172,7 @@ toms_guard_is_lookup(Oid check_as_user, List *rtable)
 static bool
 is_plain(const TomsAccess *access)
 {
-	return !current.holding && !current.counting && !current.folding && !access->through_temporary &&
+	return !toms_level.holding && !toms_level.counting && !toms_level.folding && !access->through_temporary &&
 		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation() &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
 }
@@ -365,9 +252,9 @@ check_access(const TomsAccess *access, Checking *checking)
 	uint64		configuration = toms_configuration_count;
 	TomsFinding finding = toms_guard_examine(access);
 
-	if (current.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
+	if (toms_level.holding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
 		finding = refused_holding();
-	if (current.folding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
+	if (toms_level.folding && (finding.passage == TOMS_PASS_CONTEXT || finding.passage == TOMS_PASS_EMPTY))
 		finding = refused_folding();
 	if (access->through_temporary && finding.passage == TOMS_PASS_CONTEXT)
 		finding = refused_temporary();
@@ -415,7 +302,7 @@ note_concern(Concern *concern, const TomsAccess *access)
 static bool
 has_company(const Concern *concern)
 {
-	return concern->separated || (concern->special && (concern->open || concern->makes_table || current.filling)) ||
+	return concern->separated || (concern->special && (concern->open || concern->makes_table || toms_level.filling)) ||
 		((concern->special || concern->open || concern->makes_table) && toms_guard_has_pins());
 }
 
@@ -490,7 +377,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		note_concern(&checking->concern, &access);
 	}
 	if (has_company(&checking->concern))
-		toms_guard_check_company(rtable, perminfos, checking->concern.makes_table || current.filling, toms_guard_running());
+		toms_guard_check_company(rtable, perminfos, checking->concern.makes_table || toms_level.filling, toms_guard_running());
 	return true;
 }
 
@@ -501,10 +388,10 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 bool
 toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 {
-	TomsCopy   *copy = refuse && !current.restoring ? current.copy : NULL;
+	TomsCopy   *copy = refuse && !toms_level.restoring ? toms_level.copy : NULL;
 	Checking	checking = {.refuse = refuse,.tells = copy != NULL,.copies = true,.fills = copy && copy->is_from};
 
-	if (rtable == checked_rtable || (IsParallelWorker() && current.depth == 0))
+	if (rtable == checked_rtable || (IsParallelWorker() && toms_level.depth == 0))
 		return true;
 	if (!check_rtable(rtable, perminfos, &checking))
 		return false;
@@ -513,14 +400,14 @@ toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse)
 	return true;
 }
 
-TomsPinning
-toms_guard_before_start(QueryDesc *query)
+static TomsPinning
+before_start(QueryDesc *query)
 {
 	PlannedStmt *stmt = query->plannedstmt;
-	Checking	checking = {.stmt = stmt,.refuse = true,.tells = true,.copies = toms_guard_exports(query),
+	Checking	checking = {.stmt = stmt,.refuse = true,.tells = !toms_context_is_own_work(),.copies = toms_guard_exports(query),
 	.concern.makes_table = toms_guard_makes_table(query)};
 	const Concern *concern = &checking.concern;
-	bool		is_workers = IsParallelWorker() && current.depth == 0;
+	bool		is_workers = IsParallelWorker() && toms_level.depth == 0;
 	TomsPinning pinning = {.kind = TOMS_PIN_NONE};
 
 	if (!toms_observe_has_query_ids)
@@ -538,13 +425,30 @@ toms_guard_before_start(QueryDesc *query)
 	return pinning;
 }
 
-/* A permission may have ended since the last rows were fetched. */
+TomsPinning
+toms_guard_before_start(QueryDesc *query)
+{
+	TomsPinning pinning;
+
+	if (!toms_context_is_working())
+		return before_start(query);
+	toms_level_asking(true);
+	pinning = before_start(query);
+	toms_level_asking(false);
+	return pinning;
+}
+
+/*
+ * A permission may have ended since the last rows were fetched.  What toms itself does to rows is done in a moment, and
+ * what runs inside of it has just been checked.
+ */
 void
 toms_guard_check_again(PlannedStmt *stmt)
 {
 	Checking	checking = {.stmt = stmt,.refuse = true};
 
-	(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), &checking);
+	if (!toms_context_is_working())
+		(void) check_rtable(stmt->rtable, toms_stmt_perminfos(stmt), &checking);
 }
 
 /*

@@ -7,9 +7,11 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "context/context.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "policy/policy.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(toms_explain_access);
@@ -24,7 +26,7 @@ describe_finding(const TomsFinding *finding, bool observed)
 	if (observed)
 		appendStringInfoString(&text, "observed, nothing is refused: ");
 	if (finding->passage == TOMS_PASS_CONTEXT)
-		appendStringInfo(&text, "permitted, scope %s", finding->scope_tenant ? "tenant" : "own");
+		appendStringInfo(&text, "permitted, scope %s%s", finding->scope_tenant ? "tenant" : "own", finding->detail ? "." : "");
 	else if (finding->passage == TOMS_PASS_EMPTY)
 		appendStringInfoString(&text, "no context: no rows");
 	else if (finding->passage == TOMS_PASS_ADMINISTRATOR)
@@ -48,6 +50,7 @@ toms_explain_access(PG_FUNCTION_ARGS)
 	TomsAccess	access = {.relation = toms_catalog_relation(relid),
 		.verbs = toms_verb_parse(verb),.user = GetUserId()};
 	TomsFinding finding;
+	TomsAsker	asker;
 
 	if (access.verbs == 0)
 		ereport(ERROR,
@@ -57,6 +60,8 @@ toms_explain_access(PG_FUNCTION_ARGS)
 	if (access.relation == NULL)
 		PG_RETURN_TEXT_P(cstring_to_text("not protected: PostgreSQL's own privileges alone decide"));
 	finding = toms_guard_examine(&access);
+	if (finding.passage == TOMS_PASS_CONTEXT && finding.detail == NULL && toms_context_ask(&asker) == TOMS_OK)
+		finding.detail = toms_policy_explain_periods(access.relation, &asker);
 	PG_RETURN_TEXT_P(cstring_to_text(describe_finding(&finding, access.relation->mode == TOMS_MODE_OBSERVE)));
 }
 

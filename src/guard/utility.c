@@ -23,11 +23,13 @@
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_type.h"
+#include "policy/hold.h"
 #include "policy/policy.h"
 #include "seal/seal.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 static const char policies_managed[] = "Policies named toms_… and the switches of row security belong to toms.";
 static const char trigger_managed[] = "Triggers of toms bind sealed values to their rows and take changes into the audit trail: without them the table would be closed.";
@@ -264,6 +266,10 @@ check_alter_table(AlterTableStmt *alter)
 			check_triggers(relid);
 		if (command->subtype == AT_AddInherit)
 			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
+		if (command->subtype == AT_DetachPartition)
+			toms_policy_keep_held_table(relation_named(castNode(PartitionCmd, command->def)->name));
+		if (command->subtype == AT_DropInherit)
+			toms_policy_keep_held_table(relid);
 		if (command->subtype == AT_AttachPartition)
 		{
 			check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);
@@ -416,9 +422,11 @@ check_ddl(Node *statement)
 			return true;
 		case T_DropOwnedStmt:
 			toms_seal_before_drop_owned((DropOwnedStmt *) statement);
-			return false;
+			return true;
 		case T_DropStmt:
 			toms_seal_before_drop((DropStmt *) statement);
+			if (((DropStmt *) statement)->removeType == OBJECT_SCHEMA)
+				return true;
 			if (((DropStmt *) statement)->removeType == OBJECT_TABLE)
 				return toms_policy_before_drop(protected_tables_named((DropStmt *) statement));
 			if (dropped_of_table((DropStmt *) statement, OBJECT_TRIGGER, &table, &policy) && is_our_trigger(policy))
@@ -495,9 +503,16 @@ app_policy_changed(RangeVar *table, const char *policy)
 static void
 partition_detached(Oid relid)
 {
+	bool		alone = !ActiveSnapshotSet();	/* CONCURRENTLY, and no portal: a background worker's */
+
 	CommandCounterIncrement();
-	if (is_protected(relid))
-		toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
+	if (!is_protected(relid))
+		return;
+	if (alone)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
+	if (alone)
+		PopActiveSnapshot();
 }
 
 static void
@@ -553,6 +568,14 @@ table_created(CreateStmt *create)
 	toms_minimise_after_create(relid);
 }
 
+static bool
+drops_tables(Node *statement)
+{
+	ObjectType	kind = IsA(statement, DropStmt) ? ((DropStmt *) statement)->removeType : OBJECT_TABLE;
+
+	return IsA(statement, DropOwnedStmt) || (IsA(statement, DropStmt) && (kind == OBJECT_TABLE || kind == OBJECT_SCHEMA));
+}
+
 void
 toms_guard_after_utility(Node *statement)
 {
@@ -572,7 +595,7 @@ toms_guard_after_utility(Node *statement)
 		app_policy_changed(((CreatePolicyStmt *) statement)->table, ((CreatePolicyStmt *) statement)->policy_name);
 	else if (IsA(statement, AlterPolicyStmt))
 		app_policy_changed(((AlterPolicyStmt *) statement)->table, ((AlterPolicyStmt *) statement)->policy_name);
-	else if (IsA(statement, DropStmt) && ((DropStmt *) statement)->removeType == OBJECT_TABLE)
+	else if (drops_tables(statement))
 		toms_policy_after_drop();
 	else if (IsA(statement, DropStmt) && dropped_policy((DropStmt *) statement, &table, &policy))
 		app_policy_changed(table, policy);

@@ -40,6 +40,7 @@ BEGIN
             PERFORM toms.lock_relation(found.descendant);
         END IF;
         PERFORM toms.drop_policies(r, true, true) FROM toms.relation_tree(found.descendant) r;
+        PERFORM toms.take_down_starts(found.descendant);
     END LOOP;
     FOR found IN SELECT * FROM toms.descendants(relation) d ORDER BY d.depth DESC LOOP
         FOR lookup IN SELECT DISTINCT c.oid::regclass FROM toms.parent p JOIN pg_class c ON c.oid = p.lookup WHERE p.parent = found.descendant LOOP
@@ -60,6 +61,8 @@ DECLARE
 BEGIN
     PERFORM toms.check_identifier_column(relation, l.key::name) FROM jsonb_each_text(toms.label_words(relation, false)) l
     WHERE l.value <> 'parent_type';
+    PERFORM toms.check_start_column(coalesce(r.elsewhere, r.relation), r.since) FROM toms.retention_rule r
+    WHERE r.valid_until IS NULL AND coalesce(r.elsewhere, r.relation) = put_up.relation;
     FOR declared IN SELECT p.parent, (toms.describe(p.child)).parent_key, p.parent_column FROM toms.parent p WHERE p.child = relation LOOP
         PERFORM toms.check_parent_column(relation, declared.parent_key, declared.parent, declared.parent_column);
     END LOOP;
@@ -71,6 +74,7 @@ BEGIN
             fresh := toms.make_lookup(found.descendant, declared.parent_column);
             UPDATE toms.parent p SET lookup = fresh WHERE p.parent = found.descendant AND p.parent_column = declared.parent_column;
         END LOOP;
+        PERFORM toms.put_up_starts(found.descendant);
     END LOOP;
     PERFORM toms.sync_policies(r) FROM toms.descendants(relation) d, toms.relation_tree(d.descendant) r;
 END
@@ -101,7 +105,11 @@ RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalo
         WHERE f.adrelid = relation AND g.attgenerated <> '' AND g.attnum <> a.attnum AND toms.label_words(relation, false) ? g.attname::text
           AND a.attname = col
         UNION ALL
-        SELECT 6, 'takes values of tenants that have enabled its category' WHERE toms.label_words(relation, true) ->> col LIKE '%,optional') uses
+        SELECT 6, 'takes values of tenants that have enabled its category' WHERE toms.label_words(relation, true) ->> col LIKE '%,optional'
+        UNION ALL
+        SELECT 7, format('is named by retention rule %s', r.id) FROM toms.retention_rule r
+        WHERE r.valid_until IS NULL AND (coalesce(r.elsewhere, r.relation) = column_use.relation AND r.since = col
+                                         OR r.relation = column_use.relation AND (r.through = col OR col = ANY (r.clear)))) uses
     ORDER BY rank, use LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION toms.column_use(regclass, name) FROM PUBLIC;
@@ -115,12 +123,36 @@ BEGIN
     IF use IS NOT NULL THEN
         PERFORM toms.refuse('toms_policy_managed', format('Column "%s" of %s %s.', col, relation, use),
             CASE WHEN use LIKE 'takes values %' THEN format('SELECT toms.unlabel_column(%L, %L);', relation, col)
+                 WHEN use LIKE '% retention rule %' THEN format('SELECT toms.retain(…) without it first, or toms.unretain(%s, reason => ''…'');', substring(use FROM '\d+$'))
                  ELSE format('SELECT toms.protect(%L, …) with another column first, or toms.unprotect(), toms.remove_subject_alias(), toms.unlabel_rows().', relation) END);
     END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.before_drop_column(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.before_drop_column(regclass, name) IS 'internal: refuse to drop a column that a protection stands on';
+
+-- Rules keep names, and policies name the start event's column.
+CREATE FUNCTION toms.rename_in_rules(relation regclass, col name, renamed name)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    concerned regclass[] := ARRAY(
+        SELECT DISTINCT r.relation FROM toms.retention_rule r
+        WHERE r.valid_until IS NULL AND (coalesce(r.elsewhere, r.relation) = rename_in_rules.relation AND r.since = col
+                                         OR r.relation = rename_in_rules.relation AND (r.through = col OR col = ANY (r.clear))));
+BEGIN
+    IF cardinality(concerned) = 0 THEN
+        RETURN;
+    END IF;
+    UPDATE toms.retention_rule r
+    SET since = CASE WHEN coalesce(r.elsewhere, r.relation) = rename_in_rules.relation AND r.since = col THEN renamed ELSE r.since END,
+        through = CASE WHEN r.relation = rename_in_rules.relation AND r.through = col THEN renamed ELSE r.through END,
+        clear = CASE WHEN r.relation = rename_in_rules.relation THEN array_replace(r.clear, col, renamed) ELSE r.clear END
+    WHERE r.valid_until IS NULL AND r.relation = ANY (concerned);
+    PERFORM toms.sync_policies(t) FROM unnest(concerned) c, toms.relation_tree(c) t;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.rename_in_rules(regclass, name, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.rename_in_rules(regclass, name, name) IS 'internal: follow a column that rules name to its new name';
 
 -- Policies, labels and lookups follow a new name by themselves; these are kept as text.
 CREATE FUNCTION toms.after_rename_column(relation regclass, col name, renamed name)
@@ -134,6 +166,7 @@ BEGIN
     UPDATE toms.subject_alias s SET canonical = CASE s.canonical WHEN col THEN renamed ELSE s.canonical END,
                                     alias = CASE s.alias WHEN col THEN renamed ELSE s.alias END
     WHERE s.relation = after_rename_column.relation AND col IN (s.canonical, s.alias);
+    PERFORM toms.rename_in_rules(relation, col, renamed);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.after_rename_column(regclass, name, name) FROM PUBLIC;
@@ -167,6 +200,10 @@ BEGIN
     IF cardinality(gone) > 0 THEN       -- every session forgets what it knows when the table is written
         DELETE FROM toms.parent p WHERE p.id = ANY (gone);
     END IF;
+    IF EXISTS (SELECT FROM toms.retention_rule r WHERE r.valid_until IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation)) THEN
+        UPDATE toms.retention_rule r SET valid_until = clock_timestamp(), ended_by = session_user, ended_reason = 'the table was dropped'
+        WHERE r.valid_until IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation);
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_dropped() FROM PUBLIC;
@@ -180,6 +217,8 @@ RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog,
     WHERE p.relation = forget_namesake.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
     DELETE FROM toms.parent p WHERE p.child = forget_namesake.relation;
     DELETE FROM toms.separation s WHERE forget_namesake.relation IN (s.relation, s.other);
+    UPDATE toms.retention_rule r SET valid_until = clock_timestamp(), ended_by = session_user, ended_reason = 'the table is not protected by itself'
+    WHERE r.relation = forget_namesake.relation AND r.valid_until IS NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.forget_namesake(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.forget_namesake(regclass) IS 'internal: end what is declared for a table that is not protected';

@@ -244,6 +244,8 @@ toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category)
 	uint64		changes;
 
 	decision.reason = toms_context_ask(&decision.asker);
+	if (decision.reason == TOMS_OK && toms_context_is_own_work_on(relation->root))
+		return decision;
 	if (decision.reason == TOMS_OK && decision.asker.aggregate)
 		decision.reason = TOMS_PURPOSE_AGGREGATE;
 	if (decision.reason == TOMS_OK && relation->through_functions && !toms_context_in_frame())

@@ -191,6 +191,7 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
 	char	   *condition = toms_policy_tenant_condition(relation, false);
 	char	   *shared = verb == ACL_SELECT && !check ? toms_policy_tenant_condition(relation, true) : NULL;
+	char	   *period = toms_period_condition(relation, verb, check, false);
 
 	if (check && relation->tenant)
 		condition = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
@@ -200,8 +201,14 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
 	if (check)
 		condition = psprintf("%s%s", condition, optional_condition(relation, self));
+	if (period)
+		condition = psprintf("%s AND %s", condition, period);
 	if (shared)
-		condition = psprintf("(%s) OR (%s AND %s)", condition, shared, row_condition(relation, self, check, false));
+	{
+		period = toms_period_condition(relation, verb, check, true);
+		condition = psprintf("(%s) OR (%s AND %s%s%s)", condition, shared, row_condition(relation, self, check, false),
+							 period ? " AND " : "", period ? period : "");
+	}
 	return condition;
 }
 
@@ -304,8 +311,8 @@ is_peeked_at(Relation rel)
 }
 
 /* Somebody else's view in the place of a lookup would answer as it likes. */
-static bool
-is_lookup(Oid relid)
+bool
+toms_policy_is_lookup(Oid relid)
 {
 	Relation	view = try_relation_open(relid, AccessShareLock);
 	bool		ours = view && view->rd_rel->relkind == RELKIND_VIEW && RelationIsSecurityView(view) &&
@@ -365,7 +372,7 @@ finds_its_tenant(const TomsRelation *relation)
 	{
 		const TomsParent *parent = &relation->parents[i];
 
-		if (!is_lookup(parent->lookup) || !toms_has_unique_key(parent->relid, parent->column) ||
+		if (!toms_policy_is_lookup(parent->lookup) || !toms_has_unique_key(parent->relid, parent->column) ||
 			(parent->type_value != NULL) != (relation->parent_type != 0))
 			return false;
 	}
@@ -503,7 +510,7 @@ is_intact(const TomsRelation *relation)
 {
 	Relation	rel = relation_open(relation->relid, AccessShareLock);
 	bool		intact = rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity &&
-		rel->rd_rsdesc != NULL && finds_its_tenant(relation) && is_sealed(rel, relation) && is_audited(rel);
+		rel->rd_rsdesc != NULL && finds_its_tenant(relation) && toms_periods_are_told(relation) && is_sealed(rel, relation) && is_audited(rel);
 
 	intact = intact && !is_peeked_at(rel);
 	for (int i = 0; intact && i < TOMS_VERB_COUNT; i++)

@@ -127,11 +127,13 @@ BEGIN
     FOR lookup IN SELECT c.oid::regclass FROM pg_class c
                   WHERE c.relkind = 'v' AND c.relowner = 'toms_lookup'::regrole AND c.relnamespace = 'toms'::regnamespace
                     AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.lookup = c.oid)
+                    AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.lookup = c.oid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('DROP VIEW %s', lookup);
     END LOOP;
     FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname FROM pg_attribute a, aclexplode(a.attacl) x
                    WHERE x.grantee = 'toms_lookup'::regrole AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
+                     AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.elsewhere = a.attrelid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('REVOKE SELECT (%I) ON %s FROM toms_lookup', granted.attname, granted.parent);
     END LOOP;
@@ -359,10 +361,17 @@ COMMENT ON FUNCTION toms.label_rows(regclass, text, text) IS 'rows need permissi
 
 CREATE FUNCTION toms.unlabel_rows(relation regclass, category text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rule bigint;
 BEGIN
     PERFORM toms.check_declarable(relation);
     IF NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = unlabel_rows.relation AND l.category = unlabel_rows.category) THEN
         RAISE EXCEPTION 'no rows of % are labelled "%"', relation, category USING ERRCODE = 'undefined_object';
+    END IF;
+    SELECT min(r.id) INTO rule FROM toms.retention_rule r WHERE r.relation = unlabel_rows.relation AND r.category = unlabel_rows.category AND r.valid_until IS NULL;
+    IF rule IS NOT NULL THEN
+        RAISE EXCEPTION 'retention rule % is for rows that are labelled "%"', rule, category USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unretain(%s, reason => ''…'');', rule);
     END IF;
     PERFORM toms.drop_row_label(relation, category);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;

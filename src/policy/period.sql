@@ -1,5 +1,43 @@
 -- Rows whose period of retention has passed: what policies ask, and when that is.
 
+-- the functions of policies: whoever queries a protected table calls them ------------
+
+CREATE FUNCTION toms.period_support(internal) RETURNS internal
+    LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_period_support';
+REVOKE ALL ON FUNCTION toms.period_support(internal) FROM PUBLIC;
+COMMENT ON FUNCTION toms.period_support(internal) IS 'internal: what the planner is told about toms.in_period()';
+
+-- Dearer than the comparison of tenants, so that it is asked of the tenant's own rows only.
+CREATE FUNCTION toms.in_period(relation regclass, category text, source text, since "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.period_support AS 'MODULE_PATHNAME', 'toms_in_period';
+COMMENT ON FUNCTION toms.in_period(regclass, text, text, "any") IS 'internal: whether a row''s period of retention has not passed, for policies';
+
+CREATE FUNCTION toms.in_period(relation regclass, category text, source text, since "any", subject "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.period_support AS 'MODULE_PATHNAME', 'toms_in_period';
+COMMENT ON FUNCTION toms.in_period(regclass, text, text, "any", "any") IS 'internal: whether the period of retention of a subject''s row has not passed, for policies';
+
+CREATE FUNCTION toms.in_shared_period(relation regclass, category text, source text, since "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_in_shared_period';
+COMMENT ON FUNCTION toms.in_shared_period(regclass, text, text, "any") IS 'internal: whether the period of retention of a row that all tenants share has not passed, for policies';
+
+CREATE FUNCTION toms.in_shared_period(relation regclass, category text, source text, since "any", subject "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_in_shared_period';
+COMMENT ON FUNCTION toms.in_shared_period(regclass, text, text, "any", "any") IS 'internal: the same of a subject''s row, for policies';
+
+CREATE FUNCTION toms.not_past(relation regclass, category text, source text, since "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_not_past';
+COMMENT ON FUNCTION toms.not_past(regclass, text, text, "any") IS 'internal: whether the period of retention of a row to be written has not passed, for policies';
+
+CREATE FUNCTION toms.has_period(relation regclass, category text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF STRICT AS 'MODULE_PATHNAME', 'toms_has_period';
+COMMENT ON FUNCTION toms.has_period(regclass, text) IS 'internal: whether the tenant has a rule for rows of a category, for policies';
+
+CREATE FUNCTION toms.check_period(relation regclass, verb text, fits boolean) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_period';
+COMMENT ON FUNCTION toms.check_period(regclass, text, boolean) IS 'internal: refuse a row whose period of retention has passed already, for policies';
+
+-- when a period ends ---------------------------------------------------------------------
+
 -- From which day or instant on a row may not be kept any longer: that of the row alone. It is hidden and
 -- deleted then, or where others that began before it end after it (29, 30 and 31 January all end on 28
 -- February; clocks are put back) up to a day later.

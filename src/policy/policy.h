@@ -26,6 +26,12 @@ typedef struct TomsDecision
  */
 extern TomsDecision toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category);
 
+/* Whether a rule's start event is in another table. */
+extern bool toms_policy_looks_starts_up(const TomsRelation *relation);
+
+/* A sentence on the rows that are hidden from it since their period of retention has passed, or NULL. */
+extern char *toms_policy_explain_periods(TomsRelation *relation, const TomsAsker *asker);
+
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
 extern const char *toms_policy_hint(const TomsRelation *relation, const TomsDecision *decision);
@@ -79,6 +85,13 @@ extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *
  */
 #define TOMS_IDENTIFIER_BYTES 256
 extern bool toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES]);
+
+/*
+ * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
+ * text).  False unless the text is exactly what that value prints as, so that "7" and
+ * "007" are never the same person in one place and two in another.
+ */
+extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
 
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);

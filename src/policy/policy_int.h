@@ -38,13 +38,6 @@ extern AclMode toms_policy_verb(const text *verb);
 /* The verb as pg_policy.polcmd has it. */
 extern char toms_policy_command(AclMode verb);
 
-/*
- * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
- * text).  False unless the text is exactly what that value prints as, so that "7" and
- * "007" are never the same person in one place and two in another.
- */
-extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
-
 /* Whether no two rows of a table can have the same value in a column. */
 extern bool toms_has_unique_key(Oid relid, AttrNumber column);
 
@@ -53,5 +46,29 @@ extern bool toms_type_is_bounded(Oid type);
 
 /* The type in which a token's "sub" must be written for the relation. */
 extern Oid	toms_alias_canonical_type(const TomsRelation *relation);
+
+/* Whether a view is one of toms' own, through which keys of other tables are looked up. */
+extern bool toms_policy_is_lookup(Oid relid);
+
+/*
+ * The part of a policy's condition that hides rows whose period of retention has passed, or (check) refuses to write
+ * them; of rows that all tenants share.  NULL if no rule speaks of such rows.
+ */
+extern char *toms_period_condition(const TomsRelation *relation, AclMode verb, bool check, bool shared);
+
+/* Whether the start event and the zone of each rule are still there. */
+extern bool toms_periods_are_told(const TomsRelation *relation);
+
+/* Where a rule's start event is, as policies name it; NULL: its table is gone. */
+extern char *toms_period_source(const TomsRule *rule);
+
+/*
+ * Start events up to "keep" are past, those up to "restricted" are to be seen for the rule's purposes alone;
+ * false if it cannot be told any more.  For the tenant in force: up to where they are hidden from it, false if
+ * its rule names another source.
+ */
+extern bool toms_period_horizons(TomsRelation *relation, const TomsRule *rule, int64 *keep, int64 *restricted);
+extern bool toms_period_reaches(const TomsRule *rule, const char *purpose);
+extern bool toms_period_limit(Oid relid, const char *category, const char *source, Oid *type, int64 *limit);
 
 #endif							/* TOMS_POLICY_INT_H */

@@ -187,6 +187,32 @@ $$;
 REVOKE ALL ON FUNCTION toms.tell_of_lost_labels(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.tell_of_lost_labels(regclass) IS 'internal: tell of row labels that DDL has taken along';
 
+-- Without the table's policies and triggers rules and holds would be words.
+CREATE FUNCTION toms.check_not_retained(relation regclass)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_id bigint;
+BEGIN
+    SELECT r.id INTO found_id FROM toms.retention_rule r WHERE r.relation = check_not_retained.relation AND r.valid_until IS NULL ORDER BY r.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'rows of % are kept by retention rule %', relation, found_id USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unretain(%s, reason => ''…'');', found_id);
+    END IF;
+    SELECT r.id INTO found_id FROM toms.retention_rule r WHERE r.elsewhere = check_not_retained.relation AND r.valid_until IS NULL ORDER BY r.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'periods of retention rule % count from rows of %', found_id, relation USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('SELECT toms.unretain(%s, reason => ''…'');', found_id);
+    END IF;
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
+    SELECT h.id INTO found_id FROM toms.hold h WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = check_not_retained.relation) ORDER BY h.id LIMIT 1;
+    IF FOUND THEN
+        PERFORM toms.refuse_held(relation, found_id);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_not_retained(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_not_retained(regclass) IS 'internal: refuse to open a table that has retention rules, or on which a hold is';
+
 CREATE FUNCTION toms.protect(relation regclass, tenant name DEFAULT NULL, subject name DEFAULT NULL, category text DEFAULT 'personal',
                              parent regclass DEFAULT NULL, parent_key name DEFAULT NULL, parent_column name DEFAULT NULL,
                              type_column name DEFAULT NULL, type_value text DEFAULT NULL, subject_alias text DEFAULT NULL,
@@ -213,13 +239,17 @@ BEGIN
         RAISE EXCEPTION 'table % is enforced and would be open while it is observed', relation
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT toms.protect(%L, …, mode => ''observe'', reason => ''…''); with the arguments it has now.', relation);
     END IF;
+    IF today.mode = 'enforce' AND mode = 'observe' THEN
+        PERFORM toms.check_not_retained(relation);
+    END IF;
     IF today.root IS NULL THEN
         PERFORM toms.forget_namesake(relation);
         PERFORM toms.check_policy_names(relation);
     END IF;
     columns := toms.join_labels(toms.protect_columns(tenant, subject, toms.alias_id(subject_alias, relation, subject), parent_key, type_column),
                                 toms.label_words(relation, true));
-    has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation);
+    has_children := EXISTS (SELECT FROM toms.parent p WHERE p.parent = protect.relation)
+        OR EXISTS (SELECT FROM toms.retention_rule r WHERE r.elsewhere = protect.relation AND r.valid_until IS NULL);
     IF has_children THEN
         PERFORM toms.take_down(relation);
     END IF;
@@ -274,6 +304,7 @@ BEGIN
         RAISE EXCEPTION '% is kept separate from %', relation, child USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('SELECT toms.unseparate(%L, %L, reason => ''…'');', relation, child);
     END IF;
+    PERFORM toms.check_not_retained(relation);
     PERFORM toms.check_no_sealed_column(relation);
     PERFORM toms.forbid(p.role, relation) FROM (
         SELECT DISTINCT h.role FROM toms.permission h

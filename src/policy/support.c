@@ -1,11 +1,13 @@
 /*
- * support.c - what the planner is told about toms.in_scope().
+ * support.c - what the planner is told about toms.in_scope() and toms.in_period().
  *
  * How many rows it lets pass: all in scope tenant, one person's in scope own.  And in scope
  * own, that an index on the subject can be used: "subject between toms.scope_from() and
  * toms.scope_to()".  Both are found anew in each execution, and in scope tenant they are the
  * least and the greatest value of the type; so a plan that was made in scope own is right
  * in scope tenant too.  The function itself stays as a filter.
+ *
+ * Of periods it is told how many rows are not past theirs.
  */
 #include "policy/policy_int.h"
 
@@ -23,10 +25,13 @@
 #include "parser/parse_func.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
+#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(toms_scope_support);
+PG_FUNCTION_INFO_V1(toms_period_support);
 
 /*
  * The decision for a call toms.in_scope(relation, verb, [category,] subject); false if it
@@ -129,4 +134,48 @@ toms_scope_support(PG_FUNCTION_ARGS)
 	if (IsA(request, SupportRequestIndexCondition))
 		PG_RETURN_POINTER(index_condition((SupportRequestIndexCondition *) request));
 	PG_RETURN_POINTER(NULL);
+}
+
+static char *
+constant_text(List *args, int number)
+{
+	Const	   *constant = list_nth(args, number);
+
+	return IsA(constant, Const) && !constant->constisnull ? TextDatumGetCString(constant->constvalue) : NULL;
+}
+
+/* As that of "start event > horizon"; the functions of policies hold no parameter but the row's. */
+static Selectivity
+period_selectivity(SupportRequestSelectivity *request)
+{
+	Const	   *relation = linitial(request->args);
+	char	   *category = constant_text(request->args, 1);
+	char	   *source = constant_text(request->args, 2);
+	Node	   *start = lfourth(request->args);
+	Oid			type;
+	int64		limit;
+	Const	   *horizon;
+	Oid			operator;
+
+	if (!IsA(relation, Const) || relation->constisnull || category == NULL || source == NULL || !IsA(start, Var) ||
+		!toms_period_limit(DatumGetObjectId(relation->constvalue), category, source, &type, &limit) || exprType(start) != type)
+		return 1.0;
+	horizon = type == DATEOID ? makeConst(type, -1, InvalidOid, sizeof(DateADT), DateADTGetDatum((DateADT) limit), false, true) :
+		makeConst(type, -1, InvalidOid, sizeof(int64), Int64GetDatum(limit), false, FLOAT8PASSBYVAL);
+	operator = lookup_type_cache(type, TYPECACHE_GT_OPR)->gt_opr;
+	return clause_selectivity(request->root,
+							  (Node *) make_opclause(operator, BOOLOID, false, (Expr *) start, (Expr *) horizon, InvalidOid, InvalidOid),
+							  request->varRelid, request->jointype, request->sjinfo);
+}
+
+/* toms.period_support(request) */
+Datum
+toms_period_support(PG_FUNCTION_ARGS)
+{
+	SupportRequestSelectivity *request = (SupportRequestSelectivity *) PG_GETARG_POINTER(0);
+
+	if (!IsA(request, SupportRequestSelectivity))
+		PG_RETURN_POINTER(NULL);
+	request->selectivity = period_selectivity(request);
+	PG_RETURN_POINTER(request);
 }

@@ -11,11 +11,13 @@
 #include "retention/partition.h"
 
 #include "access/htup_details.h"
+#include "audit/audit.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "trail/trail.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -202,13 +204,27 @@ rows_of(Oid partition)
 	return rows;
 }
 
+/* For what is not counted an estimate, or nothing. */
+static void
+record(const Part *part, int64 rule, int64 rows)
+{
+	StringInfoData details;
+
+	initStringInfo(&details);
+	appendStringInfo(&details, "\"rule\":" INT64_FORMAT, rule);
+	toms_event_say(&details, "partition", get_rel_name(part->partition));
+	if (rows >= 0)
+		appendStringInfo(&details, ",\"rows\":" INT64_FORMAT, rows);
+	toms_audit_deletion(part->root, TOMS_VERB_DELETE, NULL, details.data);
+}
+
 static void
 drop(Part *part)
 {
 	TomsPartitionRule rule;
 
 	(void) toms_partition_rule(part->root, part->as_of, &rule);
-	toms_partition_dropped(part->root, rule.rule, rows_of(part->partition));
+	record(part, rule.rule->id, rows_of(part->partition));
 	execute(psprintf("DROP TABLE %s", part->name), 0, NULL, NULL);
 }
 
@@ -338,7 +354,11 @@ toms_retention_partitions(Oid root, TimestampTz as_of, int *failed)
 		if (!may_begin(part))
 			(void) toms_retention_try(forget_step, part, problem);
 		else if (!take_out(part, problem))
+		{
+			/* a table can have one that is half of the way, and no more */
 			*failed += tell(part, problem);
+			break;
+		}
 		toms_pace_end(0);
 	}
 	MemoryContextDelete(search.context);

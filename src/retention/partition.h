@@ -30,7 +30,4 @@ extern bool toms_partition_is_due(const TomsPartitionRule *rule, int64 upper);
 extern bool toms_partition_is_plain(Oid partition);
 extern bool toms_partitions_are_within_limit(Oid root, const TomsPartitionRule *rule);
 
-/* One goes, with about so many rows (-1: it is not known): an entry of kind deletion. */
-extern void toms_partition_dropped(Oid root, const TomsRule *rule, int64 rows);
-
 #endif							/* TOMS_RETENTION_PARTITION_H */

@@ -17,6 +17,7 @@ typedef struct TomsBatchResult
 	int64		held;			/* due, and kept by a hold; of this batch */
 	int64		blocked;		/* due, and kept by a foreign key, a trigger or the like; of this batch */
 	bool		more;			/* more may be due */
+	bool		unfinished;		/* some rows of it were not tried: the next batch begins with the same */
 	char	   *problem;		/* why rows are blocked, without values; NULL: none are */
 } TomsBatchResult;
 
@@ -42,6 +43,12 @@ extern TomsBatchResult toms_retention_batch(const TomsRelation *relation, const 
 extern int64 toms_retention_count_due(const TomsRelation *relation, const TomsRule *rule, const char *tenant,
 									  TimestampTz as_of, int64 most);
 
+/*
+ * What an error says that anybody may read: messages of triggers and functions may tell of people, so of them it is the
+ * code, and the names in its fields.
+ */
+extern char *toms_retention_describe(const ErrorData *error);
+
 /* Rules of this database in the order in which they can be carried out: referring tables first. */
 typedef struct TomsRuleTurn
 {
@@ -54,5 +61,12 @@ extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current me
 
 /* toms.retention_batch: rows of a transaction at most. */
 extern int	toms_retention_batch_rows(void);
+
+/*
+ * Keys of deleted values that a former run could not destroy: for whom they are, and another try (SPI is
+ * connected), each in a transaction of its own.
+ */
+extern List *toms_retention_loose_tenants(void);	/* of char * */
+extern void toms_loose_keys_destroy(const char *tenant);
 
 #endif							/* TOMS_RETENTION_INT_H */

@@ -7,12 +7,14 @@
 #include "retention/worker.h"
 
 #include "audit/audit.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "trail/trail.h"
 #include "utils/memutils.h"
 
 /* Batches that do nothing though more is said to be due. */
 #define MOST_IDLE_BATCHES 20
+#define NAP_MS 100
 
 typedef struct Run
 {
@@ -20,6 +22,7 @@ typedef struct Run
 	TimestampTz as_of;
 	List	   *turns;
 	List	   *noted;			/* roots of which partitions are being taken out */
+	List	   *loose;			/* tenants with keys that are to be destroyed */
 	List	   *open;			/* pairs that the last run left something to tell of */
 	TomsCandidates *candidates;
 	TomsRoundEnd end;
@@ -44,6 +47,7 @@ typedef struct Turn
 	TomsBatchPosition position;
 	TomsBatchResult last;
 	int			idle;			/* batches */
+	bool		waits;
 	int64		rows;
 	bool		wrote;			/* its progress */
 	TomsTurnEnd end;
@@ -60,6 +64,13 @@ why_broken(const TomsRule *rule)
 	if (OidIsValid(rule->elsewhere) && rule->through <= 0)
 		return "the column that leads to its start event is gone";
 	return rule->zone ? NULL : "its time zone is not known";
+}
+
+/* Another session carries it out, in a transaction that will end. */
+static bool
+is_elsewhere(const TomsBatchResult *batch)
+{
+	return batch->problem && batch->more && batch->rows == 0 && batch->held == 0 && batch->blocked == 0;
 }
 
 static void
@@ -139,7 +150,8 @@ do_batch(void *arg)
 	if (rule == NULL || why_broken(rule))
 		return;
 	turn->last = toms_retention_batch(relation, rule, turn->pair->tenant, turn->run->as_of, toms_pace_rows(), &turn->position);
-	if (turn->last.problem)
+	turn->waits = is_elsewhere(&turn->last);
+	if (turn->last.problem && !turn->waits)
 		strlcpy(turn->problem, turn->last.problem, sizeof(turn->problem));
 	turn->last.problem = NULL;
 	if (turn->last.rows > 0)
@@ -172,6 +184,8 @@ do_batches(Turn *turn, bool *failed)
 			return true;
 		count_batch(turn);
 		toms_pace_end(turn->last.rows);
+		if (turn->waits && !toms_retention_sleep(NAP_MS))
+			return false;
 	} while (turn->last.more && turn->idle < MOST_IDLE_BATCHES);
 	return true;
 }
@@ -272,6 +286,43 @@ do_turns(Run *run)
 }
 
 static void
+find_loose(void *arg)
+{
+	Run		   *run = arg;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->loose = toms_retention_loose_tenants();
+	MemoryContextSwitchTo(old);
+}
+
+static void
+destroy_loose(void *tenant)
+{
+	SPI_connect();
+	toms_loose_keys_destroy(tenant);
+	SPI_finish();
+}
+
+/* Keys of values that are gone, which could not be destroyed with them. */
+static bool
+destroy_keys(Run *run)
+{
+	char		problem[TOMS_PROBLEM_BYTES];
+	ListCell   *cell;
+
+	if (!toms_retention_try(find_loose, run, problem))
+		run->end.failed++;
+	foreach(cell, run->loose)
+	{
+		if (!toms_retention_goes_on())
+			return false;
+		if (!toms_retention_try(destroy_loose, lfirst(cell), problem))
+			run->end.failed++;
+	}
+	return true;
+}
+
+static void
 write_round(void *arg)
 {
 	toms_progress_round(&((Run *) arg)->end);
@@ -301,7 +352,7 @@ run_all(Run *run)
 		run->end.problem = problem;
 		run->end.failed++;
 	}
-	else if (!do_turns(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
+	else if (!do_turns(run) || !destroy_keys(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
 		return false;
 	(void) toms_retention_try(write_round, run, ignored);
 	toms_process_tell_problems(run->end.failed + run->end.stopped);

@@ -58,7 +58,7 @@ is_key(Oid root, AttrNumber column)
 static bool
 is_plain_table(const TomsRelation *relation)
 {
-	return relation->relid == relation->root && relation->tenant != 0 && !relation->shares_null_tenant && !relation->shares_rows &&
+	return relation->mode == TOMS_MODE_ENFORCE && relation->relid == relation->root && relation->tenant != 0 && !relation->shares_null_tenant && !relation->shares_rows &&
 		relation->nsealed == 0 && relation->nrules > 0 && get_rel_relkind(relation->relid) == RELKIND_PARTITIONED_TABLE;
 }
 

@@ -141,8 +141,7 @@ describe_error(char problem[TOMS_PROBLEM_BYTES])
 	MemoryContext old = MemoryContextSwitchTo(toms_process_context);
 	ErrorData  *error = CopyErrorData();
 
-	snprintf(problem, TOMS_PROBLEM_BYTES, "SQLSTATE %s%s%s", unpack_sql_state(error->sqlerrcode),
-			 error->constraint_name ? ", " : "", error->constraint_name ? error->constraint_name : "");
+	strlcpy(problem, toms_retention_describe(error), TOMS_PROBLEM_BYTES);
 	MemoryContextSwitchTo(old);
 }
 

@@ -361,6 +361,18 @@ toms_data_key_lock(const char *tenant, LOCKMODE mode)
 	(void) lock_keys(tenant, mode, true);
 }
 
+bool
+toms_data_key_try_lock(const char *tenant, LOCKMODE mode)
+{
+	return lock_keys(tenant, mode, false);
+}
+
+int64
+toms_data_key_of_value(Datum value)
+{
+	return toms_envelope_key_id(PG_DETOAST_DATUM_SLICE(value, 0, TOMS_HEADER_BYTES));
+}
+
 void
 toms_data_key_without_waiting(void)
 {

@@ -29,8 +29,12 @@ extern const TomsDataKey *toms_data_key_for(Oid relid, const char *tenant, const
 /* The one that is not of a value, but of the tenant for life: it outlives its epoch. */
 extern const TomsDataKey *toms_data_key_of_tenant(const char *tenant);
 
+/* The number of the key that a sealed value was sealed with, as the row has it; 0: with none. */
+extern int64 toms_data_key_of_value(Datum value);
+
 /* Until the transaction ends: ShareLock to seal, ExclusiveLock to destroy keys of the tenant. */
 extern void toms_data_key_lock(const char *tenant, LOCKMODE mode);
+extern bool toms_data_key_try_lock(const char *tenant, LOCKMODE mode);	/* false: somebody has it */
 
 /*
  * This process seals for the audit trail alone, for everybody in turn: where a key is there already it does not

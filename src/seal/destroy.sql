@@ -46,31 +46,102 @@ $$;
 REVOKE ALL ON FUNCTION toms.keys_of_subject(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.keys_of_subject(text, text) IS 'internal: the keys of a data subject, in tables that write him by an alias too';
 
+-- Of keys those that open rows under a hold: of its table, tenant and subject.  Keys without a table open what may be of any.
+CREATE FUNCTION toms.held_keys(ids bigint[])
+RETURNS SETOF bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.id FROM toms.data_key k
+    WHERE k.id = ANY (ids) AND EXISTS (
+        SELECT FROM toms.hold h
+        WHERE h.state = 'held' AND (h.relation IS NULL OR k.relation = 0 OR h.relation = k.relation) AND (h.tenant IS NULL OR h.tenant = k.tenant)
+          AND (h.subject IS NULL OR k.relation = 0 OR (toms.subject_in(k.relation, h.tenant, h.subject) = k.subject) IS NOT FALSE));
+$$;
+REVOKE ALL ON FUNCTION toms.held_keys(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.held_keys(bigint[]) IS 'internal: which keys a hold keeps';
+
+CREATE FUNCTION toms.remember_erasure(tenant text, instruction bigint, subject text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO toms.pending_erasure (tenant, subject, instruction, state, requested_by)
+    VALUES (remember_erasure.tenant, remember_erasure.subject, remember_erasure.instruction, 'pending', session_user)
+    ON CONFLICT DO NOTHING;
+    RAISE WARNING 'a hold keeps keys: the erasure is remembered, and finished when the hold is released'
+        USING HINT = format('SELECT * FROM toms.holds WHERE state = ''held'' AND coalesce(tenant, %1$L) = %1$L;', tenant);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.remember_erasure(text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.remember_erasure(text, bigint, text) IS 'internal: an erasure waits for a hold to be released';
+
+CREATE FUNCTION toms.destroy_epochs(tenant text)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old uuid;
+BEGIN
+    FOR old IN SELECT e.id FROM toms.key_epoch e WHERE e.tenant = destroy_epochs.tenant AND e.destroyed_at IS NULL LOOP
+        PERFORM toms.retire_epoch(old);
+        PERFORM toms.destroy_epoch(old);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.destroy_epochs(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.destroy_epochs(text) IS 'internal: destroy all epochs of a tenant';
+
+-- The lock on holds comes first, as everywhere.
 CREATE FUNCTION toms.destroy_keys(tenant text, instruction bigint, subject text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    ids bigint[];
+    held bigint[];
     destroyed bigint;
-    old uuid;
 BEGIN
-    PERFORM toms.carry_out_instruction(instruction, tenant, 'erase', subject);
+    PERFORM toms.check_instruction(instruction, tenant, 'erase', subject);
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
     PERFORM FROM toms.tenant t WHERE t.tenant = destroy_keys.tenant FOR UPDATE;     -- no rotation meanwhile
     PERFORM toms.lock_keys(tenant, exclusive => true);
-    IF subject IS NOT NULL THEN
-        destroyed := toms.bury_keys(ARRAY(SELECT toms.keys_of_subject(tenant, subject)));
-    ELSE
-        destroyed := toms.bury_keys(ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = destroy_keys.tenant AND k.wrapped IS NOT NULL));
-        FOR old IN SELECT e.id FROM toms.key_epoch e WHERE e.tenant = destroy_keys.tenant AND e.destroyed_at IS NULL LOOP
-            PERFORM toms.retire_epoch(old);
-            PERFORM toms.destroy_epoch(old);
-        END LOOP;
+    ids := CASE WHEN subject IS NOT NULL THEN ARRAY(SELECT toms.keys_of_subject(tenant, subject))
+                ELSE ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = destroy_keys.tenant AND k.wrapped IS NOT NULL) END;
+    held := ARRAY(SELECT toms.held_keys(ids));
+    destroyed := toms.bury_keys(ARRAY(SELECT unnest(ids) EXCEPT SELECT unnest(held)));
+    RAISE LOG 'toms keys destroyed: tenant=% keys=% held=% instruction=% login=%', tenant, destroyed, cardinality(held), instruction, session_user;
+    IF cardinality(held) > 0 THEN
+        PERFORM toms.remember_erasure(tenant, instruction, subject);
+        RETURN destroyed;
     END IF;
-    RAISE LOG 'toms keys destroyed: tenant=% keys=% instruction=% login=%', tenant, destroyed, instruction, session_user;
+    PERFORM toms.carry_out_instruction(instruction, tenant, 'erase', subject);
+    IF subject IS NULL THEN
+        PERFORM toms.destroy_epochs(tenant);
+    END IF;
+    UPDATE toms.pending_erasure e SET state = 'finished', ended_at = clock_timestamp() WHERE e.instruction = destroy_keys.instruction AND e.state = 'pending';
     RETURN destroyed;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.destroy_keys(text, bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.destroy_keys(text, bigint, text) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.destroy_keys(text, bigint, text) IS 'erase what is sealed of a data subject, or of a whole tenant, by destroying its keys; by a confirmed instruction of kind erase';
+
+-- Called when a hold is released: other holds may keep on keeping keys.
+CREATE FUNCTION toms.finish_pending_erasures()
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pending toms.pending_erasure;
+    now_is text;
+BEGIN
+    FOR pending IN SELECT * FROM toms.pending_erasure e WHERE e.state = 'pending' ORDER BY e.id LOOP
+        now_is := (SELECT i.state FROM toms.instruction i WHERE i.id = pending.instruction);
+        IF now_is = 'confirmed' THEN
+            PERFORM toms.destroy_keys(pending.tenant, pending.instruction, pending.subject);
+        ELSIF now_is IN ('refused', 'withdrawn') THEN
+            UPDATE toms.pending_erasure e SET state = 'dropped', ended_at = clock_timestamp() WHERE e.id = pending.id;
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.finish_pending_erasures() FROM PUBLIC;
+COMMENT ON FUNCTION toms.finish_pending_erasures() IS 'internal: carry out the erasures that no hold keeps from it any more';
+
+CREATE VIEW toms.pending_erasures AS
+    SELECT id, tenant, instruction, state, requested_at, requested_by, ended_at FROM toms.pending_erasure;
+COMMENT ON VIEW toms.pending_erasures IS 'erasures that waited, or wait, for a hold to be released; the instruction says whose';
+GRANT SELECT ON toms.pending_erasures TO toms_admin, toms_auditor, toms_operator;
 
 -- Keys without a table are the tenant's own.  Not in its table alone: a partition that was detached goes on carrying the keys of its former root.
 CREATE FUNCTION toms.unused_keys(root oid)

@@ -27,6 +27,8 @@ typedef enum TomsEntryVerb
 	TOMS_VERB_DELETE = 'd',
 	TOMS_VERB_TRUNCATE = 't',
 
+	TOMS_VERB_PSEUDONYMISE = 'p',	/* of kind deletion, as delete is */
+
 	/* of kind read */
 	TOMS_VERB_SELECT = 's',		/* a statement read the table */
 	TOMS_VERB_REVEAL = 'v',		/* a value of the data subject was opened */

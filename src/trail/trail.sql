@@ -38,6 +38,8 @@ CREATE TABLE toms.audit_session PARTITION OF toms.audit_entry FOR VALUES IN ('s'
 COMMENT ON TABLE toms.audit_session IS 'entries that say who logged in and out, or tried to';
 CREATE TABLE toms.audit_admin PARTITION OF toms.audit_entry FOR VALUES IN ('a') PARTITION BY RANGE (at);
 COMMENT ON TABLE toms.audit_admin IS 'entries that say what administrators did';
+CREATE TABLE toms.audit_deletion PARTITION OF toms.audit_entry FOR VALUES IN ('d') PARTITION BY RANGE (at);
+COMMENT ON TABLE toms.audit_deletion IS 'entries that say how many rows were deleted since their period was over';
 
 -- What no partition of a month is there for.
 CREATE TABLE toms.audit_who_default PARTITION OF toms.audit_who DEFAULT;
@@ -47,6 +49,7 @@ CREATE TABLE toms.audit_read_default PARTITION OF toms.audit_read DEFAULT;
 CREATE TABLE toms.audit_refusal_default PARTITION OF toms.audit_refusal DEFAULT;
 CREATE TABLE toms.audit_session_default PARTITION OF toms.audit_session DEFAULT;
 CREATE TABLE toms.audit_admin_default PARTITION OF toms.audit_admin DEFAULT;
+CREATE TABLE toms.audit_deletion_default PARTITION OF toms.audit_deletion DEFAULT;
 -- What is moved out of them is deleted, which a publication of all tables refuses without this.
 ALTER TABLE toms.audit_who_default REPLICA IDENTITY FULL;
 ALTER TABLE toms.audit_object_default REPLICA IDENTITY FULL;
@@ -55,6 +58,7 @@ ALTER TABLE toms.audit_read_default REPLICA IDENTITY FULL;
 ALTER TABLE toms.audit_refusal_default REPLICA IDENTITY FULL;
 ALTER TABLE toms.audit_session_default REPLICA IDENTITY FULL;
 ALTER TABLE toms.audit_admin_default REPLICA IDENTITY FULL;
+ALTER TABLE toms.audit_deletion_default REPLICA IDENTITY FULL;
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_who_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_object_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_change_default', '');
@@ -62,6 +66,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_read_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_refusal_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_session_default', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.audit_admin_default', '');
+SELECT pg_catalog.pg_extension_config_dump('toms.audit_deletion_default', '');
 COMMENT ON TABLE toms.audit_who_default IS 'entries of months that no partition was made for';
 COMMENT ON TABLE toms.audit_object_default IS 'entries of months that no partition was made for';
 COMMENT ON TABLE toms.audit_change_default IS 'entries of months that no partition was made for';
@@ -69,6 +74,7 @@ COMMENT ON TABLE toms.audit_read_default IS 'entries of months that no partition
 COMMENT ON TABLE toms.audit_refusal_default IS 'entries of months that no partition was made for';
 COMMENT ON TABLE toms.audit_session_default IS 'entries of months that no partition was made for';
 COMMENT ON TABLE toms.audit_admin_default IS 'entries of months that no partition was made for';
+COMMENT ON TABLE toms.audit_deletion_default IS 'entries of months that no partition was made for';
 
 -- Of each leaf by itself: what a dump's partitions bring would meet those that a parent's index makes.
 CREATE INDEX audit_who_default_order ON toms.audit_who_default USING brin (at, xid, id) WITH (pages_per_range = 32);
@@ -78,6 +84,7 @@ CREATE INDEX audit_read_default_order ON toms.audit_read_default USING brin (at,
 CREATE INDEX audit_refusal_default_order ON toms.audit_refusal_default USING brin (at, xid, id) WITH (pages_per_range = 32);
 CREATE INDEX audit_session_default_order ON toms.audit_session_default USING brin (at, xid, id) WITH (pages_per_range = 32);
 CREATE INDEX audit_admin_default_order ON toms.audit_admin_default USING brin (at, xid, id) WITH (pages_per_range = 32);
+CREATE INDEX audit_deletion_default_order ON toms.audit_deletion_default USING brin (at, xid, id) WITH (pages_per_range = 32);
 CREATE INDEX audit_who_default_id ON toms.audit_who_default (id);
 CREATE INDEX audit_object_default_id ON toms.audit_object_default (id);
 CREATE INDEX audit_object_default_table ON toms.audit_object_default (object, id);
@@ -130,5 +137,5 @@ SELECT pg_catalog.pg_extension_config_dump('toms.audit_pruned', '');
 COMMENT ON TABLE toms.audit_pruned IS 'what stands in sealed blocks for entries that were deleted when their period ended';
 
 REVOKE ALL ON toms.dataset, toms.audit_entry, toms.audit_who, toms.audit_object, toms.audit_change, toms.audit_who_default,
-    toms.audit_read, toms.audit_refusal, toms.audit_session, toms.audit_admin, toms.audit_object_default, toms.audit_change_default,
-    toms.audit_read_default, toms.audit_refusal_default, toms.audit_session_default, toms.audit_admin_default, toms.audit_segment, toms.audit_block, toms.audit_pruned, toms.audit_use FROM PUBLIC;
+    toms.audit_read, toms.audit_refusal, toms.audit_session, toms.audit_admin, toms.audit_deletion, toms.audit_object_default, toms.audit_change_default,
+    toms.audit_read_default, toms.audit_refusal_default, toms.audit_session_default, toms.audit_admin_default, toms.audit_deletion_default, toms.audit_segment, toms.audit_block, toms.audit_pruned, toms.audit_use FROM PUBLIC;

@@ -94,7 +94,7 @@ subtest 'the digest goes out' => sub {
 	is(seal($node), 1, 'a block is sealed');
 	$file = log_file($node, $outside);
 	my ($record) = records($file);
-	my $digest = sql($node, q{SELECT translate(trim(encode(digest, 'base64'), '='), '+/', '-_') FROM toms.audit_block});
+	my $digest = sql($node, q{SELECT translate(trim(encode(digest, 'base64'), '='), '+/', '-_') FROM toms.audit_block WHERE number = 1});
 	is("$record->{n} $record->{type} $record->{block} $record->{size} $record->{digest}", "1 block 1 3 $digest", 'to the log outside');
 	is((stat $file)[2] & 07777, 0600, 'which is the server\'s alone');
 	like(slurp_file($node->logfile, $offset), qr/LOG:  toms sealed block 1 of database "postgres": 3 entries, digest \Q$digest\E/, 'to the server log');

@@ -28,7 +28,8 @@ CREATE ROLE keeper LOGIN;
 SELECT toms.grant_officer('keeper', 'admin'), toms.grant_officer('keeper', 'operator');
 CREATE TABLE note (employee integer NOT NULL, tenant text NOT NULL, words toms.sealed_text);
 GRANT SELECT, INSERT ON note TO hr;
-SELECT toms.protect('note', tenant => 'tenant', subject => 'employee', category => 'health');
+SELECT toms.protect('note', tenant => 'tenant', subject => 'employee', category => 'health',
+	read_audit => 'asynchronous', reason => 'what opens is asked where the keys of who asks are gone');
 SELECT toms.permit('hr', 'note', '{select,insert}', '{absence_management}', 'tenant');
 SET client_min_messages = error;
 SELECT toms.allow_enter('job', '{acme}', '{hr}');

@@ -70,11 +70,12 @@ typedef struct Word
 } Word;
 
 static const Word kinds[] = {
-	{'w', "who acted"}, {'o', "object"}, {'c', "change"}, {'r', "read"}, {'x', "refusal"}, {'s', "session"}, {'a', "administration"}
+	{'w', "who acted"}, {'o', "object"}, {'c', "change"}, {'r', "read"}, {'x', "refusal"}, {'s', "session"}, {'a', "administration"},
+	{'d', "deletion"}
 };
 
 static const Word verbs[] = {
-	{'-', "-"}, {'i', "insert"}, {'u', "update"}, {'d', "delete"}, {'t', "truncate"},
+	{'-', "-"}, {'i', "insert"}, {'u', "update"}, {'d', "delete"}, {'t', "truncate"}, {'p', "pseudonymise"},
 	{'s', "read"}, {'v', "reveal"}, {'e', "export"}, {'m', "import"}, {'a', "read trail"}, {'n', "rows of another entry"},
 	{'r', "refuse"}, {'w', "would refuse"},
 	{'l', "login"}, {'f', "failed login"}, {'k', "locked login"}, {'U', "unlock login"}, {'g', "logout"}, {'y', "lost events"},
