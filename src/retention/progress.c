@@ -12,11 +12,9 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgtime.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(toms_retention_worker);
-PG_FUNCTION_INFO_V1(toms_zone_is_known);
 
 #define MOST_ARGUMENTS 7
 
@@ -240,14 +238,4 @@ toms_retention_worker(PG_FUNCTION_ARGS)
 	values[6] = Int32GetDatum(state.problems);
 	nulls[6] = !state.wanted || state.problems < 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
-}
-
-/* toms.zone_is_known(zone) */
-Datum
-toms_zone_is_known(PG_FUNCTION_ARGS)
-{
-	char		name[TZ_STRLEN_MAX + 1];
-
-	text_to_cstring_buffer(PG_GETARG_TEXT_PP(0), name, sizeof(name));
-	PG_RETURN_BOOL(pg_tzset(name) != NULL);
 }

@@ -102,11 +102,6 @@ CREATE FUNCTION toms.retention_worker(OUT pid integer, OUT started_at timestampt
 REVOKE ALL ON FUNCTION toms.retention_worker() FROM PUBLIC;
 COMMENT ON FUNCTION toms.retention_worker() IS 'internal: the background worker of retention in this database, as shared memory knows it';
 
-CREATE FUNCTION toms.zone_is_known(zone text) RETURNS boolean
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_zone_is_known';
-REVOKE ALL ON FUNCTION toms.zone_is_known(text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.zone_is_known(text) IS 'internal: whether the server has a time zone';
-
 -- Whether the worker gives signs of life: it does so once in an interval at least, whether or not something is due. One that is missing has half a minute to come again.
 CREATE FUNCTION toms.retention_is_alive() RETURNS boolean
 LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -23,7 +23,7 @@ static const char tables[] =
 " SELECT n.nspname, c.relname FROM touched t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,"
 " pg_catalog.pg_stat_get_dead_tuples(c.oid) d (dead)"
 " WHERE c.relkind = 'r' AND d.dead > 0 AND (d.dead >= 50 + 0.05 * greatest(c.reltuples, 0) OR"
-" pg_catalog.now() - coalesce(greatest(pg_catalog.pg_stat_get_last_vacuum_time(c.oid), pg_catalog.pg_stat_get_last_autovacuum_time(c.oid)), '-infinity') > '1 day')"
+" coalesce(greatest(pg_catalog.pg_stat_get_last_vacuum_time(c.oid), pg_catalog.pg_stat_get_last_autovacuum_time(c.oid)), '-infinity') < pg_catalog.now() - interval '1 day')"
 " ORDER BY d.dead";
 
 typedef struct Names

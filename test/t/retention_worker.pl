@@ -59,11 +59,10 @@ sub retain
 	my ($table, $keep, %with) = @_;
 	my $tenant = $with{tenant} ? "'$with{tenant}'" : 'NULL';
 	my $since = $with{since} // 'at';
-	return sql(qq{INSERT INTO toms.retention_rule (relation, tenant, since, keep, starts, action, purposes, zone, locked, relation_name, retained_by)
-		VALUES ('$table', $tenant, '$since', '$keep', 'event', 'delete', '{}', 'UTC', false, '$table', 'test') RETURNING id});
+	return sql(qq{SELECT toms.retain('$table', keep => '$keep', since => '$since', basis => 'test', zone => 'UTC', tenant => $tenant)});
 }
 
-sub unretain { return sql("UPDATE toms.retention_rule SET valid_until = now() WHERE id = $_[0]") }
+sub unretain { return sql("SELECT toms.unretain($_[0], 'test')") }
 
 # Rows of a tenant, some of them old.
 sub fill_with
@@ -250,8 +249,7 @@ $node->safe_psql('idle', q{
 	CREATE TABLE public.message (tenant text NOT NULL, at timestamptz);
 	INSERT INTO message SELECT 'acme', now() FROM generate_series(1, 20000);
 	SELECT toms.protect('public.message', tenant => 'tenant');
-	INSERT INTO toms.retention_rule (relation, since, keep, starts, action, purposes, zone, locked, relation_name, retained_by)
-	VALUES ('public.message', 'at', '0', 'event', 'delete', '{}', 'UTC', false, 'public.message', 'test')});
+	SELECT toms.retain('public.message', keep => '0', since => 'at', basis => 'test')});
 has_workers('idle', 'in another database');
 $begin = time;
 $node->safe_psql('idle', q{SET toms.reason = 'test'; SELECT toms.unprotect('public.message', reason => 'test'); DROP EXTENSION toms});
