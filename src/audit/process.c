@@ -13,7 +13,6 @@
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_extension.h"
-#include "catalog/retention.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

@@ -11,7 +11,6 @@
 #include "retention/worker.h"
 
 #include "base/system_settings.h"
-#include "catalog/horizon.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"

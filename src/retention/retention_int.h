@@ -7,7 +7,6 @@
 #include "retention/retention.h"
 
 #include "catalog/catalog.h"
-#include "catalog/retention.h"
 
 /* What became of one batch, and of what came before it in the same run. */
 typedef struct TomsBatchResult

@@ -10,7 +10,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "base/system_settings.h"
-#include "catalog/horizon.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
