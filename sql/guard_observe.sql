@@ -135,6 +135,13 @@ SET SESSION AUTHORIZATION regress_job;
 SELECT count(*) FROM guard.absence;                            -- ok: 3, open as before
 SELECT regress.verdict('SELECT * FROM guard.department');      -- refused: the other table is enforced as before
 SET SESSION AUTHORIZATION regress_officer;
+-- a partitioned table with all its partitions, and none of them keeps what records its changes; enforced they have it again
+SELECT toms.protect('guard.department', tenant => 'tenant', mode => 'observe', reason => 'release 12 fails');
+SELECT relation, mode FROM toms.protected_tables WHERE root = 'guard.department'::regclass ORDER BY relation::text;
+SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('guard.department'::regclass, 'guard.department_1'::regclass);
+SELECT toms.enforce('guard.department');
+SELECT relation, mode, intact FROM toms.protected_tables WHERE root = 'guard.department'::regclass ORDER BY relation::text;
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgrelid IN ('guard.department'::regclass, 'guard.department_1'::regclass) ORDER BY 1, 2;
 SELECT toms.enforce('guard.absence');
 SELECT toms.enforce('no_such_schema');                         -- refused: there is none
 SET SESSION AUTHORIZATION regress_job;

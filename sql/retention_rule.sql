@@ -142,6 +142,60 @@ SELECT keep.say($$SELECT toms.unprotect('keep.note', reason => 'test')$$);
 SELECT keep.say($$SELECT toms.protect('keep.note', tenant => 'tenant', subject => 'employee', mode => 'observe', reason => 'test')$$);
 
 --
+-- parts of a table: its rules are theirs
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE keep.note_2 (id integer, tenant text NOT NULL, employee integer, "Day" date);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('keep.note_2', tenant => 'tenant', subject => 'employee');
+SELECT toms.retain('keep.note_2', keep => '1 day', since => 'Day') AS part \gset
+SELECT keep.say('ALTER TABLE keep.note ATTACH PARTITION keep.note_2 FOR VALUES FROM (100) TO (200)');
+SELECT toms.unretain(:part, reason => 'goes with the others');
+SELECT keep.say('ALTER TABLE keep.note ATTACH PARTITION keep.note_2 FOR VALUES FROM (100) TO (200)');
+ALTER TABLE keep.note DETACH PARTITION keep.note_2;
+
+--
+-- a start event elsewhere: the account is kept until a year after its contract has ended
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE keep.contract (id integer PRIMARY KEY, tenant text NOT NULL, "Ended" date);
+CREATE TABLE keep.account (id integer PRIMARY KEY, tenant text NOT NULL, contract integer REFERENCES keep.contract, label text);
+INSERT INTO keep.contract VALUES (1, 'acme', '2000-01-01'), (2, 'acme', NULL), (3, 'acme', 'infinity');
+INSERT INTO keep.account SELECT n, 'acme', n FROM generate_series(1, 3) n;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.protect(t, tenant => 'tenant') FROM (VALUES ('keep.contract'::regclass), ('keep.account')) v (t);
+SELECT toms.permit('regress_hr', 'keep.account', '{select}', '{absence_management}', 'tenant') > 0;
+SELECT toms.retain('keep.account', keep => '1 year', since => 'keep.contract."Ended"', through => 'contract') > :messages;
+SELECT since FROM keep.rules WHERE relation = 'keep.account';
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT id FROM keep.account ORDER BY id;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+ALTER TABLE keep.contract RENAME COLUMN "Ended" TO ended_on;
+ALTER TABLE keep.account RENAME COLUMN contract TO contract_id;
+SELECT since FROM keep.rules WHERE relation = 'keep.account';
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT id FROM keep.account ORDER BY id;
+COMMIT;
+SET SESSION AUTHORIZATION regress_owner;
+SELECT keep.say('ALTER TABLE keep.contract DROP COLUMN ended_on'), keep.say('ALTER TABLE keep.account DROP COLUMN contract_id');
+SELECT keep.say('DROP TABLE keep.contract');
+SET SESSION AUTHORIZATION regress_officer;
+SELECT keep.say($$SELECT toms.unprotect('keep.contract', reason => 'test')$$);
+SELECT toms.unretain(id, reason => 'test') FROM toms.retention_rules WHERE relation = 'keep.account';
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT id FROM keep.account ORDER BY id;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT count(*) FROM pg_class WHERE relowner = 'toms_lookup'::regrole AND relname LIKE 'start%';
+
+--
 -- the end of a rule, on record
 --
 SET SESSION AUTHORIZATION regress_officer;

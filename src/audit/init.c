@@ -20,5 +20,5 @@ toms_audit_init(void)
 	toms_workers_init();
 	toms_worker_init();
 	toms_launcher_init();
-	toms_writer_init();
+	toms_commit_init();
 }

@@ -5,7 +5,7 @@
  * started, or after the extension was created, and one when a shutdown has left nothing in the queue.  A
  * writer that only takes the place of another has lost nothing, and says nothing.
  */
-#include "audit/audit_int.h"
+#include "audit/worker.h"
 
 #include "access/heapam.h"
 #include "access/table.h"
@@ -163,6 +163,7 @@ toms_lifetime_end(void)
 {
 	if (!toms_queue_is_told())
 		return;
+	toms_commit_choose(true);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	write_entry(TOMS_VERB_WRITER_STOPPED, "{}");

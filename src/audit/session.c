@@ -125,6 +125,7 @@ write_logins(void)
 	TomsLogins	logins;
 	bool		taken;
 
+	toms_commit_choose(false);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	taken = toms_login_take(&logins);
@@ -134,6 +135,7 @@ write_logins(void)
 	/* once it is committed nothing may come between */
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
+	(void) toms_commit_wait();
 	if (taken)
 		toms_login_written();
 	RESUME_INTERRUPTS();

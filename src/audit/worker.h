@@ -86,11 +86,19 @@ extern void toms_worker_let_in(void);
 extern TomsWorkerSlot *toms_process_slot;
 extern TomsWorkerPost *toms_process_post;
 
+/*
+ * commit.c: before a transaction of the writer; after it, with interrupts held: false if standbys have it not as far as
+ * toms.audit_synchronous_commit asks; end that, perhaps for ever: false if it was not waiting.
+ */
+extern void toms_commit_choose(bool urgent);
+extern bool toms_commit_wait(void);
+extern bool toms_commit_interrupt(bool give_up);
+
 /* Each defines its part. */
 extern void toms_workers_init(void);
 extern void toms_worker_init(void);
 extern void toms_launcher_init(void);
-extern void toms_writer_init(void);
+extern void toms_commit_init(void);
 
 /* toms.seal_interval, in milliseconds. */
 extern int	toms_seal_interval(void);

@@ -12,29 +12,7 @@
 #include "base/debug_point.h"
 #include "commands/async.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-
-/* toms.audit_synchronous_commit: PostgreSQL's own levels. */
-static const struct config_enum_entry commit_options[] = {
-	{"off", SYNCHRONOUS_COMMIT_OFF, false},
-	{"local", SYNCHRONOUS_COMMIT_LOCAL_FLUSH, false},
-	{"remote_write", SYNCHRONOUS_COMMIT_REMOTE_WRITE, false},
-	{"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH, false},
-	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY, false},
-	{NULL, 0, false}
-};
-
-static int	audit_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
-
-void
-toms_writer_init(void)
-{
-	DefineCustomEnumVariable("toms.audit_synchronous_commit",
-							 "How far events must have come before they count as recorded.",
-							 "local: on this server's disk.  With on or remote_apply reads that wait for it stop where a synchronous standby is lost.",
-							 &audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH, commit_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
-}
 
 /* messages ---------------------------------------------------------------------------- */
 
@@ -148,26 +126,14 @@ write_messages(const char *messages, uint64 length, const char *lacking)
 
 /* transactions ------------------------------------------------------------------------ */
 
-/* Who waits is told that it is durable: then it must be on a disk at least. */
-static void
-choose_commit(bool urgent)
-{
-	int			level = urgent ? Max(audit_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH) : audit_commit;
-
-	for (int i = 0; commit_options[i].name && synchronous_commit != level; i++)
-	{
-		if (commit_options[i].val == level)
-			SetConfigOption("synchronous_commit", commit_options[i].name, PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
-
 /* Messages that begin at "offset" in the batch, in one transaction. */
 static void
 write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacking)
 {
 	int64		entries;
+	bool		far_enough;
 
-	choose_commit(batch->urgent);
+	toms_commit_choose(batch->urgent);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	toms_lifetime_begin();
@@ -177,8 +143,20 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	TOMS_DEBUG_POINT("writer_commit");
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
-	toms_queue_written(batch->start + offset + length, entries, lacking != NULL);
+	far_enough = toms_commit_wait();
+	toms_queue_written(batch->start + offset + length, entries, lacking != NULL, far_enough);
 	RESUME_INTERRUPTS();
+}
+
+/* A disk without room that PostgreSQL does not know as one. */
+static bool
+concerns_disk(int error)
+{
+#ifdef EDQUOT
+	if (error == EDQUOT)
+		return true;
+#endif
+	return error == EFBIG || error == EROFS;
 }
 
 /*
@@ -186,9 +164,9 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
  * until they are over.
  */
 static bool
-concerns_all(int sqlstate)
+concerns_all(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_OPERATOR_INTERVENTION:
@@ -197,7 +175,8 @@ concerns_all(int sqlstate)
 		case ERRCODE_INVALID_TRANSACTION_STATE:
 			return true;
 		default:
-			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+				((error->sqlerrcode == ERRCODE_INTERNAL_ERROR || error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE) && concerns_disk(error->saved_errno));
 	}
 }
 
@@ -213,8 +192,12 @@ try_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lacki
 	}
 	PG_CATCH();
 	{
-		sqlstate = geterrcode();
-		if (concerns_all(sqlstate))
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(toms_process_context);
+		error = CopyErrorData();
+		sqlstate = error->sqlerrcode;
+		if (concerns_all(error))
 			PG_RE_THROW();
 		toms_process_clean_up_error();
 	}

@@ -66,8 +66,10 @@ handle_terminate(SIGNAL_ARGS)
 static void
 watch_over(void)
 {
-	if (is_busy && toms_process_terminating &&
-		TimestampDifferenceExceeds(terminated_at, GetCurrentTimestamp(), LAST_TRANSACTION_MS))
+	bool		is_late = toms_process_terminating && TimestampDifferenceExceeds(terminated_at, GetCurrentTimestamp(), LAST_TRANSACTION_MS);
+
+	/* what has been committed here needs no more than that to be told so */
+	if (is_busy && !toms_commit_interrupt(is_late) && is_late)
 		die(SIGTERM);
 }
 
@@ -368,6 +370,7 @@ toms_writer_main(Datum database)
 	watch = RegisterTimeout(USER_TIMEOUT, watch_over);
 	be_busy(true);
 	toms_process_begin(DatumGetObjectId(database), TOMS_WORKER_WRITER, handle_terminate);
+	toms_commit_choose(true);	/* it waits for standbys nowhere else than it says */
 	toms_data_key_without_waiting();
 	(void) attend();
 	wait_for_queue();

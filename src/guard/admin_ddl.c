@@ -273,6 +273,6 @@ toms_guard_table_dropped(Oid relid)
 void
 toms_guard_rows_lost(Oid relid)
 {
-	if (toms_catalog_is_installed() && !RecoveryInProgress())
+	if (!RecoveryInProgress())
 		toms_policy_keep_held_table(relid);
 }

@@ -17,6 +17,7 @@
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "context/context.h"
+#include "guard/child.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -29,7 +30,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 
 static const char policies_managed[] = "Policies named toms_… and the switches of row security belong to toms.";
 static const char trigger_managed[] = "Triggers of toms bind sealed values to their rows and take changes into the audit trail: without them the table would be closed.";
@@ -186,36 +186,6 @@ check_rule(RuleStmt *rule)
 }
 
 /*
- * Rows that are read through a parent meet the parent's policies, not the child's: a
- * protected table may only get a parent that is protected.
- */
-static void
-check_new_parent(Oid child, Oid parent)
-{
-	TomsRefusal refusal = {.reason = TOMS_POLICY_BYPASSED,.relid = child,.who = toms_context_who(),
-		.detail = "The policies of a child do not apply to what is read through its parent.",
-	.hint = OidIsValid(parent) ? psprintf("SELECT toms.protect(%s, …);", quote_literal_cstr(toms_relation_name(parent))) : NULL};
-
-	if (is_enforced(child) && !is_enforced(parent))
-		toms_refuse(&refusal);
-	if (is_protected(child) && is_protected(parent) && !toms_guard_administrator_at_work() && !toms_policy_same_form(child, parent))
-	{
-		refusal.reason = TOMS_POLICY_MANAGED;
-		refusal.detail = "It is protected in another way than its parent, whose declarations and permissions would count.";
-		refusal.hint = "An officer protects both alike first, or an administrator with toms.reason set attaches it.";
-		toms_refuse(&refusal);
-	}
-}
-
-/* A partition gets its triggers from its parent, if it has none of these names. */
-static void
-hand_triggers_over(Oid child, Oid parent)
-{
-	if (is_protected(child) && is_protected(parent))
-		toms_policy_run_as_superuser(psprintf("SELECT toms.drop_triggers(%u)", child));
-}
-
-/*
  * An expression over all rows meets no policy.  It is an administrator's, on record.
  */
 static void
@@ -265,15 +235,15 @@ check_alter_table(AlterTableStmt *alter)
 		if (stops_trigger(command))
 			check_triggers(relid);
 		if (command->subtype == AT_AddInherit)
-			check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
+			toms_guard_check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
 		if (command->subtype == AT_DetachPartition)
 			toms_policy_keep_held_table(relation_named(castNode(PartitionCmd, command->def)->name));
 		if (command->subtype == AT_DropInherit)
 			toms_policy_keep_held_table(relid);
 		if (command->subtype == AT_AttachPartition)
 		{
-			check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);
-			hand_triggers_over(relation_named(castNode(PartitionCmd, command->def)->name), relid);
+			toms_guard_check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);
+			toms_guard_hand_triggers_over(relation_named(castNode(PartitionCmd, command->def)->name), relid);
 		}
 	}
 }
@@ -499,22 +469,6 @@ app_policy_changed(RangeVar *table, const char *policy)
 		toms_policy_app_changed(relid);
 }
 
-/* It keeps its protection, but loses the triggers that it had from its parent. */
-static void
-partition_detached(Oid relid)
-{
-	bool		alone = !ActiveSnapshotSet();	/* CONCURRENTLY, and no portal: a background worker's */
-
-	CommandCounterIncrement();
-	if (!is_protected(relid))
-		return;
-	if (alone)
-		PushActiveSnapshot(GetTransactionSnapshot());
-	toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
-	if (alone)
-		PopActiveSnapshot();
-}
-
 static void
 table_altered(AlterTableStmt *alter)
 {
@@ -532,7 +486,7 @@ table_altered(AlterTableStmt *alter)
 		else if (command->subtype == AT_AddInherit)
 			toms_policy_child_added(relation_named(alter->relation));
 		else if (command->subtype == AT_DetachPartition)
-			partition_detached(relation_named(castNode(PartitionCmd, command->def)->name));
+			toms_guard_partition_detached(relation_named(alter->relation), relation_named(castNode(PartitionCmd, command->def)->name));
 	}
 }
 

@@ -191,13 +191,16 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 	const char *self = psprintf("'%u'::pg_catalog.regclass, '%s'", relation->relid, toms_verb_text(verb));
 	char	   *condition = toms_policy_tenant_condition(relation, false);
 	char	   *shared = verb == ACL_SELECT && !check ? toms_policy_tenant_condition(relation, true) : NULL;
-	char	   *period = toms_period_condition(relation, verb, check, false);
+	char	   *both = relation->subject && !check ? toms_period_arguments(relation) : NULL;
+	char	   *period = both ? NULL : toms_period_condition(relation, verb, check, false);
 
 	if (check && relation->tenant)
 		condition = psprintf("toms.check_tenant(%s, %s)", self, column(relation, relation->tenant));
 	else if (check)
 		condition = psprintf("toms.check_parent(%s, %s)", self, condition);
-	if (relation->subject || relation->nrow_labels > 0)
+	if (both)
+		condition = psprintf("%s AND toms.is_visible(%s, %s, %s)", condition, self, column(relation, relation->subject), both);
+	else if (relation->subject || relation->nrow_labels > 0)
 		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
 	if (check)
 		condition = psprintf("%s%s", condition, optional_condition(relation, self));

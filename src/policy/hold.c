@@ -208,6 +208,9 @@ toms_policy_keep_held_table(Oid relid)
 	const TomsRelation *relation = toms_catalog_relation(relid);
 	int64		hold;
 
+	/* with the extension, and all keys */
+	if (relid == toms_config_table(TOMS_CONFIG_HOLD) && (hold = toms_hold_concerning(InvalidOid, NULL)) != 0)
+		refuse_held(relid, hold);
 	if (relation == NULL || relation->is_undeclared || IsBinaryUpgrade || IsLogicalWorker() || toms_policy_in_maintenance())
 		return;
 	toms_hold_keep_out();

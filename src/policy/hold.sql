@@ -10,8 +10,8 @@ COMMENT ON FUNCTION toms.refuse_held(regclass, bigint) IS 'internal: refuse what
 -- subject, a row is his whose parent row is.
 CREATE FUNCTION toms.held_through_parents(part regclass, held toms.hold, alias text)
 RETURNS text LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('(%s)', string_agg(format('EXISTS (SELECT FROM %s %s WHERE %2$s.%I = %s.%I%s AND %s)', p.parent, p.above, p.parent_column, alias, d.parent_key,
-                                            CASE WHEN p.type_value IS NOT NULL THEN format(' AND %s.%I::text = %L', alias, d.type_column, p.type_value) END, p.condition), ' OR ' ORDER BY p.id))
+    SELECT '(' || string_agg(format('EXISTS (SELECT FROM %s %s WHERE %2$s.%I = %s.%I%s AND %s)', p.parent, p.above, p.parent_column, alias, d.parent_key,
+                                            CASE WHEN p.type_value IS NOT NULL THEN format(' AND %s.%I::text = %L', alias, d.type_column, p.type_value) END, p.condition), ' OR ' ORDER BY p.id) || ')'
     FROM toms.describe(part) d,
          LATERAL (SELECT q.*, a.above, toms.held_condition(q.parent, held, a.above) AS condition
                   FROM toms.parent q JOIN pg_class c ON c.oid = q.parent, LATERAL (SELECT alias || '_' || q.id AS above) a WHERE q.child = d.root) p

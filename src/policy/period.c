@@ -1,22 +1,25 @@
 /*
  * period.c - the functions of policies that hide rows whose period of retention has passed.
  *
- *   rows that are there   toms.in_period('crm.message', '', 'sent_at', sent_at, user_id)
- *   rows to be written    toms.check_period('crm.message', 'insert', toms.not_past('crm.message', '', 'sent_at', sent_at))
+ *   rows that are there   toms.is_visible('crm.message', 'select', user_id, ':sent_at', sent_at)
+ *                         or toms.in_period('crm.message', ':sent_at', sent_at)
+ *   rows to be written    toms.check_period('crm.message', 'insert', toms.not_past('crm.message', ':sent_at', sent_at))
  *
- * The first, and toms.not_past(), are STABLE, LEAKPROOF and raise no error.  Each call site finds the rule of the
- * context's tenant once, and then compares start events with one value: the horizon at the transaction's start.
- * Where that lies is kept with the relation's entry in the cache, as long as it moves as the clock does; so
- * a transaction does not compute it.  A rule that names another start event is none of a call's
+ * The first, which qual.c has, is in_scope() and in_period() in one call; that is half as dear, and what most tables
+ * need.  It, in_period() and not_past() are STABLE, LEAKPROOF and raise no error.  Each call site finds the rule
+ * of the context's tenant once, and then compares start events with one value: the horizon at the transaction's
+ * start.  Where that lies is kept with the relation's entry in the cache, as long as it moves as the clock
+ * does; so a transaction does not compute it.  A rule that names another start event is none of a call's
  * business: the policy calls once for each that rules of the relation name.
  */
-#include "policy/policy_int.h"
+#include "policy/period.h"
 
 #include "access/xact.h"
 #include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
-#include "fmgr.h"
+#include "context/work.h"
+#include "policy/policy_int.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -28,27 +31,11 @@ typedef struct TomsPeriods
 	TomsHorizonPiece restrict_after;
 } TomsPeriods;
 
-/* For whose rows, and what for, a function is asked. */
-typedef enum PeriodAsked
-{
-	OF_TENANT,					/* whether they are to be seen */
-	OF_ALL,						/* the same of rows that all tenants share */
-	TO_WRITE					/* whether they may be written */
-} PeriodAsked;
-
-/* What a call site knows. */
+/* What a call site of in_period() and its siblings knows. */
 typedef struct PeriodSite
 {
 	uint64		changes;		/* what toms_change_count was */
-	bool		everything;		/* no rule speaks of these rows */
-	bool		nothing;		/* there is one that cannot be told */
-	bool		is_date;
-	bool		reached;		/* the purpose is one that reaches restricted rows */
-	int64		limit;			/* start events after it are to be seen */
-	int64		keep;			/* up to it the period has passed */
-	int64		rule;
-	Oid			root;
-	Oid			subject_type;	/* InvalidOid: no subject is told */
+	TomsPeriodSite period;
 } PeriodSite;
 
 PG_FUNCTION_INFO_V1(toms_in_period);
@@ -108,7 +95,7 @@ toms_period_horizons(TomsRelation *relation, const TomsRule *rule, int64 *keep, 
 static Oid
 argument_type(FunctionCallInfo fcinfo, int argument)
 {
-	Oid			type = PG_NARGS() > argument ? get_fn_expr_argtype(fcinfo->flinfo, argument) : InvalidOid;
+	Oid			type = argument >= 0 && argument < PG_NARGS() ? get_fn_expr_argtype(fcinfo->flinfo, argument) : InvalidOid;
 
 	return OidIsValid(type) ? getBaseType(type) : InvalidOid;
 }
@@ -121,128 +108,129 @@ may_read(TomsRelation *relation)
 }
 
 static void
-set_limits(FunctionCallInfo fcinfo, PeriodSite *site, PeriodAsked asked, TomsRelation *relation, const TomsRule *rule)
+set_limits(FunctionCallInfo fcinfo, TomsPeriodSite *site, TomsPeriodAsked asked, TomsRelation *relation, const TomsRule *rule)
 {
 	int64		restricted;
 
-	site->nothing = argument_type(fcinfo, 3) != rule->type || !toms_period_horizons(relation, rule, &site->keep, &restricted);
+	site->nothing = argument_type(fcinfo, site->start) != rule->type || !toms_period_horizons(relation, rule, &site->keep, &restricted);
 	if (site->nothing)
 		return;
 	site->is_date = rule->type == DATEOID;
-	site->reached = asked != TO_WRITE && toms_period_reaches(rule, toms_context_purpose()) && may_read(relation);
-	site->limit = site->reached || asked == TO_WRITE ? site->keep : restricted;
+	site->reached = asked != TOMS_PERIOD_TO_WRITE && toms_period_reaches(rule, toms_context_purpose()) && may_read(relation);
+	site->limit = site->reached || asked == TOMS_PERIOD_TO_WRITE ? site->keep : restricted;
+	site->shared = asked == TOMS_PERIOD_OF_ALL;
 	site->rule = rule->id;
 	site->root = relation->root;
-	site->subject_type = argument_type(fcinfo, 4);
+	site->subject_type = argument_type(fcinfo, site->subject);
 }
 
-static pg_noinline PeriodSite *
-find_site(FunctionCallInfo fcinfo, PeriodAsked asked)
+/* The tenant's rule for the category that is asked about; what follows the colon is the source. */
+static const TomsRule *
+find_rule(const TomsRelation *relation, const char *tenant, const text *what, const char **source)
 {
-	PeriodSite *site = fcinfo->flinfo->fn_extra;
-	TomsRelation *relation;
-	const TomsContext *context;
+	char		category[NAMEDATALEN];
+	const char *colon = memchr(VARDATA_ANY(what), ':', VARSIZE_ANY_EXHDR(what));
+	Size		length = colon ? colon - VARDATA_ANY(what) : 0;
+
+	if (length >= NAMEDATALEN)
+		return NULL;
+	memcpy(category, VARDATA_ANY(what), length);
+	category[length] = '\0';
+	*source = colon ? colon + 1 : VARDATA_ANY(what);
+	return toms_rule_for(relation, tenant, category);
+}
+
+/* True if the rule names that source, or none any more. */
+static bool
+is_concerned(const TomsRule *rule, const text *what, const char *source)
+{
+	const char *own = toms_period_source(rule);
+	Size		length = VARDATA_ANY(what) + VARSIZE_ANY_EXHDR(what) - source;
+
+	return own == NULL || (strlen(own) == length && memcmp(own, source, length) == 0);
+}
+
+void
+toms_period_find(FunctionCallInfo fcinfo, TomsPeriodAsked asked, int what, TomsPeriodSite *site)
+{
+	const TomsContext *context = PG_ARGISNULL(0) || PG_ARGISNULL(what) ? NULL : toms_context_get();
+	TomsRelation *relation = context ? toms_catalog_relation(PG_GETARG_OID(0)) : NULL;
 	const TomsRule *rule;
 	const char *source;
 
-	if (site == NULL)
-		site = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(PeriodSite));
-	memset(site, 0, sizeof(PeriodSite));
-	(void) toms_context_check();	/* settles the count */
-	site->changes = toms_change_count;
-	site->nothing = true;
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		return site;
-	context = toms_context_get();
-	relation = context ? toms_catalog_relation(PG_GETARG_OID(0)) : NULL;
-	if (relation == NULL)
-		return site;
-	rule = toms_rule_for(relation, asked == OF_ALL ? NULL : context->tenant, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	source = rule ? toms_period_source(rule) : NULL;
-	site->everything = toms_context_is_own_work() || rule == NULL ||
-		(source && strcmp(source, text_to_cstring(PG_GETARG_TEXT_PP(2))) != 0);
-	site->nothing = !site->everything && source == NULL;
+	memset(site, 0, sizeof(TomsPeriodSite));
+	site->nothing = relation == NULL;
+	site->start = what + 1;
+	site->subject = PG_NARGS() == 5 ? 2 : PG_NARGS() == 4 ? 3 : -1;
+	if (site->nothing)
+		return;
+	rule = find_rule(relation, asked == TOMS_PERIOD_OF_ALL ? NULL : context->tenant, PG_GETARG_TEXT_PP(what), &source);
+	site->everything = rule == NULL || !is_concerned(rule, PG_GETARG_TEXT_PP(what), source) ||
+		toms_context_is_own_work_on(relation->root);
+	site->nothing = !site->everything && toms_period_source(rule) == NULL;
 	if (!site->everything && !site->nothing)
 		set_limits(fcinfo, site, asked, relation, rule);
-	return site;
-}
-
-static inline PeriodSite *
-current_site(FunctionCallInfo fcinfo, PeriodAsked asked)
-{
-	PeriodSite *site = fcinfo->flinfo->fn_extra;
-
-	return likely(site && site->changes == toms_change_count) ? site : find_site(fcinfo, asked);
 }
 
 /* A hold on the row: of its subject, or of all of the tenant's rows. */
 static bool
-is_held(FunctionCallInfo fcinfo, const PeriodSite *site, PeriodAsked asked)
+is_held(FunctionCallInfo fcinfo, const TomsPeriodSite *site)
 {
 	char		subject[TOMS_IDENTIFIER_BYTES];
 	const TomsContext *context = toms_context_get();
-	bool		told = OidIsValid(site->subject_type) && !PG_ARGISNULL(4) &&
-		toms_identifier_text(site->subject_type, PG_GETARG_DATUM(4), subject);
+	bool		told = OidIsValid(site->subject_type) && !PG_ARGISNULL(site->subject) &&
+		toms_identifier_text(site->subject_type, PG_GETARG_DATUM(site->subject), subject);
 
-	return context && toms_hold_on(site->root, asked == OF_ALL ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
+	return context && toms_hold_on(site->root, site->shared ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
 }
 
-/* Rows that are restricted, or past their period. */
-static pg_noinline bool
-is_reached(FunctionCallInfo fcinfo, const PeriodSite *site, PeriodAsked asked, int64 start)
+bool
+toms_period_reaches_row(FunctionCallInfo fcinfo, const TomsPeriodSite *site, int64 start)
 {
-	return site->reached && (start > site->keep || is_held(fcinfo, site, asked));
+	return site->reached && (start > site->keep || is_held(fcinfo, site));
+}
+
+static pg_noinline PeriodSite *
+find_site(FunctionCallInfo fcinfo, TomsPeriodAsked asked)
+{
+	PeriodSite *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+		site = fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(PeriodSite));
+	(void) toms_context_check();	/* settles the count */
+	site->changes = toms_change_count;
+	toms_period_find(fcinfo, asked, 1, &site->period);
+	return site;
 }
 
 static inline bool
-is_in_period(FunctionCallInfo fcinfo, PeriodAsked asked)
+is_in_period(FunctionCallInfo fcinfo, TomsPeriodAsked asked)
 {
-	PeriodSite *site = current_site(fcinfo, asked);
-	int64		start;
+	PeriodSite *site = fcinfo->flinfo->fn_extra;
 
-	if (site->nothing)
-		return false;
-	if (site->everything || PG_ARGISNULL(3))
-		return true;
-	start = site->is_date ? DatumGetDateADT(PG_GETARG_DATUM(3)) : DatumGetInt64(PG_GETARG_DATUM(3));
-	return start > site->limit || is_reached(fcinfo, site, asked, start);
+	if (unlikely(site == NULL || site->changes != toms_change_count))
+		site = find_site(fcinfo, asked);
+	return toms_period_lets(fcinfo, &site->period);
 }
 
-/* toms.in_period(relation, category, source, start event [, subject]); category "": rows without a rule of their own */
+/* toms.in_period(relation, "category:source", start event [, subject]); no category: rows of which no other rule speaks */
 Datum
 toms_in_period(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(is_in_period(fcinfo, OF_TENANT));
+	PG_RETURN_BOOL(is_in_period(fcinfo, TOMS_PERIOD_OF_TENANT));
 }
 
 Datum
 toms_in_shared_period(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(is_in_period(fcinfo, OF_ALL));
+	PG_RETURN_BOOL(is_in_period(fcinfo, TOMS_PERIOD_OF_ALL));
 }
 
-/* toms.not_past(relation, category, source, start event) */
+/* toms.not_past(relation, "category:source", start event) */
 Datum
 toms_not_past(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(is_in_period(fcinfo, TO_WRITE));
-}
-
-bool
-toms_period_limit(Oid relid, const char *category, const char *source, Oid *type, int64 *limit)
-{
-	const TomsContext *context = toms_context_get();
-	TomsRelation *relation = context ? toms_catalog_relation(relid) : NULL;
-	const TomsRule *rule = relation ? toms_rule_for(relation, context->tenant, category) : NULL;
-	int64		keep;
-	int64		restricted;
-
-	if (rule == NULL || toms_period_source(rule) == NULL || strcmp(toms_period_source(rule), source) != 0 ||
-		!toms_period_horizons(relation, rule, &keep, &restricted))
-		return false;
-	*type = rule->type;
-	*limit = toms_period_reaches(rule, toms_context_purpose()) ? keep : restricted;
-	return true;
+	PG_RETURN_BOOL(is_in_period(fcinfo, TOMS_PERIOD_TO_WRITE));
 }
 
 /* toms.has_period(relation, category): whether the tenant has a rule for rows of that category */

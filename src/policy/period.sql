@@ -7,26 +7,31 @@ CREATE FUNCTION toms.period_support(internal) RETURNS internal
 REVOKE ALL ON FUNCTION toms.period_support(internal) FROM PUBLIC;
 COMMENT ON FUNCTION toms.period_support(internal) IS 'internal: what the planner is told about toms.in_period()';
 
+-- toms.in_scope() and toms.in_period() in one call, which is half as dear.
+CREATE FUNCTION toms.is_visible(relation regclass, verb text, subject anyelement, what text, since "any") RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.scope_support AS 'MODULE_PATHNAME', 'toms_is_visible';
+COMMENT ON FUNCTION toms.is_visible(regclass, text, anyelement, text, "any") IS 'internal: whether a row of this subject is in scope and its period of retention has not passed, for policies';
+
 -- Dearer than the comparison of tenants, so that it is asked of the tenant's own rows only.
-CREATE FUNCTION toms.in_period(relation regclass, category text, source text, since "any") RETURNS boolean
+CREATE FUNCTION toms.in_period(relation regclass, what text, since "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.period_support AS 'MODULE_PATHNAME', 'toms_in_period';
-COMMENT ON FUNCTION toms.in_period(regclass, text, text, "any") IS 'internal: whether a row''s period of retention has not passed, for policies';
+COMMENT ON FUNCTION toms.in_period(regclass, text, "any") IS 'internal: whether a row''s period of retention has not passed, for policies';
 
-CREATE FUNCTION toms.in_period(relation regclass, category text, source text, since "any", subject "any") RETURNS boolean
+CREATE FUNCTION toms.in_period(relation regclass, what text, since "any", subject "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.period_support AS 'MODULE_PATHNAME', 'toms_in_period';
-COMMENT ON FUNCTION toms.in_period(regclass, text, text, "any", "any") IS 'internal: whether the period of retention of a subject''s row has not passed, for policies';
+COMMENT ON FUNCTION toms.in_period(regclass, text, "any", "any") IS 'internal: whether the period of retention of a subject''s row has not passed, for policies';
 
-CREATE FUNCTION toms.in_shared_period(relation regclass, category text, source text, since "any") RETURNS boolean
+CREATE FUNCTION toms.in_shared_period(relation regclass, what text, since "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_in_shared_period';
-COMMENT ON FUNCTION toms.in_shared_period(regclass, text, text, "any") IS 'internal: whether the period of retention of a row that all tenants share has not passed, for policies';
+COMMENT ON FUNCTION toms.in_shared_period(regclass, text, "any") IS 'internal: whether the period of retention of a row that all tenants share has not passed, for policies';
 
-CREATE FUNCTION toms.in_shared_period(relation regclass, category text, source text, since "any", subject "any") RETURNS boolean
+CREATE FUNCTION toms.in_shared_period(relation regclass, what text, since "any", subject "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_in_shared_period';
-COMMENT ON FUNCTION toms.in_shared_period(regclass, text, text, "any", "any") IS 'internal: the same of a subject''s row, for policies';
+COMMENT ON FUNCTION toms.in_shared_period(regclass, text, "any", "any") IS 'internal: the same of a subject''s row, for policies';
 
-CREATE FUNCTION toms.not_past(relation regclass, category text, source text, since "any") RETURNS boolean
+CREATE FUNCTION toms.not_past(relation regclass, what text, since "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 AS 'MODULE_PATHNAME', 'toms_not_past';
-COMMENT ON FUNCTION toms.not_past(regclass, text, text, "any") IS 'internal: whether the period of retention of a row to be written has not passed, for policies';
+COMMENT ON FUNCTION toms.not_past(regclass, text, "any") IS 'internal: whether the period of retention of a row to be written has not passed, for policies';
 
 CREATE FUNCTION toms.has_period(relation regclass, category text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF STRICT AS 'MODULE_PATHNAME', 'toms_has_period';

@@ -87,6 +87,13 @@ start_event(const TomsRelation *relation, const TomsRule *rule)
 					toms_relation_name(rule->lookup), quote_identifier(get_attname(relation->relid, rule->through, false)));
 }
 
+/* Which rule is meant, as a literal. */
+static char *
+what(const TomsRelation *relation, const TomsRule *rule)
+{
+	return quote_literal_cstr(psprintf("%s:%s", category_of(relation, rule), toms_period_source(rule)));
+}
+
 static char *
 call(const Calls *calls, const TomsRule *rule)
 {
@@ -97,8 +104,7 @@ call(const Calls *calls, const TomsRule *rule)
 
 	if (!is_told(relation, rule))
 		return pstrdup("false");
-	return psprintf("toms.%s(%s, %s, %s, %s%s)", function, calls->self, quote_literal_cstr(category_of(relation, rule)),
-					quote_literal_cstr(toms_period_source(rule)), start_event(relation, rule), subject);
+	return psprintf("toms.%s(%s, %s, %s%s)", function, calls->self, what(relation, rule), start_event(relation, rule), subject);
 }
 
 /* One call for each start event that rules of a category name; NULL: there is no rule. */
@@ -173,6 +179,31 @@ condition(const Calls *calls)
 	if (spoken_of.len == 0)
 		return others;
 	return psprintf("CASE WHEN %s THEN %s ELSE %s END", spoken_of.data, there.data, others ? others : "true");
+}
+
+/* All rules are for the same rows and name the same start event: so one call tells of scope and period. */
+char *
+toms_period_arguments(const TomsRelation *relation)
+{
+	char	   *arguments = NULL;
+
+	if (relation->nrow_labels > 0)
+		return NULL;
+	for (int i = 0; i < relation->nrules; i++)
+	{
+		const TomsRule *rule = &relation->rules[i];
+		char	   *own;
+
+		if (!is_told(relation, rule))
+			return NULL;
+		if (*category_of(relation, rule) != '\0')
+			continue;			/* no row has it */
+		own = psprintf("%s, %s", what(relation, rule), start_event(relation, rule));
+		if (arguments && strcmp(arguments, own) != 0)
+			return NULL;
+		arguments = own;
+	}
+	return arguments;
 }
 
 char *

@@ -56,6 +56,12 @@ extern bool toms_policy_is_lookup(Oid relid);
  */
 extern char *toms_period_condition(const TomsRelation *relation, AclMode verb, bool check, bool shared);
 
+/*
+ * Where that is one call beside the subject's scope: the arguments that toms.is_visible() has more than
+ * toms.in_scope(); else NULL.
+ */
+extern char *toms_period_arguments(const TomsRelation *relation);
+
 /* Whether the start event and the zone of each rule are still there. */
 extern bool toms_periods_are_told(const TomsRelation *relation);
 
@@ -64,11 +70,9 @@ extern char *toms_period_source(const TomsRule *rule);
 
 /*
  * Start events up to "keep" are past, those up to "restricted" are to be seen for the rule's purposes alone;
- * false if it cannot be told any more.  For the tenant in force: up to where they are hidden from it, false if
- * its rule names another source.
+ * false if it cannot be told any more.
  */
 extern bool toms_period_horizons(TomsRelation *relation, const TomsRule *rule, int64 *keep, int64 *restricted);
 extern bool toms_period_reaches(const TomsRule *rule, const char *purpose);
-extern bool toms_period_limit(Oid relid, const char *category, const char *source, Oid *type, int64 *limit);
 
 #endif							/* TOMS_POLICY_INT_H */

@@ -38,10 +38,11 @@ BEGIN
         PERFORM toms.label_relation(rel, columns, toms.table_label(rel, category, null_tenant, access, free_text, read_audit, mode));
         IF mode = 'enforce' THEN
             PERFORM toms.sync_policies(rel);
-        ELSE
-            PERFORM toms.drop_triggers(rel, only_audit => true);
         END IF;
     END LOOP;
+    IF mode = 'observe' THEN
+        PERFORM toms.drop_triggers(relation, only_audit => true);   -- not before: a partition that is enforced keeps its own
+    END IF;
     PERFORM toms.bind_sealed_columns(relation);
     PERFORM toms.audit_changes(relation);
 END

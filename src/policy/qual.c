@@ -2,7 +2,7 @@
  * qual.c - the functions that the policies of protected tables call.
  *
  *   rows that are there   tenant_id = toms.tenant_bigint()
- *                         AND toms.in_scope('hr.sick_note', 'select', employee_id)
+ *                         AND toms.in_scope('hr.sick_note', 'select', employee_id), or is_visible(), see period.c
  *   rows to be written    toms.check_tenant('hr.sick_note', 'insert', tenant_id)
  *                         AND toms.check_subject('hr.sick_note', 'insert', employee_id)
  *
@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"
+#include "policy/period.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -40,8 +41,16 @@ typedef struct CallSite
 	Datum		value;			/* the tenant or subject of the context */
 } CallSite;
 
+/* What one of toms.is_visible() knows beside. */
+typedef struct VisibleSite
+{
+	CallSite	scope;
+	TomsPeriodSite period;
+} VisibleSite;
+
 PG_FUNCTION_INFO_V1(toms_tenant_value);
 PG_FUNCTION_INFO_V1(toms_in_scope);
+PG_FUNCTION_INFO_V1(toms_is_visible);
 PG_FUNCTION_INFO_V1(toms_in_category);
 PG_FUNCTION_INFO_V1(toms_scope_from);
 PG_FUNCTION_INFO_V1(toms_scope_to);
@@ -203,6 +212,13 @@ decide(FunctionCallInfo fcinfo, CallSite *site, CategoryAsked asked, TomsRelatio
 	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
+/* Of a function (relation, verb, [category,] subject) or (relation, verb, subject, period, start event). */
+static inline int
+subject_argument(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() == 4 ? 3 : 2;
+}
+
 static pg_noinline CallSite *
 find_subject(FunctionCallInfo fcinfo)
 {
@@ -210,7 +226,7 @@ find_subject(FunctionCallInfo fcinfo)
 	TomsRelation *relation;
 	const TomsContext *context = decide(fcinfo, site, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE, &relation);
 
-	site->type = column_type(fcinfo, PG_NARGS() - 1);
+	site->type = column_type(fcinfo, subject_argument(fcinfo));
 	if (context && !site->everything)
 	{
 		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
@@ -234,8 +250,8 @@ subject_site(FunctionCallInfo fcinfo)
 static pg_noinline bool
 subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
 {
-	return site->reason == TOMS_OK && site->has_value && !PG_ARGISNULL(PG_NARGS() - 1) &&
-		equals(site, PG_GETARG_DATUM(PG_NARGS() - 1));
+	return site->reason == TOMS_OK && site->has_value && !PG_ARGISNULL(subject_argument(fcinfo)) &&
+		equals(site, PG_GETARG_DATUM(subject_argument(fcinfo)));
 }
 
 /* toms.in_scope(relation, verb, [category,] subject) */
@@ -245,6 +261,27 @@ toms_in_scope(PG_FUNCTION_ARGS)
 	CallSite   *site = subject_site(fcinfo);
 
 	PG_RETURN_BOOL(site->everything || subject_fits(fcinfo, site));
+}
+
+static pg_noinline CallSite *
+find_visible(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(VisibleSite));
+	(void) find_subject(fcinfo);
+	toms_period_find(fcinfo, TOMS_PERIOD_OF_TENANT, 3, &((VisibleSite *) fcinfo->flinfo->fn_extra)->period);
+	return fcinfo->flinfo->fn_extra;
+}
+
+/* toms.is_visible(relation, verb, subject, period, start event): in scope, and in the period of retention */
+Datum
+toms_is_visible(PG_FUNCTION_ARGS)
+{
+	CallSite   *site = current_site(fcinfo);
+
+	if (site == NULL)
+		site = find_visible(fcinfo);
+	PG_RETURN_BOOL((site->everything || subject_fits(fcinfo, site)) && toms_period_lets(fcinfo, &((VisibleSite *) site)->period));
 }
 
 /* The call site of a function (relation, verb, category). */

@@ -1,13 +1,11 @@
 /*
- * support.c - what the planner is told about toms.in_scope() and toms.in_period().
+ * support.c - what the planner is told about toms.in_scope(), toms.is_visible() and toms.in_period().
  *
  * How many rows it lets pass: all in scope tenant, one person's in scope own.  And in scope
  * own, that an index on the subject can be used: "subject between toms.scope_from() and
  * toms.scope_to()".  Both are found anew in each execution, and in scope tenant they are the
  * least and the greatest value of the type; so a plan that was made in scope own is right
  * in scope tenant too.  The function itself stays as a filter.
- *
- * Of periods it is told how many rows are not past theirs.
  */
 #include "policy/policy_int.h"
 
@@ -25,26 +23,28 @@
 #include "parser/parse_func.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
-#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(toms_scope_support);
 PG_FUNCTION_INFO_V1(toms_period_support);
 
-/*
- * The decision for a call toms.in_scope(relation, verb, [category,] subject); false if it
- * is none with constant arguments.
- */
+/* Where a call (relation, verb, [category,] subject) or (relation, verb, subject, period, start event) has the subject. */
+static int
+subject_place(List *args)
+{
+	return list_length(args) == 4 ? 3 : 2;
+}
+
+/* The decision for such a call; false if it is none with constant arguments. */
 static bool
 decide_call(List *args, TomsDecision *decision)
 {
-	int			count = list_length(args) - 1;
+	int			count = subject_place(args);
 	Const	   *constants[3];
 	TomsRelation *relation;
 
-	if (count != 2 && count != 3)
+	if (list_length(args) < 3 || list_length(args) > 5)
 		return false;
 	for (int i = 0; i < count; i++)
 	{
@@ -71,7 +71,7 @@ estimate(SupportRequestSelectivity *request)
 	if (!decide_call(request->args, &decision) ||
 		decision.reason != TOMS_OK || decision.scope_tenant)
 		return 1.0;
-	examine_variable(request->root, llast(request->args), request->varRelid, &subject);
+	examine_variable(request->root, list_nth(request->args, subject_place(request->args)), request->varRelid, &subject);
 	persons = get_variable_numdistinct(&subject, &is_default);
 	ReleaseVariableStats(subject);
 	return persons > 0 ? 1.0 / persons : 1.0;
@@ -84,7 +84,7 @@ bound(const FuncExpr *call, Expr *subject, Oid type, Oid opfamily, int strategy,
 	Oid			operator = get_opfamily_member(opfamily, type, type, strategy);
 	Oid			without_category[] = {REGCLASSOID, TEXTOID, ANYELEMENTOID};
 	Oid			with_category[] = {REGCLASSOID, TEXTOID, TEXTOID, ANYELEMENTOID};
-	List	   *args = list_copy(call->args);
+	List	   *args = list_truncate(list_copy(call->args), subject_place(call->args) + 1);
 	Oid			funcid = LookupFuncName(list_make2(makeString("toms"), makeString(pstrdup(function))), list_length(args),
 										list_length(args) == 3 ? without_category : with_category, true);
 
@@ -107,11 +107,11 @@ index_condition(SupportRequestIndexCondition *request)
 	Expr	   *from;
 	Expr	   *to;
 
-	if (!IsA(call, FuncExpr) || request->indexarg != list_length(call->args) - 1 ||
+	if (!IsA(call, FuncExpr) || request->indexarg != subject_place(call->args) ||
 		request->index->relam != BTREE_AM_OID || relation == NULL || !relation->subject_not_null ||
 		!decide_call(call->args, &decision) || decision.reason != TOMS_OK || decision.scope_tenant)
 		return NIL;
-	subject = llast(call->args);
+	subject = list_nth(call->args, subject_place(call->args));
 	if (!toms_type_is_bounded(exprType((Node *) subject)))
 		return NIL;
 	from = bound(call, subject, exprType((Node *) subject), request->opfamily, BTGreaterEqualStrategyNumber, "scope_from");
@@ -136,39 +136,7 @@ toms_scope_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-static char *
-constant_text(List *args, int number)
-{
-	Const	   *constant = list_nth(args, number);
-
-	return IsA(constant, Const) && !constant->constisnull ? TextDatumGetCString(constant->constvalue) : NULL;
-}
-
-/* As that of "start event > horizon"; the functions of policies hold no parameter but the row's. */
-static Selectivity
-period_selectivity(SupportRequestSelectivity *request)
-{
-	Const	   *relation = linitial(request->args);
-	char	   *category = constant_text(request->args, 1);
-	char	   *source = constant_text(request->args, 2);
-	Node	   *start = lfourth(request->args);
-	Oid			type;
-	int64		limit;
-	Const	   *horizon;
-	Oid			operator;
-
-	if (!IsA(relation, Const) || relation->constisnull || category == NULL || source == NULL || !IsA(start, Var) ||
-		!toms_period_limit(DatumGetObjectId(relation->constvalue), category, source, &type, &limit) || exprType(start) != type)
-		return 1.0;
-	horizon = type == DATEOID ? makeConst(type, -1, InvalidOid, sizeof(DateADT), DateADTGetDatum((DateADT) limit), false, true) :
-		makeConst(type, -1, InvalidOid, sizeof(int64), Int64GetDatum(limit), false, FLOAT8PASSBYVAL);
-	operator = lookup_type_cache(type, TYPECACHE_GT_OPR)->gt_opr;
-	return clause_selectivity(request->root,
-							  (Node *) make_opclause(operator, BOOLOID, false, (Expr *) start, (Expr *) horizon, InvalidOid, InvalidOid),
-							  request->varRelid, request->jointype, request->sjinfo);
-}
-
-/* toms.period_support(request) */
+/* toms.period_support(request): few rows are past their period, since retention deletes them */
 Datum
 toms_period_support(PG_FUNCTION_ARGS)
 {
@@ -176,6 +144,6 @@ toms_period_support(PG_FUNCTION_ARGS)
 
 	if (!IsA(request, SupportRequestSelectivity))
 		PG_RETURN_POINTER(NULL);
-	request->selectivity = period_selectivity(request);
+	request->selectivity = 1.0;
 	PG_RETURN_POINTER(request);
 }

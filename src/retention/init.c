@@ -7,4 +7,5 @@ void
 toms_retention_init(void)
 {
 	toms_retention_worker_init();
+	toms_position_init();
 }

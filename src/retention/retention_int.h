@@ -68,4 +68,10 @@ extern int	toms_retention_batch_rows(void);
 extern List *toms_retention_loose_tenants(void);	/* of char * */
 extern void toms_loose_keys_destroy(const char *tenant);
 
+/* position.c: taken out, and kept for the next call; whether a run is going on. */
+extern TomsBatchPosition toms_position_take(const TomsRuleTurn *turn);
+extern void toms_position_keep(const TomsRuleTurn *turn, const TomsBatchPosition *position);
+extern void toms_position_running(bool running);
+extern void toms_position_init(void);
+
 #endif							/* TOMS_RETENTION_INT_H */

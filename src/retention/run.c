@@ -96,7 +96,7 @@ static TomsBatchResult
 run_batches(const Run *run, const TomsRuleTurn *turn)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	TomsBatchPosition position = {0};
+	TomsBatchPosition position = toms_position_take(turn);
 	TomsBatchResult sum = {0};
 
 	do
@@ -111,7 +111,9 @@ run_batches(const Run *run, const TomsRuleTurn *turn)
 		if (batch.more && batch.blocked == 0)
 			break;
 	} while (sum.more && sum.rows == 0 && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PATIENCE_MS));
-	if (position.context)
+	if (sum.more)
+		toms_position_keep(turn, &position);
+	else if (position.context)
 		MemoryContextDelete(position.context);
 	return sum;
 }
@@ -200,30 +202,43 @@ destroy_loose_keys(void)
 	}
 }
 
+static void
+run_turns(const Run *run, List *turns)
+{
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "toms retention turn", ALLOCSET_DEFAULT_SIZES);
+	ListCell   *cell;
+
+	foreach(cell, turns)
+	{
+		MemoryContext old = MemoryContextSwitchTo(work);
+
+		CHECK_FOR_INTERRUPTS();
+		try_turn(run, lfirst(cell));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(work);
+	}
+}
+
 /* toms.run_retention(as_of, dry_run) */
 Datum
 toms_run_retention(PG_FUNCTION_ARGS)
 {
 	Run			run = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.as_of = PG_GETARG_TIMESTAMPTZ(0),.dry_run = PG_GETARG_BOOL(1),
 	.limit = toms_retention_batch_rows()};
-	MemoryContext work;
-	MemoryContext old;
-	List	   *turns;
-	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	check_as_of(&run);
 	if (!run.dry_run)
 		destroy_loose_keys();
-	turns = toms_retention_turns();
-	work = AllocSetContextCreate(CurrentMemoryContext, "toms retention turn", ALLOCSET_DEFAULT_SIZES);
-	foreach(cell, turns)
+	toms_position_running(true);
+	PG_TRY();
 	{
-		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(work);
-		try_turn(&run, lfirst(cell));
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(work);
+		run_turns(&run, toms_retention_turns());
 	}
+	PG_FINALLY();
+	{
+		toms_position_running(false);
+	}
+	PG_END_TRY();
 	return (Datum) 0;
 }

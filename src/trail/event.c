@@ -283,6 +283,17 @@ note_unavailable(const TomsEvent *event, const char *detail, const char *hint, c
 	write_to_log(event, why);
 }
 
+/* It is in the trail, but that is not enough. */
+static void
+note_flaw(const TomsEvent *event, TomsQueueFlaw flaw)
+{
+	if (flaw == TOMS_QUEUE_NO_ACTOR)
+		note_unavailable(event, "Who acts could not be recorded, for want of a key.", "SELECT * FROM toms.check_keyring();", "it does not say who acted");
+	if (flaw == TOMS_QUEUE_HERE_ALONE)
+		note_unavailable(event, "It is on this server's disk, and not on a synchronous standby, as toms.audit_synchronous_commit asks.",
+						 "SELECT * FROM pg_stat_replication;", "no synchronous standby has it");
+}
+
 static void
 refuse_without_writer(const char *why)
 {
@@ -366,8 +377,8 @@ toms_event_add(const TomsEvent *event)
 	if (event->strict && mark.id != 0 && !toms_queue_wait_until_durable(&mark, patience()))
 		note_unavailable(event, psprintf("Its writer has not made it durable within %d ms.", audit_timeout), ASK_THE_QUEUE,
 						 "the writer has not written it yet");
-	else if (event->strict && mark.id != 0 && toms_queue_is_lacking(&mark))
-		note_unavailable(event, "Who acts could not be recorded, for want of a key.", "SELECT * FROM toms.check_keyring();", "it does not say who acted");
+	else if (event->strict && mark.id != 0)
+		note_flaw(event, toms_queue_flaw(&mark));
 	return mark;
 }
 

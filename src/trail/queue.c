@@ -397,17 +397,21 @@ toms_queue_wait_until_durable(const TomsMark *mark, int timeout)
 }
 
 /* Positions rise; of one that is older than all that are kept the worst is assumed. */
-bool
-toms_queue_is_lacking(const TomsMark *mark)
+TomsQueueFlaw
+toms_queue_flaw(const TomsMark *mark)
 {
+	TomsQueueFlaw flaw = TOMS_QUEUE_WHOLE;
 	uint64		n;
 
 	LWLockAcquire(lock_of(own), LW_SHARED);
 	for (n = own->nlacking; n > 0 && own->nlacking - n < TOMS_QUEUE_LACKING && own->lacking[(n - 1) % TOMS_QUEUE_LACKING] > mark->end;)
 		n--;
-	n = n > 0 && (own->nlacking - n == TOMS_QUEUE_LACKING || own->lacking[(n - 1) % TOMS_QUEUE_LACKING] == mark->end);
+	if (n > 0 && (own->nlacking - n == TOMS_QUEUE_LACKING || own->lacking[(n - 1) % TOMS_QUEUE_LACKING] == mark->end))
+		flaw = TOMS_QUEUE_NO_ACTOR;
+	if (mark->end <= own->here_alone)
+		flaw = TOMS_QUEUE_HERE_ALONE;
 	LWLockRelease(lock_of(own));
-	return n != 0;
+	return flaw;
 }
 
 bool
@@ -510,22 +514,19 @@ toms_queue_take(TomsBatch *batch)
 }
 
 void
-toms_queue_written(uint64 end, int64 entries, bool lacking)
+toms_queue_written(uint64 end, int64 entries, bool lacking, bool far_enough)
 {
-	bool		both;
-	int			turn;
-
 	LWLockAcquire(lock_of(own), LW_EXCLUSIVE);
-	both = own->wakes_both;
-	turn = (own->takes + 1) % 2;	/* of those that were added before the last take */
 	own->tail = end;
 	own->told = true;
 	own->entries += entries;
 	if (lacking)
 		own->lacking[own->nlacking++ % TOMS_QUEUE_LACKING] = end;
+	if (!far_enough)
+		own->here_alone = end;
 	own->committed_at = GetCurrentTimestamp();
 	LWLockRelease(lock_of(own));
-	wake_waiters(own, both, turn);
+	wake_waiters(own, own->wakes_both, (own->takes + 1) % 2);	/* those that were added before the last take, which is ours */
 }
 
 bool

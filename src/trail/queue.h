@@ -71,15 +71,22 @@ extern bool toms_queue_wait_for_room(Size size, int timeout);
 extern bool toms_queue_flush(int timeout);	/* all that is in it now */
 extern bool toms_queue_wait_until_durable(const TomsMark *mark, int timeout);
 
-/* Of what is durable: its entry tells that it happened, but not who acted, since that could not be sealed. */
-extern bool toms_queue_is_lacking(const TomsMark *mark);
+/* What there is to say of a message that is durable. */
+typedef enum TomsQueueFlaw
+{
+	TOMS_QUEUE_WHOLE,
+	TOMS_QUEUE_NO_ACTOR,		/* its entry tells that it happened, but not who acted, since that could not be sealed */
+	TOMS_QUEUE_HERE_ALONE		/* the standbys have it not, although that is asked */
+} TomsQueueFlaw;
+
+extern TomsQueueFlaw toms_queue_flaw(const TomsMark *mark);
 
 /* This process writes the messages of its database, from now on until it ends; false if there is no queue, or another writer. */
 extern bool toms_queue_start_writing(void);
 
 /* Messages that are waiting, those added first; false: none. */
 extern bool toms_queue_take(TomsBatch *batch);
-extern void toms_queue_written(uint64 end, int64 entries, bool lacking);	/* committed, as so many entries */
+extern void toms_queue_written(uint64 end, int64 entries, bool lacking, bool far_enough);	/* committed, as so many entries */
 
 /* Whether some have been written since the server was started: then the trail tells that it was. */
 extern bool toms_queue_is_told(void);

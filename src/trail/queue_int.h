@@ -37,6 +37,7 @@ typedef struct Queue
 	pg_atomic_uint64 timeouts;
 	uint64		lacking[TOMS_QUEUE_LACKING];	/* ends of messages whose entries do not say who acted, the last ones */
 	uint64		nlacking;		/* so far */
+	uint64		here_alone;		/* end of the last messages whose entries standbys had not as far as is asked */
 	char	   *ring;
 } Queue;
 

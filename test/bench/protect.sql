@@ -1,4 +1,4 @@
--- What toms protects in "make bench", in the schemas toms_tenant and toms_subject.
+-- What toms protects in "make bench", in the schemas toms_tenant, toms_subject and toms_kept.
 \set ON_ERROR_STOP on
 \set QUIET on
 SET client_min_messages = warning;
@@ -8,6 +8,7 @@ SELECT toms.add_tenant('tenant-17', name => 'Tenant 17') \g /dev/null
 
 SELECT toms.protect('toms_tenant.absence', tenant => 'tenant_id') \g /dev/null
 SELECT toms.protect('toms_subject.absence', tenant => 'tenant_id', subject => 'subject_id', category => 'health') \g /dev/null
+SELECT toms.protect('toms_kept.absence', tenant => 'tenant_id', subject => 'subject_id', category => 'health') \g /dev/null
 SELECT toms.protect('toms_subject.absence_named', tenant => 'tenant_id', subject => 'subject_id') \g /dev/null
 SELECT toms.protect('toms_subject.person', tenant => 'tenant_id') \g /dev/null
 SELECT toms.add_subject_alias('toms_subject.person', canonical => 'id', alias => 'number') \g /dev/null
@@ -22,3 +23,6 @@ FROM unnest('{toms_subject.absence,toms_subject.booking}'::regclass[]) relation 
 
 SELECT toms.add_purpose('absence_management', description => 'absences', legal_basis => 'Art. 6(1)(b) GDPR') \g /dev/null
 SELECT toms.bind_purpose('toms_tenant.access(bigint)', 'absence_management') \g /dev/null
+
+-- rows are kept for as long as the law demands, which hides none of these
+SELECT toms.retain('toms_kept.absence', keep => '100 years', since => 'created_at', starts => 'end_of_year', zone => 'Europe/Berlin') \g /dev/null

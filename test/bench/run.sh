@@ -129,7 +129,7 @@ start_with() {
 		as_dba 5441 -f "$here/forget.sql"
 	else
 		create with 5441
-		load 5441 $rows '{hand,setting,toms_tenant,toms_subject}'
+		load 5441 $rows '{hand,setting,toms_tenant,toms_subject,toms_kept}'
 		as_dba 5441 -f "$here/policies.sql"
 		finish with 5441
 	fi
@@ -161,7 +161,7 @@ warm() {
 		SET client_min_messages = warning;
 		CREATE EXTENSION IF NOT EXISTS pg_prewarm;
 		SELECT pg_prewarm(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'i') AND n.nspname IN ('hand', 'plain', 'setting', 'toms_tenant', 'toms_subject');
+		WHERE c.relkind IN ('r', 'i') AND n.nspname IN ('hand', 'plain', 'setting', 'toms_tenant', 'toms_subject', 'toms_kept');
 	SQL
 }
 

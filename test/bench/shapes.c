@@ -22,6 +22,7 @@ static const Variant subselect = {"policy (select current_setting())", "bench_su
 static const Variant constant = {"policy with a constant", "bench_constant", "setting", NULL};
 static const Variant tenant = {"toms, tenant", "bench_app", "toms_tenant", "toms.token"};
 static const Variant toms = {"toms, tenant and subject", "bench_app", "toms_subject", "toms.token"};
+static const Variant kept = {"the same with a retention rule", "bench_app", "toms_kept", "toms.token"};
 static const Variant loaded = {"server with toms", "bench_hand", "plain", NULL,.server = ONLY_LOADED};
 static const Variant not_loaded = {"server without toms", "bench_hand", "plain", NULL,.server = WITHOUT_TOMS};
 
@@ -32,6 +33,7 @@ static const Variant not_loaded = {"server without toms", "bench_hand", "plain",
 #define AVERAGE_VARIANTS(bar) { {&hand}, {&again}, {&tenant, bar}, {&toms, bar}, {&constant}, {&setting}, {&subselect} }
 #define AVERAGE_SUBJECT_VARIANTS(bar) { {&hand}, {&toms, bar}, {&constant}, {&setting}, {&subselect} }
 #define TOMS_ALONE(bar) { {&hand}, {&toms, bar} }
+#define WITH_RULE(bar) { {&toms}, {&kept, bar} }
 #define LIBRARY_ALONE(bar) { {&not_loaded}, {&loaded, bar} }
 #define OTHERS_PLAN(variant, bar) { {&variant}, {&variant, bar, true}, {&hand} }
 
@@ -66,6 +68,10 @@ static const Variant not_loaded = {"server without toms", "bench_hand", "plain",
 
 /* values of $1 */
 #define SOME "SELECT id FROM absence WHERE tenant_id = 17 ORDER BY pg_catalog.hashint8(id) LIMIT 500"
+/* The same without a table, for baselines that read none without a context; see tenant() in data.sql. */
+#define SOME_COUNTED \
+	"SELECT i FROM (SELECT i, i * 2654435761 % 1000000 AS mix FROM generate_series(1::bigint, 200000) i) m" \
+	" WHERE mix BETWEEN 300000 AND 859999 AND (mix - 300000) % 500 = 15 ORDER BY pg_catalog.hashint8(i) LIMIT 500"
 #define SOME_TEAMS "SELECT id FROM team WHERE tenant_id = 17"
 #define SOME_NAMED "SELECT id FROM absence_named WHERE tenant_id = 'tenant-17'"
 #define SOME_OWN "SELECT id FROM absence WHERE tenant_id = 17 AND subject_id = 1700001"
@@ -114,6 +120,14 @@ const Shape shapes[] = {
 	.operations = 20,.measures = TOMS_ALONE(0.95)},
 	{.name = "own: all rows by an alias, prepared",.sql = OWN_BOOKINGS,.person = &employee,
 	.operations = 20,.measures = TOMS_ALONE(0.95)},
+
+	/* rows past their period of retention are hidden */
+	{.name = "kept: point read, prepared",.sql = POINT,.values = SOME_COUNTED,.person = &average,
+	.operations = 200,.patience = 4,.measures = WITH_RULE(0.98)},
+	{.name = "kept: point read, simple",.sql = POINT,.values = SOME_COUNTED,.person = &average,
+	.simple = true,.operations = 200,.patience = 4,.measures = WITH_RULE(0.98)},
+	{.name = "kept: aggregate, large tenant, sequential",.sql = TOTAL,.person = &large,.options = SEQUENTIAL,
+	.operations = 1,.patience = 2,.measures = WITH_RULE(0)},
 
 	/* through a parent */
 	{.name = "parent: point read, prepared",.sql = NOTE_POINT,.values = SOME_NOTES("id"),.person = &average,
