@@ -163,6 +163,24 @@ exists(const char *query, const TomsRuleTurn *turn)
 	return found;
 }
 
+static const char last_run[] =
+"SELECT CASE WHEN EXISTS (SELECT FROM toms.retention_run r WHERE r.ended_at IS NULL) THEN '-infinity' ELSE"
+" coalesce((SELECT o.began_at FROM toms.retention_round o), (SELECT min(r.retained_at) FROM toms.retention_rule r WHERE r.valid_until IS NULL)) END";
+
+void
+toms_progress_last_run(TimestampTz *began)
+{
+	Arguments	none = {0};
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (run(last_run, &none) == 1)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	SPI_finish();
+	if (!isnull)
+		*began = DatumGetTimestampTz(value);
+}
+
 bool
 toms_progress_is_stopped(const TomsRuleTurn *turn)
 {

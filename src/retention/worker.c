@@ -252,12 +252,25 @@ wait_for_run(TimestampTz began)
 	}
 }
 
+/*
+ * When the last run began.  Without one it counts from the first rule on: there is time to take back what was a mistake.
+ * One that was broken off goes on at once.
+ */
+static void
+read_last_run(void *began)
+{
+	toms_progress_last_run(began);
+}
+
 static void
 work(void)
 {
-	TimestampTz began;
+	TimestampTz began = GetCurrentTimestamp();
+	char		problem[TOMS_PROBLEM_BYTES];
 
-	do
+	(void) toms_retention_try(read_last_run, &began, problem);
+	working = false;
+	while (wait_for_run(began))
 	{
 		began = GetCurrentTimestamp();
 		/* in this order: a signal must find it waiting, or be seen here */
@@ -270,7 +283,7 @@ work(void)
 		working = false;
 		pgstat_report_stat(true);
 		pgstat_report_activity(STATE_IDLE, NULL);
-	} while (wait_for_run(began));
+	}
 }
 
 void

@@ -74,6 +74,7 @@ typedef struct TomsRoundEnd
 
 extern void toms_progress_batch(const TomsRuleTurn *turn, TimestampTz began_at, const TomsBatchResult *result);
 extern void toms_progress_turn(const TomsTurnEnd *end);
+extern void toms_progress_last_run(TimestampTz *began);	/* -infinity: it is not at its end */
 extern void toms_progress_round(const TomsRoundEnd *end);
 extern bool toms_progress_is_approved(const TomsRuleTurn *turn);
 extern bool toms_progress_is_stopped(const TomsRuleTurn *turn);
