@@ -39,6 +39,7 @@ CREATE TABLE toms.retention_round (
     stopped     integer NOT NULL,
     problem     text                    -- of the run as a whole
 );
+SELECT pg_catalog.pg_extension_config_dump('toms.retention_round', 'WHERE false');
 REVOKE ALL ON toms.retention_round FROM PUBLIC;
 COMMENT ON TABLE toms.retention_round IS 'internal: the last run of retention that came to its end; not in dumps: it is of this server';
 
@@ -51,6 +52,7 @@ CREATE TABLE toms.retention_partition (
     problem     text,                   -- why it is not out yet
     noted_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
+SELECT pg_catalog.pg_extension_config_dump('toms.retention_partition', 'WHERE false');
 REVOKE ALL ON toms.retention_partition FROM PUBLIC;
 COMMENT ON TABLE toms.retention_partition IS 'internal: partitions that retention has begun to take out; not in dumps: numbers of tables are this database''s';
 

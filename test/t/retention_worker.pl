@@ -245,6 +245,7 @@ $node->safe_psql('idle', q{
 	SELECT toms.add_tenant('acme', name => 'ACME GmbH');
 	CREATE TABLE public.message (tenant text NOT NULL, at timestamptz);
 	INSERT INTO message SELECT 'acme', now() FROM generate_series(1, 20000);
+	ALTER TABLE message OWNER TO owner;
 	SELECT toms.protect('public.message', tenant => 'tenant');
 	SELECT toms.retain('public.message', keep => '0', since => 'at', basis => 'test')});
 has_workers('idle', 'in another database');
