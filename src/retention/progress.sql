@@ -116,10 +116,11 @@ COMMENT ON FUNCTION toms.retention_is_alive() IS 'internal: whether the backgrou
 
 -- Why a rule in force cannot be carried out; NULL: it can.
 CREATE FUNCTION toms.why_broken(rule toms.retention_rule) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = (rule).relation) THEN 'its table is gone'
                 WHEN NOT EXISTS (SELECT FROM pg_seclabel l WHERE l.objoid = (rule).relation AND l.classoid = 'pg_class'::regclass AND l.objsubid = 0 AND l.provider = 'toms')
                     THEN 'its table is not protected any more'
+                WHEN (toms.describe((rule).relation)).mode <> 'enforce' THEN 'its table is not enforced any more'
                 WHEN NOT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
                                  WHERE a.attrelid = coalesce((rule).elsewhere, (rule).relation) AND a.attname = (rule).since AND NOT a.attisdropped AND t.typcategory = 'D')
                     THEN 'its start event is gone'
@@ -136,7 +137,7 @@ COMMENT ON FUNCTION toms.why_broken(toms.retention_rule) IS 'internal: why a rul
 CREATE FUNCTION toms.retention_states()
 RETURNS TABLE (rule bigint, relation text, tenant text, state text, problem text, began_at timestamptz, at timestamptz, ended_at timestamptz,
                rows bigint, cascaded bigint, held bigint, blocked bigint, due bigint, failures integer, failed_at timestamptz, stopped_at timestamptz, last_run_at timestamptz)
-LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH server AS (SELECT pg_is_in_recovery() AS stands_by, toms.retention_is_alive() AS alive, current_setting('toms.retention_interval')::interval AS every,
                            (SELECT o.ended_at FROM toms.retention_round o) AS last_run_at, (SELECT o.problem FROM toms.retention_round o) AS problem),
          rule AS (SELECT u.*, toms.why_broken(u) AS broken FROM toms.retention_rule u WHERE u.valid_until IS NULL)
