@@ -10,7 +10,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -220,21 +219,12 @@ run_turns(const Run *run, List *turns)
 	}
 }
 
-/* The worker's setting. */
-static int
-rows_of_batch(void)
-{
-	const char *rows = GetConfigOption("toms.retention_batch", true, false);
-
-	return rows ? pg_strtoint32(rows) : 1000;
-}
-
 /* toms.run_retention(as_of, dry_run) */
 Datum
 toms_run_retention(PG_FUNCTION_ARGS)
 {
 	Run			run = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.as_of = PG_GETARG_TIMESTAMPTZ(0),.dry_run = PG_GETARG_BOOL(1),
-	.limit = rows_of_batch()};
+	.limit = toms_retention_batch_rows()};
 
 	InitMaterializedSRF(fcinfo, 0);
 	check_as_of(&run);

@@ -28,7 +28,7 @@ COMMENT ON FUNCTION toms.run_retention(timestamptz, boolean) IS 'delete or pseud
 CREATE FUNCTION toms.list_deletions()
 RETURNS TABLE (at timestamptz, rule bigint, relation text, tenant text, action text, rows bigint, cascaded jsonb, oldest text, newest text, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT e.at, (s.said ->> 'rule')::bigint, s.said ->> 'relation', e.tenant, CASE e.verb WHEN 'p' THEN 'pseudonymise' ELSE 'delete' END,
+    SELECT e.at, (s.said ->> 'rule')::bigint, s.said ->> 'relation', e.tenant, CASE WHEN e.verb = 'p' THEN 'pseudonymise' WHEN s.said ? 'partition' THEN 'drop partition' ELSE 'delete' END,
            (s.said ->> 'rows')::bigint, s.said -> 'cascaded', s.said ->> 'oldest', s.said ->> 'newest', e.id
     FROM toms.audit_entry e
          LEFT JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s ON true
