@@ -11,6 +11,7 @@
 #include "context/context.h"
 #include "policy/alter.h"
 #include "policy/hold.h"
+#include "policy/identifier.h"
 #include "utils/selfuncs.h"
 
 typedef struct TomsDecision
@@ -67,20 +68,6 @@ extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column
  */
 extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value);
 
-/*
- * A tenant's or subject's id in a column of "type" as tokens write it, in TOMS_IDENTIFIER_BYTES of
- * room.  False if it is longer than a token's can be.
- */
-#define TOMS_IDENTIFIER_BYTES 256
-extern bool toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES]);
-
-/*
- * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
- * text).  False unless the text is exactly what that value prints as, so that "7" and
- * "007" are never the same person in one place and two in another.
- */
-extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
-
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);
 
@@ -106,5 +93,4 @@ extern void toms_policy_run_as_superuser(const char *statements);
 /* True while toms itself changes row security. */
 extern bool toms_policy_in_maintenance(void);
 
-#include "policy/hold.h"
 #endif							/* TOMS_POLICY_H */

@@ -177,11 +177,12 @@ say_cleared(StringInfo text, TomsDue *due, const TomsRule *rule)
 static void
 find_holds(TomsDue *due, const TomsRelation *relation)
 {
-	if (toms_hold_concerning(due->root, due->tenant) == 0)
+	if (toms_hold_concerning(InvalidOid, due->tenant) == 0)
 		return;
 	due->all_held = toms_hold_on(due->root, due->tenant, NULL, due->rule) != 0;
-	if (!due->all_held && relation->subject)
-		due->held = psprintf("toms.is_held(%u, " INT64_FORMAT ", %s)", due->root, due->rule, column(relation->relid, relation->subject));
+	if (!due->all_held)
+		due->held = psprintf("toms.is_held(t.tableoid, " INT64_FORMAT ", %s)", due->rule,
+							 relation->subject ? column(relation->relid, relation->subject) : "NULL::text");
 }
 
 TomsDue *
@@ -210,7 +211,7 @@ toms_due_make(const TomsRelation *relation, const TomsRule *rule, const char *te
 }
 
 /*
- * toms.is_held(root, rule, subject): whether a hold keeps rows of that person.  Answers retention's own
+ * toms.is_held(table, rule, subject): whether a hold keeps rows of that person.  Answers retention's own
  * statements alone: nobody else is to learn of holds.
  */
 Datum

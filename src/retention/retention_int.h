@@ -58,6 +58,9 @@ typedef struct TomsRuleTurn
 
 extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current memory context */
 
+/* toms.retention_batch: rows of a transaction at most. */
+extern int	toms_retention_batch_rows(void);
+
 /*
  * Keys of deleted values that a former run could not destroy: for whom they are, and another try (SPI is
  * connected), each in a transaction of its own.
