@@ -23,8 +23,7 @@ INSERT INTO own.message SELECT n, t, 17, CASE n % 2 WHEN 1 THEN now() - interval
 INSERT INTO own.salary VALUES ('acme', 17, 3000), ('globex', 30, 4000);
 RESET SESSION AUTHORIZATION;
 SELECT count(toms.protect(t::regclass, tenant => 'tenant', subject => 'employee')) FROM unnest('{own.message,own.salary}'::text[]) t;
-INSERT INTO toms.retention_rule (relation, tenant, since, keep, starts, action, purposes, zone, locked, relation_name, retained_by)
-VALUES ('own.message', 'acme', 'sent', '1 month', 'event', 'delete', '{}', 'UTC', false, 'own.message', session_user);
+SELECT toms.retain('own.message', '1 month', 'sent', tenant => 'acme', basis => 'contract', zone => 'UTC') AS rule \gset
 SET toms.reason = 'prepares the attempts';
 
 --
@@ -46,7 +45,14 @@ CREATE FUNCTION own.defer() RETURNS text LANGUAGE plpgsql AS $$BEGIN SET CONSTRA
 CREATE FUNCTION own.try_all() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     statement text;
+    code text;
 BEGIN
+    BEGIN
+        INSERT INTO own.loot SELECT 'directly', count(*) FROM own.message;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME;
+        INSERT INTO own.loot VALUES ('directly', 'refused: ' || code);
+    END;
     FOREACH statement IN ARRAY ARRAY[
         $q$SELECT current_user$q$,
         $q$SELECT tenant || ' ' || subject || ' ' || actor || ' ' || purpose FROM toms.context()$q$,
@@ -144,7 +150,8 @@ RESET search_path;
 --
 -- Expressions of an index are evaluated when a row is pseudonymised: as the owner
 --
-UPDATE toms.retention_rule SET action = 'pseudonymise', clear = '{body}' WHERE relation = 'own.message'::regclass;
+SELECT toms.unretain(:rule, 'test');
+SELECT toms.retain('own.message', '1 month', 'sent', tenant => 'acme', basis => 'contract', zone => 'UTC', action => 'pseudonymise', clear => '{body}') AS rule \gset
 SET SESSION AUTHORIZATION regress_developer;
 CREATE FUNCTION own.note(word text) RETURNS text LANGUAGE plpgsql AS $$BEGIN INSERT INTO own.loot VALUES (current_user, own.attempt('SELECT word FROM own.secret')); RETURN word; END$$;
 CREATE FUNCTION own.spy(word text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN own.note(word); END$$;
@@ -159,11 +166,13 @@ SELECT DISTINCT * FROM own.loot;
 -- What belongs to a superuser, or to a role that bypasses row security, could run code as he: it is not touched
 --
 DROP INDEX own.spied;
-UPDATE toms.retention_rule SET action = 'delete', clear = NULL WHERE relation = 'own.message'::regclass;
+SELECT toms.unretain(:rule, 'test');
+SELECT toms.retain('own.message', '1 month', 'sent', tenant => 'acme', basis => 'contract', zone => 'UTC') AS rule \gset
 ALTER TABLE own.message OWNER TO regress_migration;
 SELECT action, done, problem FROM toms.run_retention();
 SELECT count(*) > 0 AS still_there FROM own.message WHERE sent < now() - interval '1 month';
-DELETE FROM toms.retention_rule;
+SELECT toms.unretain(:rule, 'test');
 SELECT count(*) FROM unnest('{own.message,own.salary}'::text[]) t, toms.unprotect(t::regclass, reason => 'test');
 DROP SCHEMA own CASCADE;
 DROP ROLE regress_developer;
+DELETE FROM toms.retention_rule;

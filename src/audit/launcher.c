@@ -22,6 +22,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -58,6 +59,7 @@ static const struct
 }			roles[TOMS_WORKER_ROLES] = {
 	[TOMS_WORKER_WRITER] = {"toms writer", "toms_writer_main"},
 	[TOMS_WORKER_SEALER] = {"toms worker", "toms_worker_main"},
+	[TOMS_WORKER_RETENTION] = {"toms retention", "toms_retention_main"},
 };
 
 /* Databases to look into, Oids; when all are next. */
@@ -67,6 +69,9 @@ static TimestampTz next_round = 0;
 /* No background worker could be started since; 0: none is missing. */
 static TimestampTz lacking_since = 0;
 static TimestampTz next_start = 0;
+
+/* When it was last said that a database's retention has no sign of life. */
+static TimestampTz said_silent[TOMS_WORKER_SLOTS];
 
 extern PGDLLEXPORT void toms_launcher_main(Datum unused);
 
@@ -196,7 +201,7 @@ forget_missing(const Oid before[TOMS_WORKER_SLOTS], List *databases)
 
 		if (OidIsValid(database) && list_member_oid(missing, database) && !toms_worker_is_there(slot))
 		{
-			slot->wanted = slot->installed = false;
+			slot->wanted = slot->installed = slot->retains = false;
 			toms_worker_free(slot);
 		}
 	}
@@ -282,9 +287,11 @@ start_time(int i)
 {
 	const TomsWorkerSlot *slot = &toms_workers->slots[i / TOMS_WORKER_ROLES];
 	const TomsWorkerPost *post = &slot->posts[i % TOMS_WORKER_ROLES];
-	bool		looks = i % TOMS_WORKER_ROLES == TOMS_WORKER_WRITER && slot->wanted;
+	TomsWorkerRole role = i % TOMS_WORKER_ROLES;
+	bool		looks = role == TOMS_WORKER_WRITER && slot->wanted;
+	bool		belongs = slot->installed && (role != TOMS_WORKER_RETENTION || slot->retains);
 
-	if (post->pid != 0 || slot->keep_out > 0 || (!looks && !slot->installed))
+	if (post->pid != 0 || slot->keep_out > 0 || (!looks && !belongs))
 		return 0;
 	/* the last one did not get as far as the post */
 	if (started_for[i] == pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &slot->database)) &&
@@ -338,7 +345,7 @@ oldest_of(TomsWorkerRole role)
 
 /*
  * All places for background workers are taken, by ours perhaps: that which has worked for longest
- * makes room for those that wait, and waits itself.  Nobody waits for sealing.
+ * makes room for those that wait, and waits itself.  Nobody waits for retention or sealing.
  */
 static void
 take_turns(void)
@@ -346,7 +353,9 @@ take_turns(void)
 	TomsWorkerPost *oldest;
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	oldest = oldest_of(TOMS_WORKER_SEALER);
+	oldest = oldest_of(TOMS_WORKER_RETENTION);
+	if (oldest == NULL)
+		oldest = oldest_of(TOMS_WORKER_SEALER);
 	if (oldest == NULL)
 		oldest = oldest_of(TOMS_WORKER_WRITER);
 	if (oldest)
@@ -367,7 +376,7 @@ note_lack(void)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("toms could not start the background worker of a database"),
 				 errdetail("All places for background workers are taken; it is tried again every %d seconds.", RETRY_MS / 1000),
-				 errhint("Raise max_worker_processes: it must have room for two workers for each database with the extension, and for the launcher.")));
+				 errhint("Raise max_worker_processes: it must have room for two workers for each database with the extension, three where there are rules of retention, and for the launcher.")));
 	}
 	else
 		take_turns();
@@ -394,6 +403,50 @@ start_due(void)
 	if (i < 0)
 		lacking_since = 0;
 	return when;
+}
+
+/* Of retention that must not fail in silence: no sign of life for longer than twice its interval. */
+static void
+say_silent(int i, int interval)
+{
+	const TomsWorkerSlot *slot = &toms_workers->slots[i];
+	const TomsWorkerPost *post = &slot->posts[TOMS_WORKER_RETENTION];
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz last;
+	Oid			database;
+	bool		runs;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+	database = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &slot->database));
+	runs = post->pid != 0;
+	last = slot->retains ? Max(post->last_step_at, slot->retains_since) : now;
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	if (!TimestampDifferenceExceeds(Max(last, said_silent[i]), now, (runs ? 2 : 1) * interval))
+		return;
+	said_silent[i] = now;
+	ereport(LOG,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("toms retention is overdue in database %u", database),
+			 errdetail("Its background worker %s.", runs ? "has not finished a step" : "does not run"),
+			 errhint("SELECT * FROM toms.retention_progress; there tells of each rule.")));
+}
+
+/* Returns when to look again. */
+static TimestampTz
+watch_retention(void)
+{
+	const char *setting = GetConfigOption("toms.retention_interval", true, false);
+	int			interval = setting ? atoi(setting) * 1000 : 0;
+	bool		any = false;
+
+	for (int i = 0; interval > 0 && i < TOMS_WORKER_SLOTS; i++)
+	{
+		if (!toms_workers->slots[i].retains)
+			continue;
+		any = true;
+		say_silent(i, interval);
+	}
+	return any ? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Max(interval / 2, 1000)) : DT_NOEND;
 }
 
 /* the launcher ---------------------------------------------------------------------------- */
@@ -437,7 +490,8 @@ run_lap(void)
 	}
 	visit_next();
 	when = start_due();
-	return Min(when, next_round);
+	when = Min(when, next_round);
+	return Min(when, watch_retention());
 }
 
 void

@@ -40,7 +40,7 @@ CREATE VIEW toms.audit_periods AS
     SELECT kind, keep, minimum, reason, set_at, set_by FROM declared
     UNION ALL
     SELECT k.kind, m.keep + interval '1 month', NULL, 'one month longer than entries that refer to them', NULL, NULL
-    FROM (VALUES ('who'::text), ('object')) k (kind), (SELECT max(keep) AS keep FROM declared) m;
+    FROM (VALUES ('who'::text), ('object')) k (kind), (SELECT max(keep) AS keep FROM declared WHERE declared.kind <> 'deletion') m;
 COMMENT ON VIEW toms.audit_periods IS 'how long entries of the audit trail are kept, by kind, and since whose declaration';
 GRANT SELECT ON toms.audit_periods TO toms_admin, toms_auditor, toms_operator;
 

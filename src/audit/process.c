@@ -1,8 +1,8 @@
 /*
  * process.c - the coming and going of the background workers of a database.
  *
- * Called by worker.c, which seals, and writing.c, which writes events.  Both are started by launcher.c,
- * which also starts them anew however they ended: they never restart by themselves, and end with 0
+ * Called by worker.c, which seals, writing.c, which writes events, and by slice retention.  All are started by
+ * launcher.c, which also starts them anew however they ended: they never restart by themselves, and end with 0
  * unless something is wrong.  They exist where the extension does, and leave when that is dropped,
  * when somebody wants the database to himself, or when another one needs the place.
  */
@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -18,6 +19,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -115,7 +117,9 @@ toms_process_begin(Oid database, TomsWorkerRole role, void (*on_terminate) (SIGN
 			SetConfigOption(worker_settings[i][0], worker_settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	}
 	toms_process_context = AllocSetContextCreate(TopMemoryContext, "toms worker step", ALLOCSET_DEFAULT_SIZES);
-	toms_event_off();
+	/* what code of a table's owner does while retention deletes is told like anybody's */
+	if (role != TOMS_WORKER_RETENTION)
+		toms_event_off();
 }
 
 void
@@ -163,25 +167,57 @@ extension_is_installed(void)
 	return found;
 }
 
+/* Who has locked the rules, to change the table itself, must not keep the trail from being written: then it stays as it was. */
+static bool
+rules_exist(void)
+{
+	Oid			table = toms_config_table(TOMS_CONFIG_RETENTION_RULE);
+	bool		exist;
+
+	if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock))
+		return toms_process_slot->retains;
+	exist = toms_rules_exist();
+	UnlockRelationOid(table, AccessShareLock);
+	return exist;
+}
+
+/* With the lock. */
+static void
+note_rules(bool exist)
+{
+	TomsWorkerSlot *slot = toms_process_slot;
+
+	if (exist && !slot->retains)
+	{
+		slot->retains_since = GetCurrentTimestamp();
+		slot->posts[TOMS_WORKER_RETENTION].problems = -1;
+		toms_worker_wake_launcher();
+	}
+	slot->retains = exist;
+}
+
 void
 toms_process_require_extension(void)
 {
 	bool		installed = extension_is_installed();
+	bool		retains = installed && rules_exist();
 
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
 	if (installed && !toms_process_slot->installed)
 		toms_worker_wake_launcher();	/* for the sealing worker */
 	toms_process_slot->installed = installed;
+	note_rules(retains);
 	if (installed)
 		toms_process_slot->wanted = false;
 	if (is_writer())
 		toms_process_slot->undecided = false;
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	if (installed)
+	if (installed && (retains || toms_process_post != &toms_process_slot->posts[TOMS_WORKER_RETENTION]))
 		return;
 	CommitTransactionCommand();
 	/* what is waiting has nowhere to go; the other worker does not release what the writer uses */
-	(void) toms_queue_release(MyDatabaseId);
+	if (!installed)
+		(void) toms_queue_release(MyDatabaseId);
 	proc_exit(0);
 }
 
@@ -220,5 +256,13 @@ toms_process_count(bool succeeded)
 		post->errors++;
 		post->last_error_at = GetCurrentTimestamp();
 	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+}
+
+void
+toms_process_tell_problems(int problems)
+{
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
+	toms_process_post->problems = problems;
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }

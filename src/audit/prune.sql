@@ -25,8 +25,8 @@ COMMENT ON FUNCTION toms.audit_bytes(bigint, timestamptz, bigint, bigint, bigint
 CREATE FUNCTION toms.bury_audit_keys()
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- a month of sealing lasts as long as its longest transaction: another one is added
-    over constant date := date_trunc('month', now() AT TIME ZONE 'UTC' - (SELECT max(p.keep) FROM toms.audit_periods p) - interval '2 months');
+    -- entries of deletions have none; a month of sealing lasts as long as its longest transaction: another one is added
+    over constant date := date_trunc('month', now() AT TIME ZONE 'UTC' - (SELECT max(p.keep) FROM toms.audit_periods p WHERE p.kind <> 'deletion') - interval '2 months');
     owner text;
     buried bigint := 0;
 BEGIN

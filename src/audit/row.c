@@ -19,7 +19,6 @@
 #include "context/context.h"
 #include "guard/guard.h"
 #include "mb/pg_wchar.h"
-#include "policy/hold.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -354,6 +353,8 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (!find_audited(trigger->tg_relation, &audited))
 		return PointerGetDatum(NULL);
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		toms_policy_keep_held(trigger->tg_relation, trigger->tg_trigslot, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL);
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && toms_tally_is_asked())
 	{
 		toms_tally_add(trigger->tg_relation, trigger->tg_trigslot);
@@ -368,8 +369,6 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		change = (Change) {.verb = TOMS_VERB_UPDATE,.old = trigger->tg_trigslot,.new = trigger->tg_newslot};
 		change.columns = changed_columns(&audited, &change);
 	}
-	if (change.old)
-		toms_policy_keep_held(trigger->tg_relation, change.old, change.new);
 	add_change(&audited, &change);
 	return PointerGetDatum(NULL);
 }

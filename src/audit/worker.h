@@ -2,7 +2,7 @@
  * worker.h - between the files of the background workers: launcher, workers and what they share.
  *
  * A database with the extension has two: the writer, which makes entries of queued events, and the
- * sealing worker.  One slot for each database that has some, is to be looked at, or must be left alone.
+ * sealing worker; slice retention's is the third, where there are rules.  One slot for each database that has some, is to be looked at, or must be left alone.
  * TOMS_LOCK_WORKERS guards all of it but the atomics: a slot is given out, freed, and every
  * other field is written with the lock held exclusively.  Under it nothing is allocated,
  * reported or looked up.
@@ -25,14 +25,6 @@
 /* Every database is looked at, and every step done whether or not something was written, this often. */
 #define TOMS_WORKER_ROUND_MS (10 * 60 * 1000)
 
-/* The writer looks whether the extension is there: sessions may be waiting for it.  The other follows. */
-typedef enum TomsWorkerRole
-{
-	TOMS_WORKER_WRITER,
-	TOMS_WORKER_SEALER,
-	TOMS_WORKER_ROLES
-} TomsWorkerRole;
-
 typedef struct TomsWorkerPost
 {
 	pid_t		pid;			/* of the worker, 0: none */
@@ -46,6 +38,7 @@ typedef struct TomsWorkerPost
 	TimestampTz last_error_at;	/* 0: none, as for the others */
 	int64		steps;
 	int64		errors;
+	int			problems;		/* as the worker counts them; -1: not yet */
 } TomsWorkerPost;
 
 typedef struct TomsWorkerSlot
@@ -57,6 +50,8 @@ typedef struct TomsWorkerSlot
 	bool		undecided;		/* one is looking */
 	bool		installed;		/* it is there: workers belong here */
 	bool		asked;			/* a step of sealing is wanted now */
+	bool		retains;		/* there are rules of retention */
+	TimestampTz retains_since;	/* 0: never */
 	TomsWorkerPost posts[TOMS_WORKER_ROLES];
 } TomsWorkerSlot;
 
@@ -87,18 +82,9 @@ extern bool toms_worker_want(Oid database);
 extern bool toms_worker_keeps_installed(void);
 extern void toms_worker_let_in(void);
 
-/* process.c: what workers of both roles do alike; of this process. */
+/* process.c: what workers of all roles do alike, beside what audit.h tells; of this process. */
 extern TomsWorkerSlot *toms_process_slot;
 extern TomsWorkerPost *toms_process_post;
-extern MemoryContext toms_process_context;
-extern volatile sig_atomic_t toms_process_terminating;	/* SIGTERM has come */
-
-extern void toms_process_begin(Oid database, TomsWorkerRole role, void (*on_terminate) (SIGNAL_ARGS));
-extern void toms_process_attend(void);	/* to interrupts and new settings: also when idle, else barriers wait for ever */
-extern bool toms_process_is_told(bool *leaving);	/* to look whether the extension is still there */
-extern void toms_process_require_extension(void);	/* in a transaction; ends the worker if nobody needs it here */
-extern void toms_process_clean_up_error(void);
-extern void toms_process_count(bool succeeded);
 
 /*
  * commit.c: before a transaction of the writer; after it, with interrupts held: false if standbys have it not as far as

@@ -27,6 +27,7 @@ static struct
 	bool		any;
 	bool		written;
 	bool		extension;		/* one was created or dropped */
+	bool		rules;			/* of retention */
 	Oid			created;		/* a database, from one that has a worker */
 	Oid			dropped;		/* a database */
 }			pending = {false};
@@ -43,7 +44,8 @@ static void
 clear_slot(TomsWorkerSlot *slot)
 {
 	slot->keep_out = 0;
-	slot->wanted = slot->undecided = slot->installed = slot->asked = false;
+	slot->wanted = slot->undecided = slot->installed = slot->asked = slot->retains = false;
+	slot->retains_since = 0;
 	memset(slot->posts, 0, sizeof(slot->posts));
 	pg_atomic_write_u32(&slot->database, InvalidOid);
 }
@@ -149,6 +151,12 @@ toms_worker_announce(void)
 }
 
 void
+toms_worker_announce_rules(void)
+{
+	pending.any = pending.rules = true;
+}
+
+void
 toms_worker_object_access(ObjectAccessType access, Oid class, Oid object)
 {
 	bool		created = access == OAT_POST_CREATE;
@@ -177,9 +185,9 @@ count_written(void)
 		pg_atomic_fetch_add_u64(&own_slot->written, 1);
 }
 
-/* Whether the extension is there is the worker's to find out. */
+/* Whether the extension is there, and has rules, is the worker's to find out; with rules there is nothing new to seal. */
 static void
-look_again(void)
+look_again(bool seal)
 {
 	TomsWorkerSlot *slot;
 
@@ -187,7 +195,7 @@ look_again(void)
 	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
 	slot = toms_worker_find(MyDatabaseId);
 	for (int i = 0; slot && i < TOMS_WORKER_ROLES; i++)
-		slot->posts[i].recheck = true;
+		slot->posts[i].recheck |= seal || i != TOMS_WORKER_SEALER;
 	if (slot)
 		toms_worker_wake_all(slot);
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
@@ -202,7 +210,7 @@ forget_dropped(Oid database)
 	slot = toms_worker_find(database);
 	if (slot)
 	{
-		slot->wanted = slot->installed = false;
+		slot->wanted = slot->installed = slot->retains = false;
 		toms_worker_free(slot);
 	}
 	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
@@ -214,8 +222,8 @@ announce_pending(void)
 {
 	if (pending.written)
 		count_written();
-	if (pending.extension)
-		look_again();
+	if (pending.extension || pending.rules)
+		look_again(pending.extension);
 	if (OidIsValid(pending.created))
 		(void) toms_worker_want(pending.created);
 	if (OidIsValid(pending.dropped))
@@ -259,6 +267,24 @@ toms_workers_init(void)
 {
 	RegisterXactCallback(at_transaction_event, NULL);
 	toms_queue_want_writer = want_writer;
+}
+
+TomsWorkerState
+toms_worker_state(TomsWorkerRole role)
+{
+	TomsWorkerState state = {0};
+	const TomsWorkerSlot *slot;
+
+	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_SHARED);
+	slot = toms_worker_find(MyDatabaseId);
+	if (slot)
+	{
+		const TomsWorkerPost *post = &slot->posts[role];
+
+		state = (TomsWorkerState) {post->pid, post->started_at, post->ended_at, post->last_step_at, slot->retains_since, slot->retains, post->problems};
+	}
+	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
+	return state;
 }
 
 /* toms.worker_entries() ----------------------------------------------------------------- */

@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
-#include "policy/hold.h"
 #include "policy/policy.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"

@@ -8,9 +8,11 @@
 #include "access/xact.h"
 #include "context/context.h"
 #include "guard/child.h"
+#include "miscadmin.h"
 #include "policy/policy.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 static bool
 is_protected(Oid relid)
@@ -71,15 +73,29 @@ toms_guard_hand_triggers_over(Oid child, Oid parent)
 		toms_policy_run_as_superuser(psprintf("SELECT toms.drop_triggers(%u)", child));
 }
 
+/* Not of the worker, which drops it next. */
+static void
+tell_rules(Oid parent, Oid relid)
+{
+	if (MyBackendType != B_BG_WORKER && has_own_rules(parent))
+		ereport(WARNING,
+				(errmsg("rows of \"%s\" are not under the retention rules of \"%s\" any more", get_rel_name(relid), get_rel_name(parent)),
+				 errhint("SELECT toms.retain(%s, …); or drop it once its rows are due.", quote_literal_cstr(toms_relation_name(relid)))));
+}
+
 /* It keeps its protection, but loses the triggers that it had from its parent, and has no rules of retention. */
 void
 toms_guard_partition_detached(Oid parent, Oid relid)
 {
+	bool		alone = !ActiveSnapshotSet();	/* CONCURRENTLY, and no portal: a background worker's */
+
 	CommandCounterIncrement();
-	if (has_own_rules(parent) && is_protected(relid))
-		ereport(WARNING,
-				(errmsg("rows of \"%s\" are not under the retention rules of \"%s\" any more", get_rel_name(relid), get_rel_name(parent)),
-				 errhint("SELECT toms.retain(%s, …); or drop it once its rows are due.", quote_literal_cstr(toms_relation_name(relid)))));
-	if (is_protected(relid))
-		toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
+	if (!is_protected(relid))
+		return;
+	tell_rules(parent, relid);
+	if (alone)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	toms_policy_run_as_superuser(psprintf("SELECT toms.bind_sealed_columns(%u); SELECT toms.audit_changes(%u)", relid, relid));
+	if (alone)
+		PopActiveSnapshot();
 }

@@ -31,20 +31,3 @@ CREATE FUNCTION toms.guard_state(OUT library_version text, OUT refusals bigint, 
     LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_guard_state';
 REVOKE ALL ON FUNCTION toms.guard_state() FROM PUBLIC;
 COMMENT ON FUNCTION toms.guard_state() IS 'internal: counters since the server started';
-
--- Reads shared memory and files' stat only: no locks on tables, works on standbys.
-CREATE FUNCTION toms.status_row(OUT library_version text, OUT extension_version text, OUT refusals bigint,
-                                OUT administrative_accesses bigint, OUT would_refuse integer, OUT jwks_keys integer,
-                                OUT jwks_loaded_at timestamptz, OUT jwks_problem text, OUT keyring_configured boolean)
-LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT g.library_version, (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'toms'), g.refusals,
-           g.administrative_accesses, g.would_refuse, j.keys, j.loaded_at, j.problem, g.keyring_configured
-    FROM toms.guard_state() g, toms.jwks_state() j;
-$$;
-REVOKE ALL ON FUNCTION toms.status_row() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.status_row() TO pg_monitor, toms_admin, toms_auditor, toms_operator;
-COMMENT ON FUNCTION toms.status_row() IS 'internal: the row of toms.status';
-
-CREATE VIEW toms.status AS SELECT * FROM toms.status_row();
-COMMENT ON VIEW toms.status IS 'one row for monitoring: versions, keys, counters since the server started';
-GRANT SELECT ON toms.status TO pg_monitor, toms_admin, toms_auditor, toms_operator;

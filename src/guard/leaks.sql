@@ -433,6 +433,8 @@ BEGIN
     UNION ALL
     (SELECT 'category', c.* FROM toms.explain_categories(relation) c ORDER BY c.object COLLATE "C")
     UNION ALL
+    (SELECT 'retention', r.* FROM toms.explain_retention(relation) r ORDER BY r.object COLLATE "C")
+    UNION ALL
     (SELECT 'free_text', f.* FROM toms.explain_free_text(relation) f ORDER BY f.object COLLATE "C")
     UNION ALL
     (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l

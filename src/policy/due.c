@@ -6,7 +6,6 @@
 #include "policy/policy_int.h"
 
 #include "access/htup_details.h"
-#include "catalog/horizon.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -15,6 +14,7 @@
 
 PG_FUNCTION_INFO_V1(toms_due_at);
 PG_FUNCTION_INFO_V1(toms_horizon_at);
+PG_FUNCTION_INFO_V1(toms_periods_told);
 
 static TomsPeriodStart
 starts_argument(const text *argument)
@@ -69,4 +69,13 @@ toms_horizon_at(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* toms.periods_are_told(relation) */
+Datum
+toms_periods_told(PG_FUNCTION_ARGS)
+{
+	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
+
+	PG_RETURN_BOOL(relation == NULL || toms_periods_are_told(relation));
 }

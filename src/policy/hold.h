@@ -1,5 +1,5 @@
 /*
- * hold.h - what nothing may delete until a hold is released.
+ * hold.h - what nothing may delete until a hold is released, and what is hidden; part of policy.h.
  */
 #ifndef TOMS_POLICY_HOLD_H
 #define TOMS_POLICY_HOLD_H
@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/catalog.h"
+#include "context/context.h"
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
@@ -21,5 +22,11 @@ extern void toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableS
 
 /* A table loses all its rows, a column, a partition, or is dropped: the same.  Reads the table while there is any hold. */
 extern void toms_policy_keep_held_table(Oid relid);
+
+/* Whether a rule's start event is in another table. */
+extern bool toms_policy_looks_starts_up(const TomsRelation *relation);
+
+/* A sentence on the rows that are hidden from the asker since their period of retention has passed, or NULL. */
+extern char *toms_policy_explain_periods(TomsRelation *relation, const TomsAsker *asker);
 
 #endif							/* TOMS_POLICY_HOLD_H */

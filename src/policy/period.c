@@ -18,7 +18,6 @@
 #include "base/change.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
-#include "context/work.h"
 #include "policy/policy_int.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -92,12 +91,13 @@ toms_period_horizons(TomsRelation *relation, const TomsRule *rule, int64 *keep, 
 	return true;
 }
 
-static Oid
-argument_type(FunctionCallInfo fcinfo, int argument)
+/* The type of an argument is as good as always the one that is expected. */
+static bool
+is_of_type(FunctionCallInfo fcinfo, int argument, Oid expected)
 {
-	Oid			type = argument >= 0 && argument < PG_NARGS() ? get_fn_expr_argtype(fcinfo->flinfo, argument) : InvalidOid;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
 
-	return OidIsValid(type) ? getBaseType(type) : InvalidOid;
+	return type == expected || (OidIsValid(type) && getBaseType(type) == expected);
 }
 
 /* Anybody can call the functions of policies: only who may read rows is told that one is held. */
@@ -112,16 +112,15 @@ set_limits(FunctionCallInfo fcinfo, TomsPeriodSite *site, TomsPeriodAsked asked,
 {
 	int64		restricted;
 
-	site->nothing = argument_type(fcinfo, site->start) != rule->type || !toms_period_horizons(relation, rule, &site->keep, &restricted);
+	site->nothing = !is_of_type(fcinfo, site->start, rule->type) || !toms_period_horizons(relation, rule, &site->keep, &restricted);
 	if (site->nothing)
 		return;
 	site->is_date = rule->type == DATEOID;
-	site->reached = asked != TOMS_PERIOD_TO_WRITE && toms_period_reaches(rule, toms_context_purpose()) && may_read(relation);
+	site->reached = asked != TOMS_PERIOD_TO_WRITE && rule->npurposes > 0 && toms_period_reaches(rule, toms_context_purpose()) &&
+		may_read(relation);
 	site->limit = site->reached || asked == TOMS_PERIOD_TO_WRITE ? site->keep : restricted;
 	site->shared = asked == TOMS_PERIOD_OF_ALL;
 	site->rule = rule->id;
-	site->root = relation->root;
-	site->subject_type = argument_type(fcinfo, site->subject);
 }
 
 /* The tenant's rule for the category that is asked about; what follows the colon is the source. */
@@ -172,16 +171,29 @@ toms_period_find(FunctionCallInfo fcinfo, TomsPeriodAsked asked, int what, TomsP
 		set_limits(fcinfo, site, asked, relation, rule);
 }
 
+/* The row's subject, if one is told: anybody can call the functions of policies, with arguments of any type. */
+static bool
+tells_subject(FunctionCallInfo fcinfo, const TomsPeriodSite *site, char subject[TOMS_IDENTIFIER_BYTES])
+{
+	Oid			type = site->subject < 0 ? InvalidOid : get_fn_expr_argtype(fcinfo->flinfo, site->subject);
+
+	if (!OidIsValid(type) || PG_ARGISNULL(site->subject))
+		return false;
+	type = toms_plain_type(type);
+	return (toms_type_is_bounded(type) || type == TEXTOID) &&
+		toms_identifier_text(type, PG_GETARG_DATUM(site->subject), subject);
+}
+
 /* A hold on the row: of its subject, or of all of the tenant's rows. */
 static bool
 is_held(FunctionCallInfo fcinfo, const TomsPeriodSite *site)
 {
 	char		subject[TOMS_IDENTIFIER_BYTES];
 	const TomsContext *context = toms_context_get();
-	bool		told = OidIsValid(site->subject_type) && !PG_ARGISNULL(site->subject) &&
-		toms_identifier_text(site->subject_type, PG_GETARG_DATUM(site->subject), subject);
+	TomsRelation *relation = context ? toms_catalog_relation(PG_GETARG_OID(0)) : NULL;
+	bool		told = tells_subject(fcinfo, site, subject);
 
-	return context && toms_hold_on(site->root, site->shared ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
+	return relation && toms_policy_hold_on(relation, site->shared ? NULL : context->tenant, told ? subject : NULL, site->rule) != 0;
 }
 
 bool

@@ -25,8 +25,6 @@ typedef struct TomsPeriodSite
 	bool		shared;			/* rows are those of all tenants */
 	int			start;			/* the argument that is the start event */
 	int			subject;		/* and the one that is the subject; -1: none is told */
-	Oid			subject_type;
-	Oid			root;
 	int64		rule;
 	int64		limit;			/* start events after it are to be seen */
 	int64		keep;			/* up to it the period has passed */

@@ -69,3 +69,24 @@ CREATE FUNCTION toms.horizon(keep interval, starts text, zone text, as_of timest
 REVOKE ALL ON FUNCTION toms.horizon(interval, text, text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.horizon(interval, text, text, timestamptz) TO toms_admin, toms_auditor, toms_operator;
 COMMENT ON FUNCTION toms.horizon(interval, text, text, timestamptz) IS 'the latest start events at which, and at all before which, a period has passed, by type';
+
+-- why a table can be closed -----------------------------------------------------------------
+
+CREATE FUNCTION toms.periods_are_told(relation regclass) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_periods_told';
+REVOKE ALL ON FUNCTION toms.periods_are_told(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.periods_are_told(regclass) IS 'internal: whether the start events and time zones of a table''s retention rules are still there';
+
+CREATE FUNCTION toms.explain_retention(relation regclass, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'rule ' || r.id,
+           format('kept %s from %I%s, time zone %s', r.keep, r.since, ' of ' || r.elsewhere, r.zone) || coalesce(', restricted after ' || r.restrict_after, '')
+           || coalesce(', rows of category ' || r.category, '') || coalesce(', tenant ' || r.tenant, ''),
+           format('SELECT toms.unretain(%s, reason => ''…'');', r.id)
+    FROM toms.retention_rule r WHERE r.relation = (toms.describe(explain_retention.relation)).root AND r.valid_until IS NULL
+    UNION ALL
+    SELECT relation::text, 'closed: the start event or the time zone of a rule is gone', format('SELECT toms.retain(%L, …); says anew what it is.', relation)
+    WHERE NOT toms.periods_are_told(relation);
+$$;
+REVOKE ALL ON FUNCTION toms.explain_retention(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.explain_retention(regclass) IS 'internal: the retention rules of a table, for explain_protection()';

@@ -9,6 +9,9 @@
 #include "base/reason.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
+#include "policy/alter.h"
+#include "policy/hold.h"
+#include "policy/identifier.h"
 #include "utils/selfuncs.h"
 
 typedef struct TomsDecision
@@ -25,12 +28,6 @@ typedef struct TomsDecision
  * all) of the relation?  Never raises an error.
  */
 extern TomsDecision toms_policy_decide(TomsRelation *relation, AclMode verbs, const char *category);
-
-/* Whether a rule's start event is in another table. */
-extern bool toms_policy_looks_starts_up(const TomsRelation *relation);
-
-/* A sentence on the rows that are hidden from it since their period of retention has passed, or NULL. */
-extern char *toms_policy_explain_periods(TomsRelation *relation, const TomsAsker *asker);
 
 /* Sentence and remedy for a decision that is not TOMS_OK. */
 extern const char *toms_policy_detail(const TomsRelation *relation, const TomsDecision *decision);
@@ -66,39 +63,13 @@ extern void toms_policy_neutral_extended(Oid relid, RelOptInfo *rel);	/* get_rel
 extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column, VariableStatData *variable);
 
 /*
- * A column is going to be renamed, dropped or given another type: refuse what would take
- * the protection away, take policies down that are in the way, and put them up again.
- */
-extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
-
-/*
  * The subject of a context as the relation's subject column has it, through its alias if it
  * has one.  False if there is no such person, or the text does not fit the type.
  */
 extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *context, Oid type, Datum *value);
 
-/*
- * A tenant's or subject's id in a column of "type" as tokens write it, in TOMS_IDENTIFIER_BYTES of
- * room.  False if it is longer than a token's can be.
- */
-#define TOMS_IDENTIFIER_BYTES 256
-extern bool toms_identifier_text(Oid type, Datum value, char text[TOMS_IDENTIFIER_BYTES]);
-
-/*
- * An identifier of the context as a value of a column's type (int2, int4, int8, uuid,
- * text).  False unless the text is exactly what that value prints as, so that "7" and
- * "007" are never the same person in one place and two in another.
- */
-extern bool toms_identifier_value(const char *text, Oid type, Datum *value);
-
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);
-
-/* Around DROP TABLE: views of toms that stand between the tables go with them; false: there is nothing to do. */
-extern bool toms_policy_before_drop(List *relids);
-extern void toms_policy_after_drop(void);
 
 /*
  * For set_rel_pathlist_hook and create_upper_paths_hook: conditions that PostgreSQL takes for leakproof because their

@@ -177,11 +177,12 @@ say_cleared(StringInfo text, TomsDue *due, const TomsRule *rule)
 static void
 find_holds(TomsDue *due, const TomsRelation *relation)
 {
-	if (toms_hold_concerning(due->root, due->tenant) == 0)
+	if (toms_hold_concerning(InvalidOid, due->tenant) == 0)
 		return;
 	due->all_held = toms_hold_on(due->root, due->tenant, NULL, due->rule) != 0;
-	if (!due->all_held && relation->subject)
-		due->held = psprintf("toms.is_held(%u, " INT64_FORMAT ", %s)", due->root, due->rule, column(relation->relid, relation->subject));
+	if (!due->all_held)
+		due->held = psprintf("toms.is_held(t.tableoid, " INT64_FORMAT ", %s)", due->rule,
+							 relation->subject ? column(relation->relid, relation->subject) : "NULL::text");
 }
 
 TomsDue *
@@ -210,18 +211,20 @@ toms_due_make(const TomsRelation *relation, const TomsRule *rule, const char *te
 }
 
 /*
- * toms.is_held(root, rule, subject): whether a hold keeps rows of that person.  Answers retention's own
+ * toms.is_held(table, rule, subject): whether a hold keeps rows of that person.  Answers retention's own
  * statements alone: nobody else is to learn of holds.
  */
 Datum
 toms_is_held(PG_FUNCTION_ARGS)
 {
 	const TomsContext *context = toms_context_is_own_work() ? toms_context_get() : NULL;
+	const TomsRelation *relation;
 	char		subject[TOMS_IDENTIFIER_BYTES] = "";
 
 	if (context == NULL || PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(2) && !toms_identifier_text(toms_plain_type(get_fn_expr_argtype(fcinfo->flinfo, 2)), PG_GETARG_DATUM(2), subject))
 		PG_RETURN_BOOL(true);
-	PG_RETURN_BOOL(toms_hold_on(PG_GETARG_OID(0), context->tenant, subject, PG_GETARG_INT64(1)) != 0);
+	relation = toms_catalog_relation(PG_GETARG_OID(0));
+	PG_RETURN_BOOL(relation == NULL || toms_policy_hold_on(relation, context->tenant, subject, PG_GETARG_INT64(1)) != 0);
 }

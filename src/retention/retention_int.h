@@ -7,7 +7,6 @@
 #include "retention/retention.h"
 
 #include "catalog/catalog.h"
-#include "catalog/retention.h"
 
 /* What became of one batch, and of what came before it in the same run. */
 typedef struct TomsBatchResult
@@ -58,6 +57,9 @@ typedef struct TomsRuleTurn
 } TomsRuleTurn;
 
 extern List *toms_retention_turns(void);	/* of TomsRuleTurn *, in the current memory context */
+
+/* toms.retention_batch: rows of a transaction at most. */
+extern int	toms_retention_batch_rows(void);
 
 /*
  * Keys of deleted values that a former run could not destroy: for whom they are, and another try (SPI is

@@ -224,7 +224,7 @@ Datum
 toms_run_retention(PG_FUNCTION_ARGS)
 {
 	Run			run = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.as_of = PG_GETARG_TIMESTAMPTZ(0),.dry_run = PG_GETARG_BOOL(1),
-	.limit = 1000};
+	.limit = toms_retention_batch_rows()};
 
 	InitMaterializedSRF(fcinfo, 0);
 	check_as_of(&run);

@@ -3,16 +3,16 @@
 CREATE TABLE toms.loose_key (
     key      bigint PRIMARY KEY,        -- of toms.data_key
     tenant   text COLLATE "C" NOT NULL,
-    relation oid NOT NULL
+    relation regclass NOT NULL
 );
 CREATE INDEX loose_key_tenant_idx ON toms.loose_key (tenant, relation);
 SELECT pg_catalog.pg_extension_config_dump('toms.loose_key', '');
 COMMENT ON TABLE toms.loose_key IS 'data keys of values that retention has deleted: they are destroyed as soon as no row carries them any more';
 
-CREATE FUNCTION toms.is_held(root oid, rule bigint, subject "any") RETURNS boolean
+CREATE FUNCTION toms.is_held(relation oid, rule bigint, subject "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_is_held';
 REVOKE ALL ON FUNCTION toms.is_held(oid, bigint, "any") FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.is_held(oid, bigint, "any") TO PUBLIC;       -- answers retention's own statements alone, as tables' owners
+GRANT EXECUTE ON FUNCTION toms.is_held(oid, bigint, "any") TO PUBLIC;       -- retention runs as the owners of tables; nobody else gets an answer
 COMMENT ON FUNCTION toms.is_held(oid, bigint, "any") IS 'internal: whether a hold keeps the rows of a person from retention';
 
 CREATE FUNCTION toms.run_retention(as_of timestamptz DEFAULT pg_catalog.now(), dry_run boolean DEFAULT false)
@@ -28,11 +28,10 @@ COMMENT ON FUNCTION toms.run_retention(timestamptz, boolean) IS 'delete or pseud
 CREATE FUNCTION toms.list_deletions()
 RETURNS TABLE (at timestamptz, rule bigint, relation text, tenant text, action text, rows bigint, cascaded jsonb, oldest text, newest text, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT e.at, (s.said ->> 'rule')::bigint, o.described ->> 'relation', e.tenant, CASE e.verb WHEN 'p' THEN 'pseudonymise' ELSE 'delete' END,
+    SELECT e.at, (s.said ->> 'rule')::bigint, s.said ->> 'relation', e.tenant, CASE WHEN e.verb = 'p' THEN 'pseudonymise' WHEN s.said ? 'partition' THEN 'drop partition' ELSE 'delete' END,
            (s.said ->> 'rows')::bigint, s.said -> 'cascaded', s.said ->> 'oldest', s.said ->> 'newest', e.id
     FROM toms.audit_entry e
          LEFT JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s ON true
-         LEFT JOIN LATERAL (SELECT toms.audit_referred('o', e.object, e.at) AS described OFFSET 0) o ON true
     WHERE e.kind = 'd' ORDER BY e.at, e.id;
 $$;
 REVOKE ALL ON FUNCTION toms.list_deletions() FROM PUBLIC;
