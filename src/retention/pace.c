@@ -81,6 +81,8 @@ toms_pace_end(int64 rows)
 	int64		fitting;
 
 	took = Max(GetCurrentTimestamp() - began, 1);
+	if (rows < 0)
+		return;
 	if (rows < toms_pace_rows() && took < batch_time * INT64CONST(1000))
 		return;					/* there were no more: that says nothing */
 	fitting = Max(rows, 1) * batch_time * INT64CONST(1000) / took;

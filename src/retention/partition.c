@@ -359,7 +359,7 @@ toms_retention_partitions(Oid root, TimestampTz as_of, int *failed)
 			*failed += tell(part, problem);
 			break;
 		}
-		toms_pace_end(0);
+		toms_pace_end(-1);
 	}
 	MemoryContextDelete(search.context);
 	return goes_on;

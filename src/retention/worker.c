@@ -223,7 +223,7 @@ nothing(void *arg)
 static bool
 wait_for_run(TimestampTz began)
 {
-	TimestampTz earliest = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHORTEST_PAUSE_MS);
+	TimestampTz earliest = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TIMESTAMP_IS_NOBEGIN(began) ? 0 : SHORTEST_PAUSE_MS);
 
 	for (;;)
 	{

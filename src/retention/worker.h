@@ -38,7 +38,7 @@ extern bool toms_retention_run(void);
 extern void toms_pace_init(void);
 extern int	toms_pace_rows(void);
 extern void toms_pace_begin(void);
-extern void toms_pace_end(int64 rows);
+extern void toms_pace_end(int64 rows);	/* -1: it was no batch of rows */
 extern int64 toms_pace_watch(void);
 extern bool toms_pace_wait(void);	/* false if the worker is to leave */
 

@@ -51,8 +51,9 @@ my $told = qq{SELECT coalesce(sum(rows), 0) FROM toms.deletion_log WHERE rule = 
 
 sub counted { return sql(qq{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT ($gone) = ($told), ($told) = (SELECT coalesce(sum((cascaded ->> 'work.line')::bigint), 0) / 2 FROM toms.deletion_log WHERE rule = $rule)}) }
 
-my ($done, $wrong, $last) = (0, 0, $due);
+my ($done, $wrong) = (0, 0);
 my @seen;
+usleep(20_000) while sql($left) eq '27000';     # it has begun
 while ($done < $kills)
 {
 	my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'toms retention'});
