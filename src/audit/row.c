@@ -353,6 +353,13 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (!find_audited(trigger->tg_relation, &audited))
 		return PointerGetDatum(NULL);
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		toms_policy_keep_held(trigger->tg_relation, trigger->tg_trigslot, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newslot : NULL);
+	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && toms_tally_is_asked())
+	{
+		toms_tally_add(trigger->tg_relation, trigger->tg_trigslot);
+		return PointerGetDatum(NULL);
+	}
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		change = (Change) {.verb = TOMS_VERB_INSERT,.new = trigger->tg_trigslot};
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
@@ -362,12 +369,7 @@ toms_audit_row(PG_FUNCTION_ARGS)
 		change = (Change) {.verb = TOMS_VERB_UPDATE,.old = trigger->tg_trigslot,.new = trigger->tg_newslot};
 		change.columns = changed_columns(&audited, &change);
 	}
-	if (change.old)
-		toms_policy_keep_held(trigger->tg_relation, change.old, change.new);
-	if (change.old && toms_tally_is_asked())
-		toms_tally_add(trigger->tg_relation, change.old);
-	else
-		add_change(&audited, &change);
+	add_change(&audited, &change);
 	return PointerGetDatum(NULL);
 }
 

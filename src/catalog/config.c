@@ -37,6 +37,7 @@ static const struct
 	[TOMS_CONFIG_PERMISSION] = {"permission", "permission_relation_idx", 3, F_OIDEQ},
 	[TOMS_CONFIG_PARENT] = {"parent", "parent_child_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_SUBJECT_ALIAS] = {"subject_alias", "subject_alias_pkey", 1, F_INT8EQ},
+	[TOMS_CONFIG_ALIASES_OF_TABLE] = {"subject_alias", "subject_alias_relation_alias_key", 2, F_OIDEQ},
 	[TOMS_CONFIG_SEPARATION] = {"separation", "separation_relation_other_key", 2, F_OIDEQ},
 	[TOMS_CONFIG_AUDIT_CONSENT] = {"audit_consent", "audit_consent_relation_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_CATEGORY] = {"category", "category_pkey", 1, F_TEXTEQ},
@@ -250,6 +251,20 @@ add_alias(const Datum *values, const bool *nulls, void *answer)
 }
 
 static void
+add_person_keys(const Datum *values, const bool *nulls, void *answer)
+{
+	TomsRelation *relation = answer;
+	TomsAlias	keys;
+
+	add_alias(values, nulls, &keys);
+	for (int i = 0; i < 2; i++)
+	{
+		relation->person_keys = toms_grow(relation->person_keys, relation->nperson_keys, sizeof(AttrNumber));
+		relation->person_keys[relation->nperson_keys++] = i == 0 ? keys.canonical : keys.alias;
+	}
+}
+
+static void
 add_separation(const Datum *values, const bool *nulls, void *answer)
 {
 	TomsRelation *relation = answer;
@@ -355,6 +370,7 @@ toms_config_read(TomsRelation *relation)
 		toms_config_scan(TOMS_CONFIG_PARENT, root, add_parent, relation);
 	if (relation->alias.id)
 		toms_config_scan(TOMS_CONFIG_SUBJECT_ALIAS, Int64GetDatum(relation->alias.id), add_alias, &relation->alias);
+	toms_config_scan(TOMS_CONFIG_ALIASES_OF_TABLE, ObjectIdGetDatum(relation->relid), add_person_keys, relation);
 	toms_config_scan(TOMS_CONFIG_SEPARATION, root, add_separation, relation);
 	toms_config_scan(TOMS_CONFIG_AUDIT_CONSENT, root, add_consent, relation);
 	toms_rules_read(relation);

@@ -60,6 +60,8 @@ typedef struct TomsRelation
 	TomsFreeText free_text;
 	TomsReadAudit read_audit;
 	TomsAlias	alias;
+	int			nperson_keys;	/* columns by which other tables know the persons of this one */
+	AttrNumber *person_keys;
 	int			nparents;
 	TomsParent *parents;
 	int			nrow_labels;

@@ -235,6 +235,8 @@ check_alter_table(AlterTableStmt *alter)
 			check_triggers(relid);
 		if (command->subtype == AT_AddInherit)
 			toms_guard_check_new_parent(relid, relation_named(castNode(RangeVar, command->def)));
+		if (command->subtype == AT_AlterColumnType && castNode(ColumnDef, command->def)->raw_default)
+			toms_policy_keep_held_table(relid);
 		if (command->subtype == AT_DetachPartition)
 			toms_policy_keep_held_table(relation_named(castNode(PartitionCmd, command->def)->name));
 		if (command->subtype == AT_DropInherit)

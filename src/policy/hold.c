@@ -96,7 +96,7 @@ is_changed(Relation rel, AttrNumber column, TupleTableSlot *old, TupleTableSlot 
 	return was_null != is_null || (!was_null && !datumIsEqual(was, is, attribute->attbyval, attribute->attlen));
 }
 
-/* Whether the row would be another person's, another tenant's, or its period count from another day. */
+/* Whether the row, or others that know the person by it, would be another's, or its period count from another day. */
 static bool
 escapes(const TomsRelation *relation, Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 {
@@ -105,6 +105,11 @@ escapes(const TomsRelation *relation, Relation rel, TupleTableSlot *old, TupleTa
 	for (int i = 0; i < lengthof(columns); i++)
 	{
 		if (is_changed(rel, columns[i], old, new))
+			return true;
+	}
+	for (int i = 0; i < relation->nperson_keys; i++)
+	{
+		if (is_changed(rel, relation->person_keys[i], old, new))
 			return true;
 	}
 	for (int i = 0; i < relation->nrules; i++)

@@ -9,6 +9,8 @@
 #include "base/reason.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
+#include "policy/alter.h"
+#include "policy/hold.h"
 #include "policy/identifier.h"
 #include "utils/selfuncs.h"
 
@@ -61,14 +63,6 @@ extern void toms_policy_neutral_extended(Oid relid, RelOptInfo *rel);	/* get_rel
 extern bool toms_policy_neutral_statistics(RangeTblEntry *rte, AttrNumber column, VariableStatData *variable);
 
 /*
- * A column is going to be renamed, dropped or given another type: refuse what would take
- * the protection away, take policies down that are in the way, and put them up again.
- */
-extern void toms_policy_before_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_policy_after_alter(Oid relid, AlterTableStmt *alter);
-extern void toms_policy_after_rename(Oid relid, const char *column, const char *renamed);
-
-/*
  * The subject of a context as the relation's subject column has it, through its alias if it
  * has one.  False if there is no such person, or the text does not fit the type.
  */
@@ -76,10 +70,6 @@ extern bool toms_alias_subject(const TomsRelation *relation, const TomsContext *
 
 /* Whether two relations are protected alike: columns by name, category, parents, row labels. */
 extern bool toms_policy_same_form(Oid one, Oid other);
-
-/* Around DROP TABLE: views of toms that stand between the tables go with them; false: there is nothing to do. */
-extern bool toms_policy_before_drop(List *relids);
-extern void toms_policy_after_drop(void);
 
 /*
  * For set_rel_pathlist_hook and create_upper_paths_hook: conditions that PostgreSQL takes for leakproof because their
@@ -103,5 +93,4 @@ extern void toms_policy_run_as_superuser(const char *statements);
 /* True while toms itself changes row security. */
 extern bool toms_policy_in_maintenance(void);
 
-#include "policy/hold.h"
 #endif							/* TOMS_POLICY_H */

@@ -1,6 +1,23 @@
 -- Holds: what nothing may delete until they are released.  Whoever deletes holds a lock on toms.hold that
 -- hold() conflicts with: it waits for deletions under way, and none that begins later misses it.
 
+-- A misspelt one would hold nothing: 017 where ids are numbers, capitals where they are UUIDs.
+CREATE FUNCTION toms.check_held_subject(subject text, relation regclass)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM toms.protected_tables p JOIN pg_attribute a ON a.attrelid = p.relation AND a.attname = p.subject JOIN pg_type t ON t.oid = a.atttypid
+        WHERE p.root = p.relation AND p.relation = coalesce(check_held_subject.relation, p.relation)
+          AND check_held_subject.subject ~ CASE coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text WHEN 'uuid' THEN '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                                           WHEN 'text' THEN '.' WHEN 'character varying' THEN '.' ELSE '^(0|-?[1-9][0-9]{0,18})$' END) THEN
+        RAISE EXCEPTION 'no protected table can hold rows of that data subject' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Write it as tokens do: numbers without leading zeros, UUIDs in small letters.';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_held_subject(text, regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_held_subject(text, regclass) IS 'internal: whether a data subject is written as tables write them';
+
 CREATE FUNCTION toms.check_hold(tenant text, subject text, relation regclass, kind text, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -22,6 +39,9 @@ BEGIN
     IF relation IS NOT NULL AND (toms.describe(relation)).root IS DISTINCT FROM relation THEN
         RAISE EXCEPTION 'table % is not protected by itself', relation USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = format('SELECT toms.protect(%L, tenant => ''…'', subject => ''…'');', relation);
+    END IF;
+    IF subject IS NOT NULL THEN
+        PERFORM toms.check_held_subject(subject, CASE WHEN (toms.describe(relation)).subject IS NOT NULL THEN relation END);
     END IF;
     SELECT string_agg(p.relation::text, ', ' ORDER BY p.relation::text) INTO observed FROM toms.protected_tables p
     WHERE p.mode = 'observe' AND p.root = p.relation AND p.relation = coalesce(check_hold.relation, p.relation);
