@@ -57,7 +57,7 @@ RESET SESSION AUTHORIZATION;
 -- What is due goes, with what refers to it; what has no start event yet, or an infinite one, stays
 --
 SET SESSION AUTHORIZATION regress_officer;
-SELECT * FROM toms.run_retention();
+SELECT rule = :rule, relation, tenant, action, due, done, cascaded, held, blocked, more, problem FROM toms.run_retention();
 SELECT * FROM toms.run_retention();                            -- nothing is left to do
 RESET SESSION AUTHORIZATION;
 SET toms.reason = 'looks what is left';        -- for all that follows
@@ -68,7 +68,7 @@ SELECT tenant, message FROM chat.reaction ORDER BY 1, 2;
 -- The trail has one entry of each batch, with what went along and the months of the start events, and none of single rows
 --
 SET SESSION AUTHORIZATION regress_officer;
-SELECT relation, tenant, action, rows, cascaded, oldest IS NULL AS from_infinity, newest = to_char(now() - interval '106 days', 'YYYY-MM') AS newest FROM toms.deletion_log;
+SELECT relation, tenant, action, rows, cascaded, oldest IS NULL AS from_infinity, newest = to_char(now() - interval '106 days', 'YYYY-MM') AS newest FROM toms.deletion_log WHERE entry > :mark;
 RESET SESSION AUTHORIZATION;
 SELECT kind, count(*) FROM toms.audit_entry WHERE kind IN ('c', 'd') AND id > :mark GROUP BY kind ORDER BY kind;
 SELECT count(*) FROM toms.audit_entry WHERE kind = 'r' AND verb = 's' AND id > :mark;   -- retention's own statements are no reads
