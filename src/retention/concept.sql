@@ -60,25 +60,38 @@ $$;
 REVOKE ALL ON FUNCTION toms.trail_in_words(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.trail_in_words(text, text) IS 'internal: audit trail: log-ins';
 
+-- What the worker makes of a rule: as toms.retention_progress has it.
+CREATE FUNCTION toms.state_in_words(state text, lang text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE lang WHEN 'de' THEN CASE state WHEN 'waiting' THEN 'wartet' WHEN 'running' THEN 'läuft' WHEN 'failed' THEN 'gescheitert' WHEN 'stopped' THEN 'angehalten'
+        WHEN 'overdue' THEN 'überfällig' WHEN 'broken' THEN 'nicht ausführbar' ELSE state END ELSE state END
+$$;
+REVOKE ALL ON FUNCTION toms.state_in_words(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.state_in_words(text, text) IS 'internal: waiting, or wartet';
+
 -- Rules first, each with what it is for; then rows that nothing deletes; then the trail.
 CREATE FUNCTION toms.deletion_concept(lang text DEFAULT 'en')
 RETURNS TABLE (rule bigint, relation text, category text, tenant text, data_kind text, start_event text, standard_period text, deletion_class text,
-               legal_basis text, implementation text, zone text, last_run timestamptz, next_run timestamptz, holds bigint)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+               legal_basis text, implementation text, zone text, state text, last_run timestamptz, next_run timestamptz, holds bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF lang IS NULL OR lang NOT IN ('en', 'de') THEN
         RAISE EXCEPTION 'the deletion concept is not written in language "%"', lang USING ERRCODE = 'invalid_parameter_value', HINT = 'Languages are en and de.';
     END IF;
     RETURN QUERY
+    WITH progress AS MATERIALIZED (SELECT g.rule, string_agg(DISTINCT toms.state_in_words(g.state, lang), ', ') AS state, max(g.last_run_at) AS last_run
+                                   FROM toms.retention_progress g GROUP BY 1)
     SELECT r.id, coalesce(c.oid::regclass::text, r.relation_name), coalesce(r.category, p.category), r.tenant,
            coalesce(obj_description(c.oid, 'pg_class'), c.oid::regclass::text, r.relation_name),
            toms.start_in_words(r, false, lang), toms.period_in_words(r.keep, lang), toms.start_in_words(r, true, lang) || CASE WHEN r.keep = '0' THEN '' ELSE ' + ' || toms.period_in_words(r.keep, lang) END,
-           nullif(concat_ws('; ', r.basis, nullif(s.source, r.basis), s.period || ', ' || to_char(s.as_of, 'YYYY-MM-DD')), ''), toms.action_in_words(r, lang), r.zone, NULL::timestamptz, NULL::timestamptz,
+           nullif(concat_ws('; ', r.basis, nullif(s.source, r.basis), s.period || ', ' || to_char(s.as_of, 'YYYY-MM-DD')), ''), toms.action_in_words(r, lang), r.zone, g.state, l.last_run,
+           l.last_run + current_setting('toms.retention_interval')::interval,
            (SELECT count(*) FROM toms.hold h WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = r.relation) AND (h.rule IS NULL OR h.rule = r.id)
                 AND (h.tenant IS NULL OR h.tenant = r.tenant OR r.tenant IS NULL AND NOT EXISTS (SELECT FROM toms.retention_rule o WHERE o.valid_until IS NULL
                     AND o.relation = r.relation AND o.category IS NOT DISTINCT FROM r.category AND o.tenant = h.tenant)))
     FROM toms.retention_rule r LEFT JOIN pg_class c ON c.oid = r.relation LEFT JOIN toms.protected_tables p ON p.relation = r.relation
-         LEFT JOIN toms.statutory_period s ON s.period = r.period
+         LEFT JOIN toms.statutory_period s ON s.period = r.period LEFT JOIN progress g ON g.rule = r.id
+         LEFT JOIN LATERAL (SELECT g.last_run WHERE g.last_run >= r.retained_at) l ON true
     WHERE r.valid_until IS NULL
     ORDER BY 2, r.category NULLS FIRST, r.tenant NULLS FIRST;
 
@@ -88,7 +101,7 @@ BEGIN
            CASE WHEN EXISTS (SELECT FROM toms.retention_rule r WHERE r.relation = p.relation AND r.valid_until IS NULL)
                 THEN CASE lang WHEN 'de' THEN 'keine Löschregel für alle übrigen Zeilen' ELSE 'no rule for all other rows' END
                 ELSE CASE lang WHEN 'de' THEN 'keine Löschregel' ELSE 'no rule' END END,
-           NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::bigint
+           NULL::text, NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::bigint
     FROM toms.protected_tables p
     WHERE p.relation = p.root AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.relation = p.relation AND r.valid_until IS NULL
                                                   AND r.tenant IS NULL AND coalesce(r.category, p.category) = p.category)
@@ -98,7 +111,7 @@ BEGIN
     SELECT NULL::bigint, 'toms.audit_' || k.kind, NULL::text, NULL::text, toms.trail_in_words(k.kind, lang),
            CASE lang WHEN 'de' THEN 'Ende des Monats des Eintrags' ELSE 'end of the month of the entry' END, toms.period_in_words(k.keep, lang),
            CASE lang WHEN 'de' THEN 'Monatsende + ' ELSE 'end of month + ' END || toms.period_in_words(k.keep, lang), k.reason,
-           CASE lang WHEN 'de' THEN 'monatsweise entfernt' ELSE 'taken out by months' END, 'UTC'::text, NULL::timestamptz, NULL::timestamptz, NULL::bigint
+           CASE lang WHEN 'de' THEN 'monatsweise entfernt' ELSE 'taken out by months' END, 'UTC'::text, NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::bigint
     FROM toms.audit_periods k ORDER BY k.kind;
 END
 $$;
