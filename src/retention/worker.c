@@ -227,7 +227,7 @@ wait_for_run(TimestampTz began)
 
 	for (;;)
 	{
-		TimestampTz next = Max(earliest, TimestampTzPlusMilliseconds(began, toms_retention_interval * INT64CONST(1000)));
+		TimestampTz next;
 		char		problem[TOMS_PROBLEM_BYTES];
 		bool		leaving;
 		bool		told;
@@ -245,6 +245,7 @@ wait_for_run(TimestampTz began)
 			working = false;
 			continue;
 		}
+		next = Max(earliest, TimestampTzPlusMilliseconds(began, toms_retention_interval * INT64CONST(1000)));
 		rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
 		if (rest <= 0)
 			return true;

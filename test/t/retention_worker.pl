@@ -108,6 +108,13 @@ my $round = sql('SELECT ended_at FROM toms.retention_round');
 becomes("SELECT ended_at > '$round' FROM toms.retention_round", 't', 'a run that finds nothing');
 is(sql('SELECT xmin FROM toms.retention_run ORDER BY tenant LIMIT 1'), $before, 'writes nothing of its tenants');
 
+# A shorter interval counts at once, also while it waits for the end of a long one.
+set('toms.retention_interval', '1d');
+usleep(3_000_000);
+$round = sql('SELECT ended_at FROM toms.retention_round');
+set('toms.retention_interval', '1s');
+becomes("SELECT ended_at > '$round' FROM toms.retention_round", 't', 'a shorter interval counts at once');
+
 # It comes again, however it ended.
 for my $signal ('TERM', 'ABRT', 'KILL')
 {
