@@ -393,6 +393,31 @@ ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
 --
+-- What is pseudonymised is hidden until that has been done, and is there again
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE crm.visitor (id integer PRIMARY KEY, tenant_id text NOT NULL, came_on date, name text, phone text, reason text);
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.visitor TO regress_hr;
+INSERT INTO crm.visitor VALUES (1, 'acme', current_date, 'x', 'x', 'interview'), (2, 'acme', current_date - 60, 'x', NULL, 'interview'), (3, 'acme', current_date - 60, NULL, NULL, 'delivery');
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('crm.visitor', tenant => 'tenant_id');
+SELECT toms.permit('regress_hr', 'crm.visitor', '{select,insert,update,delete}', '{support}', scope => 'tenant') > 0;
+SELECT toms.retain('crm.visitor', '30 days', 'came_on', action => 'pseudonymise', clear => '{name,phone}') AS visitors \gset
+SET SESSION AUTHORIZATION regress_job;
+BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'support') \gset
+SELECT regress.ids('SELECT id FROM crm.visitor');                                                       -- 1, 3: nothing is left to do with 3
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT done FROM toms.run_retention() WHERE rule = :visitors AND tenant = 'acme';                        -- 1
+SET SESSION AUTHORIZATION regress_job;
+BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'support') \gset
+SELECT regress.ids('SELECT id FROM crm.visitor WHERE reason = $$interview$$'), regress.ids('SELECT id FROM crm.visitor WHERE name IS NULL');    -- 1, 2; 2, 3
+SELECT regress.verdict($$INSERT INTO crm.visitor VALUES (4, 'acme', current_date - 60, NULL, NULL, 'delivery')$$);                            -- refused
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT intact FROM toms.describe('crm.visitor');
+
+--
 -- Whoever calls the functions of policies himself, with whatever arguments, learns nothing and raises no error
 --
 SET SESSION AUTHORIZATION regress_stranger;
@@ -417,7 +442,7 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SELECT count(toms.unretain(id, reason => 'end of test')) FROM toms.retention_rule WHERE valid_until IS NULL AND relation_name LIKE 'crm.%';
-SELECT relation, toms.unprotect(relation, reason => 'end of test') FROM unnest('{crm.reply,crm.notice,crm.event,crm.paper,crm.contract,crm.shift,crm.invoice,crm.message}'::regclass[]) relation;
+SELECT relation, toms.unprotect(relation, reason => 'end of test') FROM unnest('{crm.visitor,crm.reply,crm.notice,crm.event,crm.paper,crm.contract,crm.shift,crm.invoice,crm.message}'::regclass[]) relation;
 SET client_min_messages = warning;
 DROP SCHEMA crm CASCADE;
 DROP FUNCTION regress.ids;

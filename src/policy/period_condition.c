@@ -58,6 +58,11 @@ is_told(const TomsRelation *relation, const TomsRule *rule)
 
 	if (!OidIsValid(rule->type) || rule->zone == NULL)
 		return false;
+	for (int i = 0; i < rule->ncleared; i++)
+	{
+		if (get_attnum(relation->relid, rule->cleared[i]) <= 0)
+			return false;
+	}
 	if (!OidIsValid(rule->elsewhere))
 		return true;
 	if (rule->through <= 0 || !toms_policy_is_lookup(rule->lookup))
@@ -94,9 +99,25 @@ what(const TomsRelation *relation, const TomsRule *rule)
 	return quote_literal_cstr(psprintf("%s:%s", category_of(relation, rule), toms_period_source(rule)));
 }
 
+/* What has been pseudonymised is there again; NULL: the rule deletes, or the row is one to be written. */
+static char *
+emptied(const Calls *calls, const TomsRule *rule)
+{
+	StringInfoData text;
+
+	if (calls->check || rule->action != TOMS_RETENTION_PSEUDONYMISE)
+		return NULL;
+	initStringInfo(&text);
+	for (int i = 0; i < rule->ncleared; i++)
+		appendStringInfo(&text, "%s%s IS NULL", i > 0 ? " AND " : "", quote_identifier(rule->cleared[i]));
+	return text.data;
+}
+
 static char *
 call(const Calls *calls, const TomsRule *rule)
 {
+	char	   *done = emptied(calls, rule);
+	char	   *text;
 	const TomsRelation *relation = calls->relation;
 	const char *function = calls->check ? "not_past" : calls->shared ? "in_shared_period" : "in_period";
 	const char *subject = calls->check || relation->subject == 0 ? "" :
@@ -104,7 +125,8 @@ call(const Calls *calls, const TomsRule *rule)
 
 	if (!is_told(relation, rule))
 		return pstrdup("false");
-	return psprintf("toms.%s(%s, %s, %s%s)", function, calls->self, what(relation, rule), start_event(relation, rule), subject);
+	text = psprintf("toms.%s(%s, %s, %s%s)", function, calls->self, what(relation, rule), start_event(relation, rule), subject);
+	return done ? psprintf("(%s OR (%s))", text, done) : text;
 }
 
 /* One call for each start event that rules of a category name; NULL: there is no rule. */
@@ -194,7 +216,7 @@ toms_period_arguments(const TomsRelation *relation)
 		const TomsRule *rule = &relation->rules[i];
 		char	   *own;
 
-		if (!is_told(relation, rule))
+		if (!is_told(relation, rule) || rule->action == TOMS_RETENTION_PSEUDONYMISE)
 			return NULL;
 		if (*category_of(relation, rule) != '\0')
 			continue;			/* no row has it */
