@@ -67,7 +67,7 @@ next_change(pg_time_t time, pg_tz *zone, long *before, pg_time_t *change, long *
 static void
 add_offset(Walk *walk, long offset)
 {
-	walk->failed |= Abs(offset) > MAX_OFFSET;
+	walk->failed |= offset > MAX_OFFSET || offset < -MAX_OFFSET;
 	add_time(walk, offset * USECS_PER_SEC);
 }
 
@@ -176,7 +176,7 @@ to_next(Walk *walk, TomsPeriodStart starts)
 static void
 add_days(Walk *walk, int64 days)
 {
-	if (Abs(days) > MAX_DAYS)
+	if (days > MAX_DAYS || days < -MAX_DAYS)
 		walk->failed = true;
 	else
 		add_time(walk, days * USECS_PER_DAY);
