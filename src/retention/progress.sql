@@ -68,6 +68,7 @@ CREATE TABLE toms.retention_approval (
 CREATE INDEX retention_approval_rule_idx ON toms.retention_approval (rule, tenant);
 SELECT pg_catalog.pg_extension_config_dump('toms.retention_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.retention_approval_id_seq', '');
+GRANT SELECT ON SEQUENCE toms.retention_approval_id_seq TO toms_auditor;   -- a dump of the schema reads it
 REVOKE ALL ON toms.retention_approval FROM PUBLIC;
 GRANT SELECT ON toms.retention_approval TO toms_admin, toms_auditor, toms_operator;
 COMMENT ON TABLE toms.retention_approval IS 'runs of retention above toms.retention_limit that were approved';
