@@ -7,6 +7,8 @@
 #include "postgres.h"
 
 #include "base/system_settings.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 static const char *const settings[][2] = {
@@ -25,4 +27,40 @@ toms_use_system_settings(void)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	return level;
+}
+
+static bool in_system_query = false;
+
+/* As PostgreSQL's own queries of foreign keys: the guard lets them pass, and the policies do not police them. */
+TomsSystemQuery
+toms_system_query_begin(void)
+{
+	TomsSystemQuery query;
+
+	query.settings = toms_use_system_settings();
+	GetUserIdAndSecContext(&query.user, &query.security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   query.security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	in_system_query = true;
+	return query;
+}
+
+void
+toms_system_query_end(TomsSystemQuery query)
+{
+	in_system_query = false;
+	SetUserIdAndSecContext(query.user, query.security);
+	AtEOXact_GUC(true, query.settings);
+}
+
+void
+toms_system_query_forget(void)
+{
+	in_system_query = false;
+}
+
+bool
+toms_in_system_query(void)
+{
+	return in_system_query;
 }

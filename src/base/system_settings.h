@@ -10,4 +10,23 @@
  */
 extern int	toms_use_system_settings(void);
 
+/*
+ * A query of toms over the rows of all tenants, with the rights of a superuser.  The planner evaluates predicates of
+ * indexes and the like: no function of a table's owner is run meanwhile, which guard sees to.
+ */
+typedef struct TomsSystemQuery
+{
+	int			settings;
+	Oid			user;
+	int			security;
+} TomsSystemQuery;
+
+extern TomsSystemQuery toms_system_query_begin(void);
+extern void toms_system_query_end(TomsSystemQuery query);
+
+/* An error in between is followed by the end of a (sub)transaction, where guard calls that. */
+extern void toms_system_query_forget(void);
+
+extern bool toms_in_system_query(void);
+
 #endif							/* TOMS_SYSTEM_SETTINGS_H */

@@ -9,6 +9,8 @@
 #include "access/parallel.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "base/system_settings.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "context/context.h"
 #include "miscadmin.h"
@@ -81,10 +83,22 @@ toms_guard_push_planning(void)
 	return enclosing;
 }
 
+/* It would run with the rights that toms has. */
+static void
+refuse_owners_function(Oid function)
+{
+	if (function >= FirstNormalObjectId && get_func_namespace(function) != get_namespace_oid("toms", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a query of toms over all rows does not run function %u", function)));
+}
+
 /* A function is about to be evaluated: by the planner it is for good, or for an estimate. */
 void
 toms_guard_before_function(Oid function)
 {
+	if (toms_in_system_query())
+		refuse_owners_function(function);
 	if (toms_level.planning && function >= FirstNormalObjectId)
 		toms_level.folding = toms_level.folding_around || func_volatile(function) == PROVOLATILE_IMMUTABLE;
 }
@@ -149,13 +163,16 @@ static void
 at_transaction_event(XactEvent event, void *arg)
 {
 	asking = false;
+	toms_system_query_forget();
 }
 
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId sub, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		asking = false;
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	asking = false;
+	toms_system_query_forget();
 }
 
 void

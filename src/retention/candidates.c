@@ -5,11 +5,12 @@
  * pair.  Each table is asked once for each column that rules count from, with the latest of their horizons,
  * which tenants have rows before it.  That is more than are due, perhaps; never fewer.
  *
- * The query runs none of the owner's code: it compares a date with PostgreSQL's operators.  So it runs as the bootstrap superuser,
- * in the way of PostgreSQL's own queries of foreign keys, which the guard lets pass and the policies do not police.
+ * The query runs none of the owner's code: it compares a date with PostgreSQL's operators, and what the planner would
+ * evaluate of his is refused.  So it runs as the bootstrap superuser.
  */
 #include "retention/worker.h"
 
+#include "access/xact.h"
 #include "base/system_settings.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -19,6 +20,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 /* A column of a table that rules count from. */
 typedef struct Source
@@ -29,6 +31,7 @@ typedef struct Source
 	TomsHorizon horizon;		/* the latest of its rules' */
 	int			ntenants;
 	char	  **sorted;			/* by their bytes */
+	bool		unknown;		/* which they are */
 } Source;
 
 struct TomsCandidates
@@ -127,18 +130,36 @@ read_tenants(Source *source, MemoryContext context)
 	SPI_finish();
 }
 
+/* A table that cannot be asked, locked as it may be, does not stop the others: then each tenant may have rows that are due. */
 static void
 ask(Source *source, MemoryContext context)
 {
-	int			level = toms_use_system_settings();
-	Oid			user;
-	int			secure;
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
 
-	GetUserIdAndSecContext(&user, &secure);
-	SetUserIdAndSecContext(user, secure | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	read_tenants(source, context);
-	SetUserIdAndSecContext(user, secure);
-	AtEOXact_GUC(true, level);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		TomsSystemQuery asking = toms_system_query_begin();
+
+		(void) set_config_option("lock_timeout", "200ms", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		read_tenants(source, context);
+		toms_system_query_end(asking);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(memory);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		source->unknown = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
 }
 
 /* Candidates ---------------------------------------------------------------------------- */
@@ -190,5 +211,5 @@ toms_is_candidate(const TomsCandidates *candidates, const TomsRuleTurn *turn)
 	const RuleEntry *entry = hash_search(candidates->sources, &turn->rule, HASH_FIND, NULL);
 	const Source *source = entry ? entry->source : NULL;
 
-	return source == NULL || bsearch(&turn->tenant, source->sorted, source->ntenants, sizeof(char *), compare_tenants) != NULL;
+	return source == NULL || source->unknown || bsearch(&turn->tenant, source->sorted, source->ntenants, sizeof(char *), compare_tenants) != NULL;
 }

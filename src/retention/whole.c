@@ -168,18 +168,13 @@ toms_partitions_are_within_limit(Oid root, const TomsPartitionRule *rule)
 	char	   *query = psprintf("SELECT NOT EXISTS (SELECT FROM %s WHERE %s <= $1 GROUP BY %s HAVING pg_catalog.count(*) > $2)",
 								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(root)), get_rel_name(root)),
 								 quote_identifier(rule->rule->since), quote_identifier(get_attname(root, toms_catalog_relation(root)->tenant, false)));
-	Oid			user;
-	int			secure;
+	TomsSystemQuery asking;
 	bool		answer;
-	int			level;
 
 	if (toms_retention_limit < 0)
 		return true;
-	level = toms_use_system_settings();
-	GetUserIdAndSecContext(&user, &secure);
-	SetUserIdAndSecContext(user, secure | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	asking = toms_system_query_begin();
 	answer = asked(query, 2, (Oid[]) {rule->type, INT8OID}, (Datum[]) {datum_of(rule), Int64GetDatum(toms_retention_limit)});
-	SetUserIdAndSecContext(user, secure);
-	AtEOXact_GUC(true, level);
+	toms_system_query_end(asking);
 	return answer;
 }
