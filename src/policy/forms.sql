@@ -332,6 +332,7 @@ CREATE FUNCTION toms.label_rows(relation regclass, condition text, category text
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     normalized text;
+    kept bigint;
 BEGIN
     IF condition IS NULL OR category IS NULL THEN
         RAISE EXCEPTION 'condition and category must be given' USING ERRCODE = 'null_value_not_allowed';
@@ -348,6 +349,15 @@ BEGIN
         RAISE EXCEPTION 'the name of category "%" is too long for a label of rows', category USING ERRCODE = 'name_too_long';
     END IF;
     SELECT c.normalized INTO STRICT normalized FROM toms.check_condition(relation, condition) c;
+    -- rows would go from one rule of retention to another
+    SELECT min(r.id) INTO kept FROM toms.retention_rule r
+    WHERE r.relation = label_rows.relation AND r.valid_until IS NULL
+      AND (r.locked OR EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND h.rule = r.id))
+      AND EXISTS (SELECT FROM toms.retention_rule o WHERE o.relation = r.relation AND o.category = label_rows.category AND o.valid_until IS NULL);
+    IF kept IS NOT NULL THEN
+        RAISE EXCEPTION 'rows would come under another retention rule, and rule % is locked or held', kept USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SELECT * FROM toms.holds; a locked rule stays.';
+    END IF;
     PERFORM toms.drop_row_label(label_rows.relation, label_rows.category) FROM toms.row_labels l WHERE l.relation = label_rows.relation AND l.category = label_rows.category;
     PERFORM toms.keep_row_label(relation, category, normalized);
     PERFORM toms.sync_policies(r) FROM toms.relation_tree(relation) r;

@@ -153,6 +153,10 @@ ask(Source *source, MemoryContext context)
 		if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(memory);
+		ereport(LOG,
+				(errcode(geterrcode()),
+				 errmsg("toms retention could not ask table %u which tenants have rows that are due", source->root),
+				 errdetail("All tenants are looked at.")));
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		source->unknown = true;

@@ -7,6 +7,9 @@
 #include "retention/retention_int.h"
 
 #include "executor/spi.h"
+#include "postmaster/bgworker.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -50,6 +53,18 @@ query_list(const char *query, bool texts, MemoryContext memory)
 	return list;
 }
 
+/* One that somebody has locked does not keep the others waiting: it has its turn in the next run. */
+static bool
+can_be_read(Oid root)
+{
+	if (ConditionalLockRelationOid(root, AccessShareLock))
+		return true;
+	ereport(IsBackgroundWorker ? LOG : WARNING,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("toms retention leaves out table %u, which is locked", root)));
+	return false;
+}
+
 static List *
 add_turns(List *turns, const TomsRelation *relation, const TomsRule *rule, List *tenants)
 {
@@ -85,7 +100,7 @@ toms_retention_turns(void)
 	SPI_finish();
 	foreach(cell, roots)
 	{
-		const TomsRelation *relation = toms_catalog_relation(lfirst_oid(cell));
+		const TomsRelation *relation = can_be_read(lfirst_oid(cell)) ? toms_catalog_relation(lfirst_oid(cell)) : NULL;
 
 		for (int i = 0; relation && relation->mode == TOMS_MODE_ENFORCE && i < relation->nrules; i++)
 			turns = add_turns(turns, relation, &relation->rules[i], tenants);

@@ -265,7 +265,10 @@ toms_ask_all_rows(PG_FUNCTION_ARGS)
 {
 	char	   *value = NULL;
 
+	TomsSystemQuery query = toms_system_query_begin();
+
 	(void) run_over_all(BOOTSTRAP_SUPERUSERID, text_to_cstring(PG_GETARG_TEXT_PP(0)), &value);
+	toms_system_query_end(query);
 	if (value == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(value));
