@@ -141,6 +141,7 @@ SELECT keep.say($$SELECT toms.unlabel_rows('keep.message', 'diary')$$);
 -- and its rows do not go over to another one while one is locked or held
 SELECT toms.hold(rule => id, reason => 'test') AS held FROM toms.retention_rules WHERE relation = 'keep.message' AND category = 'diary' AND in_force \gset
 SELECT keep.say($$SELECT toms.label_rows('keep.message', $l$kind = 'OTHER'$l$, 'diary')$$);
+SELECT keep.say($$SELECT toms.label_rows('keep.message', $l$kind = 'DIARY'$l$, 'diary')$$);    -- as it is: nothing moves
 SELECT toms.release_hold(:held, 'test');
 SELECT keep.say($$SELECT toms.unprotect('keep.note', reason => 'test')$$);
 SELECT keep.say($$SELECT toms.protect('keep.note', tenant => 'tenant', subject => 'employee', mode => 'observe', reason => 'test')$$);

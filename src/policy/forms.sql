@@ -353,7 +353,8 @@ BEGIN
     SELECT min(r.id) INTO kept FROM toms.retention_rule r
     WHERE r.relation = label_rows.relation AND r.valid_until IS NULL
       AND (r.locked OR EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND h.rule = r.id))
-      AND EXISTS (SELECT FROM toms.retention_rule o WHERE o.relation = r.relation AND o.category = label_rows.category AND o.valid_until IS NULL);
+      AND EXISTS (SELECT FROM toms.retention_rule o WHERE o.relation = r.relation AND o.category = label_rows.category AND o.valid_until IS NULL)
+      AND NOT EXISTS (SELECT FROM toms.row_labels l WHERE l.relation = r.relation AND l.category = label_rows.category AND l.condition = normalized);
     IF kept IS NOT NULL THEN
         RAISE EXCEPTION 'rows would come under another retention rule, and rule % is locked or held', kept USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'SELECT * FROM toms.holds; a locked rule stays.';
