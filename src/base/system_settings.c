@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/system_settings.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
@@ -30,6 +31,7 @@ toms_use_system_settings(void)
 }
 
 static bool in_system_query = false;
+static SubTransactionId began_in = InvalidSubTransactionId;
 
 /* As PostgreSQL's own queries of foreign keys: the guard lets them pass, and the policies do not police them. */
 TomsSystemQuery
@@ -38,25 +40,32 @@ toms_system_query_begin(void)
 	TomsSystemQuery query;
 
 	query.settings = toms_use_system_settings();
+	/* workers would not know what is going on */
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	query.around = in_system_query;
+	query.around_in = began_in;
 	GetUserIdAndSecContext(&query.user, &query.security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   query.security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	in_system_query = true;
+	began_in = GetCurrentSubTransactionId();
 	return query;
 }
 
 void
 toms_system_query_end(TomsSystemQuery query)
 {
-	in_system_query = false;
+	in_system_query = query.around;
+	began_in = query.around_in;
 	SetUserIdAndSecContext(query.user, query.security);
 	AtEOXact_GUC(true, query.settings);
 }
 
 void
-toms_system_query_forget(void)
+toms_system_query_forget(SubTransactionId ended)
 {
-	in_system_query = false;
+	if (ended == InvalidSubTransactionId || ended == began_in)
+		in_system_query = false;
 }
 
 bool

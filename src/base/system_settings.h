@@ -19,13 +19,18 @@ typedef struct TomsSystemQuery
 	int			settings;
 	Oid			user;
 	int			security;
+	bool		around;			/* it is asked within another one */
+	SubTransactionId around_in;
 } TomsSystemQuery;
 
 extern TomsSystemQuery toms_system_query_begin(void);
 extern void toms_system_query_end(TomsSystemQuery query);
 
-/* An error in between is followed by the end of a (sub)transaction, where guard calls that. */
-extern void toms_system_query_forget(void);
+/*
+ * An error in between is followed by the end of the subtransaction it began in, or of the transaction
+ * (InvalidSubTransactionId), where guard calls that.  Those within it do not end it.
+ */
+extern void toms_system_query_forget(SubTransactionId ended);
 
 extern bool toms_in_system_query(void);
 

@@ -163,7 +163,7 @@ static void
 at_transaction_event(XactEvent event, void *arg)
 {
 	asking = false;
-	toms_system_query_forget();
+	toms_system_query_forget(InvalidSubTransactionId);
 }
 
 static void
@@ -172,7 +172,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId sub, SubTransaction
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	asking = false;
-	toms_system_query_forget();
+	toms_system_query_forget(sub);
 }
 
 void

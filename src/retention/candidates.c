@@ -136,6 +136,7 @@ ask(Source *source, MemoryContext context)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	char	   *problem;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(memory);
@@ -153,13 +154,13 @@ ask(Source *source, MemoryContext context)
 		if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(memory);
-		ereport(LOG,
-				(errcode(geterrcode()),
-				 errmsg("toms retention could not ask table %u which tenants have rows that are due", source->root),
-				 errdetail("All tenants are looked at.")));
+		problem = toms_retention_describe(CopyErrorData());
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		source->unknown = true;
+		ereport(LOG,
+				(errmsg("toms retention could not ask table %u which tenants have rows that are due", source->root),
+				 errdetail("%s; all tenants are looked at.", problem)));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(memory);
