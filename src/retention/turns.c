@@ -7,7 +7,6 @@
 #include "retention/retention_int.h"
 
 #include "executor/spi.h"
-#include "postmaster/bgworker.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -59,7 +58,7 @@ can_be_read(Oid root)
 {
 	if (ConditionalLockRelationOid(root, AccessShareLock))
 		return true;
-	ereport(IsBackgroundWorker ? LOG : WARNING,
+	ereport(MyBackendType == B_BG_WORKER ? LOG : WARNING,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 			 errmsg("toms retention leaves out table %u, which is locked", root)));
 	return false;
