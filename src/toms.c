@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "purpose/purpose.h"
 #include "retention/retention.h"
+#include "rights/rights.h"
 #include "seal/seal.h"
 #include "trail/trail.h"
 #include "utils/guc.h"
@@ -49,6 +50,7 @@ _PG_init(void)
 	toms_login_init();
 	toms_audit_init();
 	toms_retention_init();
+	toms_rights_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

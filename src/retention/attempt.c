@@ -227,7 +227,7 @@ attempt_by_halves(Attempts *attempts, TomsDueRow *rows, int n, bool may_be_locke
 static void
 attempt_table(Attempts *attempts, TomsDueRow *rows, int n)
 {
-	TomsOwnerWork work = toms_owner_begin(rows[0].table, attempts->due);
+	TomsOwnerWork work = toms_owner_begin(rows[0].table, attempts->due->root, attempts->due->tenant, TOMS_RETENTION_PURPOSE);
 
 	attempt_by_halves(attempts, rows, n, true);
 	toms_owner_end(work);

@@ -263,7 +263,7 @@ check_constraints_at_once(void)
 static void
 run_batch(const TomsDue *due, int limit, TomsBatchPosition *position, TomsBatchResult *result)
 {
-	TomsOwnerWork work = toms_owner_begin(due->root, due);
+	TomsOwnerWork work = toms_owner_begin(due->root, due->root, due->tenant, TOMS_RETENTION_PURPOSE);
 	List	   *left_out = NIL;
 	TomsDueRow *rows;
 	int			n;
@@ -323,7 +323,7 @@ toms_retention_count_due(const TomsRelation *relation, const TomsRule *rule, con
 
 	SPI_connect();
 	due = toms_due_make(relation, rule, tenant, as_of);
-	work = toms_owner_begin(due->root, due);
+	work = toms_owner_begin(due->root, due->root, due->tenant, TOMS_RETENTION_PURPOSE);
 	rows = count_rows(due, "", most);
 	toms_owner_end(work);
 	SPI_finish();

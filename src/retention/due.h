@@ -39,18 +39,6 @@ extern int	toms_due_parameter(TomsDue *due, Oid type, Datum value);
 /* plan.c: run a statement with the parameters, by a plan that is kept.  SPI is connected. */
 extern uint64 toms_due_run(const TomsDue *due, const char *statement);
 
-/* owner.c: what is between begin and end is done as a table's owner, with no more than his rights. */
-typedef struct TomsOwnerWork
-{
-	Oid			user;
-	int			security;
-	int			settings;		/* level of GUCs */
-} TomsOwnerWork;
-
-extern TomsOwnerWork toms_owner_begin(Oid relid, const TomsDue *due);
-extern void toms_owner_end(TomsOwnerWork work);
-extern bool toms_owner_may(Oid relid);	/* be one in whose name it is done */
-
 /* A row that was chosen, or is left out. */
 typedef struct TomsDueRow
 {

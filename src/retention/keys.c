@@ -138,7 +138,7 @@ find_carried(TomsDue *due, const char *query)
 {
 	HASHCTL		control = {.keysize = sizeof(int64),.entrysize = sizeof(int64),.hcxt = CurrentMemoryContext};
 	HTAB	   *carried = hash_create("toms carried keys", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	TomsOwnerWork work = toms_owner_begin(due->root, due);
+	TomsOwnerWork work = toms_owner_begin(due->root, due->root, due->tenant, TOMS_RETENTION_PURPOSE);
 	Portal		portal = SPI_cursor_open_with_args(NULL, query, due->nparameters, due->types, due->values, NULL, false, 0);
 
 	do

@@ -1,13 +1,14 @@
 /*
- * owner.c - what retention does to a table it does as its owner, with no more than his rights.
+ * owner.c - what toms does to a table's rows it does as its owner, with no more than his rights.
  *
- * Called by batch.c around its statements.  Triggers, operators, defaults and policies of the table's owner run
+ * Called by retention and rights around their statements.  Triggers, operators, defaults and policies of the table's owner run
  * inside of them: as he, in a security-restricted operation, with row security on and nothing but the system's own
  * schema on the search path.  An error restores user and settings with its (sub)transaction.
  */
-#include "retention/due.h"
+#include "retention/owner.h"
 
 #include "access/htup_details.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
@@ -57,7 +58,7 @@ toms_owner_may(Oid relid)
 }
 
 TomsOwnerWork
-toms_owner_begin(Oid relid, const TomsDue *due)
+toms_owner_begin(Oid relid, Oid root, const char *tenant, const char *purpose)
 {
 	Oid			owner = owner_of(relid);
 	TomsOwnerWork work;
@@ -68,7 +69,7 @@ toms_owner_begin(Oid relid, const TomsDue *due)
 	for (int i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(owner, work.security | SECURITY_RESTRICTED_OPERATION);
-	toms_context_begin_work(due->tenant, "retention", due->root);
+	toms_context_begin_work(tenant, purpose, root);
 	return work;
 }
 

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "retention/owner.h"
+
 extern void toms_retention_init(void);
 
 #endif							/* TOMS_RETENTION_H */

@@ -8,6 +8,9 @@
 
 #include "catalog/catalog.h"
 
+/* For which triggers of a table's owner need permissions of their own, where they read or write protected tables. */
+#define TOMS_RETENTION_PURPOSE "retention"
+
 /* What became of one batch, and of what came before it in the same run. */
 typedef struct TomsBatchResult
 {

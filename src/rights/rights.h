@@ -1,0 +1,11 @@
+/*
+ * rights.h - whose right: instructions, requests of data subjects, erasure, recipients, the end of a contract, restores.
+ */
+#ifndef TOMS_RIGHTS_H
+#define TOMS_RIGHTS_H
+
+#include "postgres.h"
+
+extern void toms_rights_init(void);
+
+#endif							/* TOMS_RIGHTS_H */
