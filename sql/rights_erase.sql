@@ -198,6 +198,8 @@ SELECT string_agg(format('%s %s', d.relation, d.rows), ', ' ORDER BY d.relation,
 --
 -- rows of others that depend on one of his stop it, and those that he depends on nobody touches
 --
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.unretain(r.id, reason => 'test') FROM toms.retention_rules r WHERE r.relation = 'gone.invoice' AND r.in_force;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
