@@ -224,21 +224,60 @@ $$;
 REVOKE ALL ON FUNCTION toms.break_circles(toms.erasure, toms.erasure_part[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.break_circles(toms.erasure, toms.erasure_part[]) IS 'internal: empty references in a circle of rows that are about to be deleted';
 
--- PostgreSQL would tell the key of the row.
-CREATE FUNCTION toms.delete_part(erasure toms.erasure, part regclass, rows tid[], OUT cascaded jsonb, OUT keys bigint[])
+-- Where a foreign key does not let it, another part goes first; PostgreSQL would tell the key of the row.
+CREATE FUNCTION toms.delete_part(erasure toms.erasure, part regclass, rows tid[], OUT cascaded jsonb, OUT keys bigint[], OUT hindered_by text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    named text;
 BEGIN
     SELECT d.cascaded, d.keys INTO cascaded, keys FROM toms.delete_rows(part, erasure.tenant, rows, erasure.id) d;
-EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN
-    GET STACKED DIAGNOSTICS named = CONSTRAINT_NAME;
-    RAISE EXCEPTION 'rows of % cannot be deleted: foreign key "%" refers to them', part, named USING ERRCODE = 'foreign_key_violation',
-        HINT = 'Where rows refer to each other in a circle, one of the columns has to take NULL, or the foreign key to cascade.';
+EXCEPTION WHEN foreign_key_violation OR restrict_violation OR not_null_violation THEN
+    GET STACKED DIAGNOSTICS hindered_by = CONSTRAINT_NAME;
+    hindered_by := coalesce(nullif(hindered_by, ''), 'NOT NULL');
 END
 $$;
 REVOKE ALL ON FUNCTION toms.delete_part(toms.erasure, regclass, tid[]) FROM PUBLIC;
-COMMENT ON FUNCTION toms.delete_part(toms.erasure, regclass, tid[]) IS 'internal: delete rows of one table for an erasure';
+COMMENT ON FUNCTION toms.delete_part(toms.erasure, regclass, tid[]) IS 'internal: delete rows of one table for an erasure, unless other rows refer to them';
+
+-- Rows that stay are told from those that go; the latter are found anew, since others that went may have changed them.  Rows that
+-- belong to their parent row go before it.
+CREATE FUNCTION toms.delete_parts(erasure toms.erasure, parts toms.erasure_part[], OUT counts jsonb, OUT keys bigint[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    one toms.erasure_part;
+    gone record;
+    hindered_by text;
+    left_over toms.erasure_part[];
+BEGIN
+    counts := '{}';
+    keys := '{}';
+    WHILE cardinality(parts) > 0 LOOP
+        left_over := '{}';
+        FOREACH one IN ARRAY parts LOOP
+            one.rows := toms.without(toms.find_rows(one.part, one.own), one.held || one.restricted);
+            CONTINUE WHEN one.rows = '{}';
+            IF EXISTS (SELECT FROM toms.parent q JOIN unnest(parts) p ON p.root = q.child WHERE q.parent = one.root AND p.root <> one.root) THEN
+                left_over := left_over || one;
+                CONTINUE;
+            END IF;
+            SELECT * INTO gone FROM toms.delete_part(erasure, one.part, one.rows);
+            IF gone.hindered_by IS NOT NULL THEN
+                hindered_by := gone.hindered_by;
+                left_over := left_over || one;
+                CONTINUE;
+            END IF;
+            keys := keys || gone.keys;
+            counts := toms.add_count(counts, one.root::text, 'deleted', cardinality(one.rows));
+            counts := toms.add_counts(counts, (SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('cascaded', c.value)), '{}') FROM jsonb_each(gone.cascaded) c));
+        END LOOP;
+        IF cardinality(left_over) = cardinality(parts) THEN
+            RAISE EXCEPTION 'rows of % cannot be deleted: "%" of what refers to them', parts[1].root, hindered_by USING ERRCODE = 'foreign_key_violation',
+                HINT = 'Where rows refer to each other in a circle, one of the columns has to take NULL, or the foreign key to cascade.';
+        END IF;
+        parts := left_over;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.delete_parts(toms.erasure, toms.erasure_part[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.delete_parts(toms.erasure, toms.erasure_part[]) IS 'internal: delete what goes, in an order that foreign keys let through';
 
 -- One table, or several that depend on each other in a circle.
 CREATE FUNCTION toms.erase_group(erasure toms.erasure, tables regclass[], owns jsonb, OUT counts jsonb, OUT keys bigint[], OUT until timestamptz)
@@ -246,35 +285,23 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
     parts toms.erasure_part[];
     one toms.erasure_part;
-    gone record;
-    is_circle boolean;
+    stay jsonb := '{}';
 BEGIN
-    counts := '{}';
-    keys := '{}';
     parts := ARRAY(SELECT toms.take_part(erasure, l, r, owns -> (r::oid::text) ->> 't', toms.find_rows(l, owns -> (r::oid::text) ->> 't'))
                    FROM unnest(tables) r, toms.leaves(r) l WHERE owns ? (r::oid::text));
     parts := ARRAY(SELECT p FROM unnest(parts) p WHERE p.rows <> '{}');
     parts := toms.keep_needed(erasure, parts, owns);
-    is_circle := cardinality(parts) > 1;
-    IF is_circle THEN
-        PERFORM toms.break_circles(erasure, parts);
-    END IF;
     FOREACH one IN ARRAY parts LOOP
-        IF is_circle THEN
-            one.rows := toms.find_rows(one.part, one.own);
-        END IF;
-        one.rows := toms.without(one.rows, one.held || one.restricted);
-        counts := toms.add_count(toms.add_count(counts, one.root::text, 'held', cardinality(one.held)), one.root::text, 'restricted', cardinality(one.restricted));
+        stay := toms.add_count(toms.add_count(stay, one.root::text, 'held', cardinality(one.held)), one.root::text, 'restricted', cardinality(one.restricted));
         IF one.restricted <> '{}' THEN
             until := greatest(until, toms.kept_until(one.part, one.root, erasure.tenant, one.restricted));
         END IF;
-        IF one.rows <> '{}' THEN
-            SELECT * INTO gone FROM toms.delete_part(erasure, one.part, one.rows);
-            keys := keys || gone.keys;
-            counts := toms.add_count(counts, one.root::text, 'deleted', cardinality(one.rows));
-            counts := toms.add_counts(counts, (SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('cascaded', c.value)), '{}') FROM jsonb_each(gone.cascaded) c));
-        END IF;
     END LOOP;
+    IF cardinality(parts) > 1 THEN
+        PERFORM toms.break_circles(erasure, parts);
+    END IF;
+    SELECT d.counts, d.keys INTO counts, keys FROM toms.delete_parts(erasure, parts) d;
+    counts := toms.add_counts(counts, stay);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.erase_group(toms.erasure, regclass[], jsonb) FROM PUBLIC;

@@ -105,7 +105,8 @@ RETURNS TABLE (tables regclass[], place bigint) LANGUAGE sql STABLE PARALLEL RES
         SELECT o.relation,
                (SELECT min(m::text) FROM (SELECT o.relation AS m UNION ALL SELECT a.parent FROM reach a JOIN reach b ON b.child = a.parent AND b.parent = a.child
                                                                           WHERE a.child = o.relation) s) AS name,
-               (SELECT count(*) FROM reach a WHERE a.parent = o.relation) AS before
+               (SELECT count(*) FROM reach a WHERE a.parent = o.relation AND a.child <> o.relation
+                   AND NOT EXISTS (SELECT FROM reach b WHERE b.child = o.relation AND b.parent = a.child)) AS before
         FROM root o
     )
     SELECT array_agg(g.relation ORDER BY g.relation::text), max(g.before) FROM grouped g GROUP BY g.name ORDER BY 2, g.name;
