@@ -100,6 +100,7 @@ toms_catalog_init(void)
 	relations = hash_create("toms relations", 256, &control, HASH_ELEM | HASH_BLOBS);
 	tenants = hash_create("toms tenants", 32, &tenant_control, HASH_ELEM | HASH_STRINGS);
 	toms_purposes_init();
+	toms_holds_init();
 	toms_on_relation_change(relcache_callback);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);

@@ -24,6 +24,7 @@ extern void *toms_grow(void *array, int count, Size size);
 extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
 
 extern void toms_purposes_init(void);
+extern void toms_holds_init(void);
 
 /* Forget which categories are enabled. */
 extern void toms_enabled_forget(void);
