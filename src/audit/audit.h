@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "audit/dataset.h"
+#include "audit/outside.h"
 #include "audit/tally.h"
 #include "catalog/objectaccess.h"
 #include "datatype/timestamp.h"
@@ -74,5 +76,9 @@ typedef struct TomsWorkerState
 
 extern void toms_process_tell_problems(int problems);
 extern TomsWorkerState toms_worker_state(TomsWorkerRole role);
+
+/* block.c: until the transaction ends nobody closes a block, nor gives the data a name; a time as the outside log writes it. */
+extern void toms_block_lock(void);
+extern char *toms_iso_time(TimestampTz at);
 
 #endif							/* TOMS_AUDIT_H */
