@@ -25,6 +25,8 @@
 #define LAST_STEP_MS 3000
 #define LONGEST_RETRY_MS (5 * 60 * 1000)
 
+void		(*toms_worker_also) (void) = NULL;
+
 static int	seal_interval = 10000;
 
 static volatile sig_atomic_t working = true;	/* or connecting */
@@ -70,13 +72,15 @@ do_step(void)
 	StartTransactionCommand();
 	toms_process_require_extension();
 	/* a trail becomes in use with its first entry: until then a dump may be being restored into it */
-	used = toms_guard_trail_is_used();
+	used = toms_guard_trail_is_used() && !toms_gate_is_foreign();
 	if (used)
 		(void) toms_block_close();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(toms_process_context);
 	if (used)
 		toms_block_publish();
+	if (used && toms_worker_also)
+		toms_worker_also();
 }
 
 static void
