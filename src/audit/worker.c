@@ -25,9 +25,11 @@
 #define LAST_STEP_MS 3000
 #define LONGEST_RETRY_MS (5 * 60 * 1000)
 
-void		(*toms_worker_also) (void) = NULL;
+bool		(*toms_worker_also) (void) = NULL;
 
 static int	seal_interval = 10000;
+
+static bool comes_again = false;	/* after seal_interval, also if nothing was written */
 
 static volatile sig_atomic_t working = true;	/* or connecting */
 
@@ -79,8 +81,7 @@ do_step(void)
 	MemoryContextSwitchTo(toms_process_context);
 	if (used)
 		toms_block_publish();
-	if (used && toms_worker_also)
-		toms_worker_also();
+	comes_again = used && toms_worker_also && toms_worker_also();
 }
 
 static void
@@ -167,7 +168,7 @@ step_once(Schedule *schedule, int limit)
 	{
 		schedule->failed = 0;
 		schedule->written = written;
-		schedule->round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TOMS_WORKER_ROUND_MS);
+		schedule->round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), comes_again ? delay : TOMS_WORKER_ROUND_MS);
 	}
 	else
 	{

@@ -7,6 +7,7 @@
 #include "rights/ledger_int.h"
 #include "rights/rights.h"
 
+#include <limits.h>
 #include <sys/utsname.h>
 
 #include "access/xact.h"
@@ -202,7 +203,7 @@ Datum
 toms_node_place(PG_FUNCTION_ARGS)
 {
 	struct utsname host;
-	char		path[MAXPGPATH];
+	char		path[PATH_MAX];
 
 	if (uname(&host) != 0 || realpath(DataDir, path) == NULL)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not tell where this node is: %m")));

@@ -233,6 +233,7 @@ write_both(const TomsLedgerIntent *intent)
 		toms_guard_trail_work(false);
 	}
 	store_row(intent);
+	toms_worker_announce();
 	commit();
 	if (!toms_outside_configured())
 		return;

@@ -11,10 +11,10 @@ BEGIN
     FOR part IN SELECT p.relation FROM toms.protected_tables p WHERE p.root = p.relation LOOP
         SELECT * INTO today FROM toms.describe(part);
         CONTINUE WHEN today.subject IS NULL OR toms.rows_condition(part, tenant, NULL) IS NULL;
-        found := toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%I::text) FROM %s t WHERE t.%1$I IS NOT NULL AND %s', today.subject, part, toms.rows_condition(part, tenant, NULL)));
+        found := toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%1$I::text) FROM %2$s t WHERE t.%1$I IS NOT NULL AND %3$s', today.subject, part, toms.rows_condition(part, tenant, NULL)));
         RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
     END LOOP;
-    FOR part, found IN SELECT a.relation, toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%I::text) FROM %s t WHERE t.%1$I IS NOT NULL AND %s', a.canonical, a.relation,
+    FOR part, found IN SELECT a.relation, toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%1$I::text) FROM %2$s t WHERE t.%1$I IS NOT NULL AND %3$s', a.canonical, a.relation,
                                                                    toms.rows_condition(a.relation, tenant, NULL))) FROM toms.subject_alias a LOOP
         RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
     END LOOP;

@@ -15,10 +15,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-static void
+/* True: a transaction is still under way, or what became of it cannot be told yet. */
+static bool
 settle(void)
 {
 	Oid			schema;
+	bool		isnull;
+	bool		unsettled = false;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -30,12 +33,14 @@ settle(void)
 	if (OidIsValid(schema) && OidIsValid(get_relname_relid("ledger", schema)))
 	{
 		SPI_connect();
-		if (SPI_execute("SELECT toms.settle_ledger()", false, 0) != SPI_OK_SELECT)
+		if (SPI_execute("SELECT toms.settle_ledger()", false, 0) != SPI_OK_SELECT || SPI_processed != 1)
 			elog(ERROR, "could not settle the erasure ledger");
+		unsettled = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 		SPI_finish();
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	return unsettled;
 }
 
 void

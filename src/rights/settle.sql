@@ -1,8 +1,8 @@
 -- Once it is known what became of a transaction that was to erase, the log outside is told.
 
--- Called by the worker that seals.  What this server cannot tell of is left to an officer.
+-- Called by the worker that seals; true: something is left to be told.  What this server cannot tell of is left to an officer.
 CREATE FUNCTION toms.settle_ledger()
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS boolean LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     can_tell boolean := toms.outside_fault() IS NULL;
     unsettled toms.ledger;
@@ -26,6 +26,7 @@ BEGIN
         END IF;
         UPDATE toms.ledger l SET state = CASE WHEN l.state = 'intended' THEN coalesce(fate, l.state) ELSE l.state END, told = l.told OR can_tell WHERE l.id = unsettled.id;
     END LOOP;
+    RETURN EXISTS (SELECT FROM toms.ledger l WHERE l.state = 'intended' OR NOT l.told AND can_tell);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.settle_ledger() FROM PUBLIC;
