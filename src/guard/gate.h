@@ -48,4 +48,8 @@ extern void toms_gate_init(void);
 extern Size toms_gate_shmem_size(void);
 extern void toms_gate_shmem_init(bool found, void *area);
 
+/* For check.c: the tables are closed: whether this passes all the same, else the error. */
+extern bool toms_guard_gate_lets_through(bool restoring);
+extern void toms_guard_refuse_closed(Oid relid) __attribute__((noreturn));
+
 #endif							/* TOMS_GATE_H */

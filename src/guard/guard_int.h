@@ -102,10 +102,6 @@ extern void toms_minimise_after_create(Oid relid);
 /* qualified.c: refuse UPDATE and DELETE of a table without WHERE. */
 extern void toms_qualified_before_plan(const Query *query);
 
-/* gate.c: the tables are closed: whether this passes all the same, else the error. */
-extern bool toms_guard_gate_lets_through(bool restoring);
-extern void toms_guard_refuse_closed(Oid relid) __attribute__((noreturn));
-
 /* observe.c: note what a table in observe mode would have refused. */
 extern void toms_observe_note(const TomsAccess *access, const TomsFinding *finding);
 extern Size toms_observe_shmem_size(void);

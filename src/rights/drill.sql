@@ -168,3 +168,11 @@ $$;
 REVOKE ALL ON FUNCTION toms.record_backup_destroyed(bigint, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.record_backup_destroyed(bigint, timestamptz) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.record_backup_destroyed(bigint, timestamptz) IS 'record that a backup does not exist any more';
+
+CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.restore_test FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('result');
+CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.restore_test FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();
+ALTER TABLE toms.restore_test ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate";
+
+CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.backup FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('place');
+CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.backup FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();
+ALTER TABLE toms.backup ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate";

@@ -215,3 +215,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.accept_ledger(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.accept_ledger(text) TO toms_admin;
 COMMENT ON FUNCTION toms.accept_ledger(text) IS 'go on though the log outside was lost, or is shorter: what this database knows is told there again; number of lines';
+
+CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.ledger_decision FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('reason');
+CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.ledger_decision FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();
+ALTER TABLE toms.ledger_decision ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate";
