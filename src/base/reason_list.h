@@ -91,6 +91,8 @@ TOMS_REASON(PAST_PERIOD, "toms_past_period", ERRCODE_CHECK_VIOLATION, "the row's
 
 /* set-up */
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")
+TOMS_REASON(RESTORED, "toms_restored", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "what was erased may be back")
+TOMS_REASON(FOREIGN_NODE, "toms_foreign_node", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "this node is not one that works with this data")
 TOMS_REASON(KEYRING, "toms_keyring", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the keyring cannot be used")
 TOMS_REASON(EPOCH_MISSING, "toms_epoch_missing", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key epoch is not there")
 TOMS_REASON(AUDIT_UNAVAILABLE, "toms_audit_unavailable", ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "the audit trail could not take it in")

@@ -6,4 +6,6 @@
 void
 toms_rights_init(void)
 {
+	toms_rights_gate_init();
+	toms_settle_init();
 }

@@ -8,4 +8,8 @@
 
 extern void toms_rights_init(void);
 
+/* Between the files of the slice. */
+extern void toms_rights_gate_init(void);
+extern void toms_settle_init(void);
+
 #endif							/* TOMS_RIGHTS_H */
