@@ -91,6 +91,7 @@ BEGIN
         RAISE EXCEPTION 'there is no hold % in force', id USING ERRCODE = 'undefined_object', HINT = 'SELECT * FROM toms.holds WHERE state = ''held'';';
     END IF;
     PERFORM toms.finish_pending_erasures();
+    PERFORM toms.finish_erasures();
 END
 $$;
 REVOKE ALL ON FUNCTION toms.release_hold(bigint, text) FROM PUBLIC;
