@@ -21,6 +21,7 @@
 
 #include "base/change.h"
 #include "base/compat.h"
+#include "catalog/limit.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"
@@ -424,7 +425,8 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 	.who = toms_context_who()};
 
 	if (reason == TOMS_ROW_OTHER_TENANT)
-		refusal.detail = "A row can be written for the tenant of the context only.";
+		refusal.detail = toms_limits_exist() ? "A row can be written for the tenant of the context only, and below rows of persons who are not restricted." :
+			"A row can be written for the tenant of the context only.";
 	else if (reason == TOMS_ROW_OTHER_SUBJECT)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
 	else if (reason == TOMS_CATEGORY_NOT_ENABLED)

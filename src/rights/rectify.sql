@@ -58,18 +58,18 @@ REVOKE ALL ON FUNCTION toms.check_changes(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_changes(regclass, jsonb) IS 'internal: whether columns can be rectified';
 
 -- Rows that have these values: of types whose comparison runs nobody's code.
-CREATE FUNCTION toms.rows_that_are(relation regclass, only jsonb)
+CREATE FUNCTION toms.rows_that_are(relation regclass, which jsonb)
 RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     asked record;
     conditions text := '';
 BEGIN
     FOR asked IN SELECT e.key, e.value, coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text AS type
-                 FROM jsonb_each_text(only) e LEFT JOIN (pg_attribute a JOIN pg_type t ON t.oid = a.atttypid)
+                 FROM jsonb_each_text(which) e LEFT JOIN (pg_attribute a JOIN pg_type t ON t.oid = a.atttypid)
                       ON a.attrelid = relation AND a.attname = e.key AND a.attnum > 0 AND NOT a.attisdropped ORDER BY e.key LOOP
         IF asked.type IS NULL OR asked.type NOT IN ('uuid', 'text', 'character varying', 'smallint', 'integer', 'bigint') OR asked.value IS NULL THEN
             RAISE EXCEPTION 'rows of table % cannot be told by column "%"', relation, asked.key USING ERRCODE = 'invalid_parameter_value',
-                HINT = 'By whole numbers, texts and UUIDs: only => ''{"id": 17}''.';
+                HINT = 'By whole numbers, texts and UUIDs: which => ''{"id": 17}''.';
         END IF;
         conditions := conditions || ' AND ' || toms.equals(relation, asked.key, asked.value, 't');
     END LOOP;
@@ -79,7 +79,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.rows_that_are(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.rows_that_are(regclass, jsonb) IS 'internal: a further condition on a data subject''s rows, as SQL';
 
-CREATE FUNCTION toms.change_subject_rows(tenant text, subject text, relation regclass, changes jsonb, only jsonb, dry_run boolean)
+CREATE FUNCTION toms.change_subject_rows(tenant text, subject text, relation regclass, changes jsonb, which jsonb, dry_run boolean)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     part regclass;
@@ -94,7 +94,7 @@ BEGIN
     FROM (SELECT k AS key, row_number() OVER (ORDER BY k) AS n FROM jsonb_object_keys(changes) k) c
          JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c.key JOIN pg_type t ON t.oid = a.atttypid;
     FOR part IN SELECT l FROM toms.leaves(relation) l LOOP
-        found := toms.find_rows(part, toms.rows_condition(part, tenant, subject) || toms.rows_that_are(relation, only));
+        found := toms.find_rows(part, toms.rows_condition(part, tenant, subject) || toms.rows_that_are(relation, which));
         IF cardinality(found) > 0 AND NOT dry_run THEN
             PERFORM toms.change_rows(part, tenant, found, assignments, new_values);
         END IF;
@@ -106,7 +106,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.change_subject_rows(text, text, regclass, jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.change_subject_rows(text, text, regclass, jsonb, jsonb, boolean) IS 'internal: change values in a data subject''s rows of one table';
 
-CREATE FUNCTION toms.rectify_subject(tenant text, subject text, relation regclass, changes jsonb, instruction bigint, only jsonb DEFAULT '{}', dry_run boolean DEFAULT false)
+CREATE FUNCTION toms.rectify_subject(tenant text, subject text, relation regclass, changes jsonb, instruction bigint, which jsonb DEFAULT '{}', dry_run boolean DEFAULT false)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done toms.rectification;
@@ -122,10 +122,10 @@ BEGIN
         n := done.rows;
     ELSIF dry_run THEN
         PERFORM toms.check_instruction(instruction, tenant, 'rectify', subject);
-        n := toms.change_subject_rows(tenant, subject, relation, changes, only, true);
+        n := toms.change_subject_rows(tenant, subject, relation, changes, which, true);
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'rectify', subject);
-        n := toms.change_subject_rows(tenant, subject, relation, changes, only, false);
+        n := toms.change_subject_rows(tenant, subject, relation, changes, which, false);
         INSERT INTO toms.rectification (tenant, subject, relation, columns, rows, instruction, by)
         VALUES (rectify_subject.tenant, rectify_subject.subject, rectify_subject.relation::text, ARRAY(SELECT k::name FROM jsonb_object_keys(changes) k ORDER BY k), n,
                 rectify_subject.instruction, session_user);
