@@ -51,6 +51,8 @@ TOMS_REASON(GRANT_MISSING, "toms_grant_missing", ERRCODE_INSUFFICIENT_PRIVILEGE,
 TOMS_REASON(IDENTIFIER_TYPE, "toms_identifier_type", ERRCODE_INSUFFICIENT_PRIVILEGE, "an identifier of the context does not fit the column's type")
 TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another tenant")
 TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
+TOMS_REASON(RESTRICTED, "toms_restricted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the processing of the data subject's rows is restricted")
+TOMS_REASON(OBJECTED, "toms_objected", ERRCODE_INSUFFICIENT_PRIVILEGE, "the data subject has objected to the purpose")
 
 /* what must not meet in one statement */
 TOMS_REASON(IMMUTABLE, "toms_immutable", ERRCODE_INSUFFICIENT_PRIVILEGE, "a function that is declared immutable reads the table")
@@ -85,6 +87,7 @@ TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PR
 /* rules on data */
 TOMS_REASON(FREE_TEXT, "toms_free_text", ERRCODE_CHECK_VIOLATION, "the table takes columns of closed types only")
 TOMS_REASON(CATEGORY_NOT_ENABLED, "toms_category_not_enabled", ERRCODE_CHECK_VIOLATION, "the tenant has not enabled the category of the value")
+TOMS_REASON(OBJECTED_CATEGORY, "toms_objected_category", ERRCODE_CHECK_VIOLATION, "the data subject has objected to the category of the value")
 TOMS_REASON(UNQUALIFIED_WRITE, "toms_unqualified_write", ERRCODE_CHECK_VIOLATION, "the statement would write every row it may, since it has no WHERE")
 TOMS_REASON(HELD, "toms_held", ERRCODE_CHECK_VIOLATION, "a hold keeps what would be deleted")
 TOMS_REASON(PAST_PERIOD, "toms_past_period", ERRCODE_CHECK_VIOLATION, "the row's period of retention has passed already")

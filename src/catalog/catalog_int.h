@@ -12,6 +12,9 @@ extern bool toms_config_concerns(Oid relid);
 /* Forget the tables' OIDs. */
 extern void toms_config_forget(void);
 
+/* Whether an index of a table has any row. */
+extern bool toms_config_any(TomsConfigTable table);
+
 /* Permissions, parents, alias and row labels of a relation, into the current memory context. */
 extern void toms_config_read(TomsRelation *relation);
 
