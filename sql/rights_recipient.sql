@@ -92,7 +92,7 @@ SELECT * FROM pg_temp.ask_all();
 
 -- all of it is in the trail; the application decides nothing of it
 RESET SESSION AUTHORIZATION;
-SELECT relation, count(*) > 0 FROM toms.audit_trail(kind => 'declaration') WHERE relation IN ('toms.recipient', 'toms.recipient_event', 'toms.transfer_rule', 'toms.adequacy') GROUP BY 1 ORDER BY 1;
+SELECT details ->> 'table', count(*) > 0 FROM toms.audit_trail(kind => 'declaration') WHERE details ->> 'table' IN ('recipient', 'recipient_event', 'transfer_rule', 'adequacy') GROUP BY 1 ORDER BY 1;
 SELECT count(*) > 0 FROM toms.audit_trail(kind => 'refusal') WHERE details ->> 'refused' = 'toms_transfer';
 SET SESSION AUTHORIZATION regress_hr;
 SELECT regress.verdict($$SELECT toms.add_recipient('me', 'other', 'DE', '{personal}')$$), regress.verdict($$SELECT toms.set_transfer_rule('acme', NULL, 'instrument')$$),

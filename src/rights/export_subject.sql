@@ -130,7 +130,7 @@ REVOKE ALL ON FUNCTION toms.told_sources(regclass[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.told_sources(regclass[]) IS 'internal: where the values of tables come from';
 
 CREATE FUNCTION toms.told_beside(tenant text, subject text, roots regclass[], categories text[])
-RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET intervalstyle = 'postgres' AS $$
     SELECT jsonb_build_object(
         'controller', (SELECT jsonb_strip_nulls(jsonb_build_object('name', t.name, 'address', t.address, 'contact', t.contact, 'representative', t.representative,
                                                                    'dpo', t.dpo, 'country', t.country)) FROM toms.tenant t WHERE t.tenant = told_beside.tenant),
@@ -182,7 +182,7 @@ BEGIN
     IF jsonb_array_length(read) = 0 THEN
         PERFORM toms.note_export(tenant, subject, 0, details || jsonb_build_object('recipient', to_recipient, 'kind', of_kind, 'instruction', by_instruction, 'rows', 0));
     END IF;
-    INSERT INTO toms.disclosure (tenant, of_tenant, person, recipient, categories, purpose, kind, instruction, rows, disclosed_by)
+    INSERT INTO toms.disclosure (tenant, of_all, person, recipient, categories, purpose, kind, instruction, rows, disclosed_by)
     SELECT note_subject_export.tenant, false, toms.disclosed_person(note_subject_export.tenant, note_subject_export.subject), to_recipient, all_categories, 'rights', of_kind,
            by_instruction, (SELECT coalesce(jsonb_object_agg(s.root, s.rows), '{}')
                             FROM (SELECT r ->> 'root' AS root, sum((r ->> 'rows')::bigint) AS rows FROM jsonb_array_elements(read) r GROUP BY 1) s), session_user;

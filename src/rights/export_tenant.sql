@@ -93,14 +93,14 @@ COMMENT ON FUNCTION toms.tenant_categories(text) IS 'internal: the categories of
 CREATE FUNCTION toms.begin_tenant_export(tenant text, instruction bigint, recipient text, format text, pgp_key bytea)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    categories text[];
+    all_categories text[];
 BEGIN
     PERFORM toms.check_tenant_export(tenant, recipient, format, pgp_key);
     PERFORM toms.carry_out_instruction(instruction, tenant, 'export', NULL);
-    categories := toms.tenant_categories(tenant);
-    PERFORM toms.check_recipient(recipient, tenant, 'rights', categories);
-    INSERT INTO toms.disclosure (tenant, of_tenant, recipient, categories, purpose, kind, instruction, disclosed_by)
-    VALUES (begin_tenant_export.tenant, true, begin_tenant_export.recipient, begin_tenant_export.categories, 'rights', 'tenant', begin_tenant_export.instruction, session_user);
+    all_categories := toms.tenant_categories(tenant);
+    PERFORM toms.check_recipient(recipient, tenant, 'rights', all_categories);
+    INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, instruction, disclosed_by)
+    VALUES (begin_tenant_export.tenant, true, begin_tenant_export.recipient, all_categories, 'rights', 'tenant', begin_tenant_export.instruction, session_user);
     RAISE LOG 'toms tenant exported: tenant=% format=% encrypted=% instruction=% login=%', tenant, format, pgp_key IS NOT NULL, instruction, session_user;
 END
 $$;
@@ -145,14 +145,14 @@ BEGIN
     FOR noted IN SELECT p ->> 'file' AS file, (p ->> 'root')::regclass AS root, sum((p ->> 'rows')::bigint) AS rows, count(*) AS parts, min((p ->> 'n')::bigint) AS n,
                         (array_agg(p -> 'columns'))[1] AS columns
                  FROM jsonb_array_elements(portions) p GROUP BY 1, 2 ORDER BY 5 LOOP
-        PERFORM toms.note_export(tenant, NULL, noted.root, details || jsonb_build_object('recipient', recipient, 'kind', 'tenant', 'of_tenant', true, 'instruction', instruction,
+        PERFORM toms.note_export(tenant, NULL, noted.root, details || jsonb_build_object('recipient', recipient, 'kind', 'tenant', 'of_all', true, 'instruction', instruction,
                                  'rows', noted.rows, 'categories', toms.labelled_categories(noted.root)));
         files := files || jsonb_build_object('file', noted.file, 'table', noted.root::text, 'columns', noted.columns, 'rows', noted.rows, 'parts', noted.parts);
     END LOOP;
     IF jsonb_array_length(files) = 0 THEN
-        PERFORM toms.note_export(tenant, NULL, 0, details || jsonb_build_object('recipient', recipient, 'kind', 'tenant', 'of_tenant', true, 'instruction', instruction, 'rows', 0));
+        PERFORM toms.note_export(tenant, NULL, 0, details || jsonb_build_object('recipient', recipient, 'kind', 'tenant', 'of_all', true, 'instruction', instruction, 'rows', 0));
     END IF;
-    RETURN jsonb_build_object('format', 'toms export 1', 'kind', 'tenant', 'tenant', tenant, 'exported_at', statement_timestamp(), 'instruction', instruction, 'files', files) || E'\n';
+    RETURN jsonb_build_object('format', 'toms export 1', 'kind', 'tenant', 'tenant', tenant, 'exported_at', statement_timestamp(), 'instruction', instruction, 'files', files)::text || E'\n';
 END
 $$;
 REVOKE ALL ON FUNCTION toms.export_manifest(text, bigint, text, jsonb, jsonb) FROM PUBLIC;

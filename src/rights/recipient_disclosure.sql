@@ -5,7 +5,7 @@ CREATE TABLE toms.disclosure (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     tenant       text COLLATE "C" NOT NULL,
-    of_tenant    boolean NOT NULL,      -- of all of his data subjects
+    of_all       boolean NOT NULL,      -- of all of his data subjects
     person       text COLLATE "C",      -- pseudonym of the data subject; NULL: of none, or he is erased
     recipient    text COLLATE "C" NOT NULL,
     categories   text[] NOT NULL,
@@ -55,12 +55,12 @@ BEGIN
     END IF;
     PERFORM toms.check_not_excluded(purpose);
     PERFORM toms.check_recipient(recipient, tenant, purpose, categories);
-    INSERT INTO toms.disclosure (at, tenant, of_tenant, person, recipient, categories, purpose, kind, disclosed_by)
+    INSERT INTO toms.disclosure (at, tenant, of_all, person, recipient, categories, purpose, kind, disclosed_by)
     VALUES (disclosed_at, record_disclosure.tenant, subject IS NULL, toms.disclosed_person(record_disclosure.tenant, subject), record_disclosure.recipient,
             record_disclosure.categories, record_disclosure.purpose, 'recorded', session_user)
     RETURNING id INTO recorded;
     PERFORM toms.note_export(tenant, subject, 0, jsonb_build_object('by', 'record_disclosure', 'recipient', recipient, 'for', purpose,
-                                                                    'categories', categories, 'of_tenant', nullif(subject IS NULL, false)));
+                                                                    'categories', categories) || CASE WHEN subject IS NULL THEN '{"of_all": true}' ELSE '{}' END::jsonb);
     RETURN recorded;
 END
 $$;
@@ -75,11 +75,11 @@ RETURNS TABLE (recipient text, category text, at timestamptz) LANGUAGE plpgsql V
 BEGIN
     RETURN QUERY
     SELECT d.recipient, u.category, d.at FROM toms.disclosure d, unnest(d.categories) u (category)
-    WHERE d.tenant = of_tenant AND (d.of_tenant OR (d.person IS NOT NULL AND d.person = toms.disclosed_person(of_tenant, of_subject)))
+    WHERE d.tenant = of_tenant AND (d.of_all OR (d.person IS NOT NULL AND d.person = toms.disclosed_person(of_tenant, of_subject)))
     UNION ALL
     SELECT a.details ->> 'recipient', c.category, a.at
     FROM toms.list_audit(NULL, NULL, NULL, of_subject, of_tenant, NULL, NULL, 'export') a, jsonb_array_elements_text(a.details -> 'categories') c (category)
-    WHERE a.details ? 'recipient';
+    WHERE a.details ? 'recipient' AND a.details ->> 'by' <> 'record_disclosure';
 END
 $$;
 REVOKE ALL ON FUNCTION toms.disclosures_of(text, text) FROM PUBLIC;
