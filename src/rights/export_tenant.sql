@@ -43,10 +43,11 @@ $$;
 REVOKE ALL ON FUNCTION toms.encrypt_part(bytea, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION toms.encrypt_part(bytea, bytea) IS 'internal: a part of an export as one OpenPGP message, or as it is if there is no key';
 
--- Of about a megabyte, by what a row of the table takes, and a thousand rows at most.
+-- Of about a megabyte, by what a row of the table takes, and a thousand rows at most; few where that is not known yet.
 CREATE FUNCTION toms.rows_in_portion(part regclass)
 RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT least(1000, greatest(1, 1048576 / greatest(1, pg_table_size(part) / greatest(1, c.reltuples::bigint))))::integer FROM pg_class c WHERE c.oid = part;
+    SELECT CASE WHEN c.reltuples > 0 THEN least(1000, greatest(1, 1048576 / greatest(1, pg_table_size(part) / c.reltuples))) ELSE 100 END::integer
+    FROM pg_class c WHERE c.oid = part;
 $$;
 REVOKE ALL ON FUNCTION toms.rows_in_portion(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.rows_in_portion(regclass) IS 'internal: how many rows of a table a part of an export has';

@@ -44,6 +44,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.recipient_event', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.recipient_event_id_seq', '');
 COMMENT ON TABLE toms.recipient_event IS 'when a controller was told of a recipient, objected or consented';
 GRANT SELECT ON toms.recipient_event TO toms_admin, toms_auditor, toms_operator;
+GRANT SELECT ON SEQUENCE toms.recipient_event_id_seq TO toms_auditor;   -- a dump of the schema reads it
 
 CREATE FUNCTION toms.check_recipient_form(name text, kind text, categories text[], parent text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -20,6 +20,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.disclosure', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.disclosure_id_seq', '');
 COMMENT ON TABLE toms.disclosure IS 'what personal data went to which recipient, when, for which purpose and by which instruction; whose it was as a pseudonym, until he is erased';
 GRANT SELECT ON toms.disclosure TO toms_admin, toms_auditor;
+GRANT SELECT ON SEQUENCE toms.disclosure_id_seq TO toms_auditor;   -- a dump of the schema reads it
 
 CREATE FUNCTION toms.disclosed_person(tenant text, subject text)
 RETURNS text LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -119,6 +120,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.notice', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.notice_id_seq', '');
 COMMENT ON TABLE toms.notice IS 'recipients that have to be told of an erasure, rectification or restriction, and when they were';
 GRANT SELECT ON toms.notice TO toms_admin, toms_auditor;
+GRANT SELECT ON SEQUENCE toms.notice_id_seq TO toms_auditor;   -- a dump of the schema reads it
 
 CREATE FUNCTION toms.owe_notices(tenant text, subject text, about text, instruction bigint)
 RETURNS SETOF text LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -57,6 +57,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.transfer_rule', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.transfer_rule_id_seq', '');
 COMMENT ON TABLE toms.transfer_rule IS 'to which countries personal data of a controller may go, for which purpose, now and in the past; without a rule nowhere outside the EEA';
 GRANT SELECT ON toms.transfer_rule TO toms_admin, toms_auditor, toms_operator;
+GRANT SELECT ON SEQUENCE toms.transfer_rule_id_seq TO toms_auditor;   -- a dump of the schema reads it
 
 CREATE FUNCTION toms.set_transfer_rule(tenant text, purpose text, rule text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
