@@ -47,6 +47,7 @@ static const struct
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
 	[TOMS_CONFIG_RETENTION_RULE] = {"retention_rule", "retention_rule_relation_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_HOLD] = {"hold", "hold_state_idx", 2, F_TEXTEQ},
+	[TOMS_CONFIG_TENANT_END] = {"tenant_end", "tenant_end_state_idx", 2, F_TEXTEQ},
 };
 
 enum

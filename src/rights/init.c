@@ -3,7 +3,11 @@
  */
 #include "rights/rights.h"
 
+#include "retention/retention.h"
+#include "rights/tenant_end.h"
+
 void
 toms_rights_init(void)
 {
+	toms_retention_round_step(toms_end_tenants_step);
 }
