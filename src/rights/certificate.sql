@@ -85,7 +85,7 @@ COMMENT ON FUNCTION toms.certified_backups(text, timestamptz) IS 'internal: unti
 CREATE FUNCTION toms.certified_rest(done toms.erasure)
 RETURNS json LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(json_agg(json_build_object('table', t.key, 'restricted', coalesce(t.value -> 'restricted', '0'), 'held', coalesce(t.value -> 'held', '0'), 'until',
-                                               coalesce(t.value -> 'until', to_jsonb(r.periods), 'null')) ORDER BY t.key), '[]')
+                                               coalesce(t.value -> 'until', to_jsonb(r.periods), '["as long as rows of other tables refer to them, or a hold keeps them"]')) ORDER BY t.key), '[]')
     FROM jsonb_each(coalesce(done.result -> 'tables', '{}')) t
          LEFT JOIN LATERAL (SELECT array_agg(concat_ws(' ', u.keep, 'from', replace(u.starts, '_', ' '), 'of', u.since, coalesce('(' || coalesce(u.period, u.basis) || ')', '')) ORDER BY u.id) AS periods
                             FROM toms.retention_rules u WHERE u.relation = t.key AND u.in_force AND (u.tenant IS NULL OR u.tenant = done.tenant) AND (u.period IS NOT NULL OR u.locked)) r ON true

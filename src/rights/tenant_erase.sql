@@ -150,14 +150,14 @@ BEGIN
     rest := 0;
     kept := 0;
     FOREACH root IN ARRAY ordered LOOP
-        SELECT ARRAY[coalesce(sum(c.counts[1]), 0), coalesce(sum(c.counts[2]), 0), coalesce(sum(c.counts[3]), 0)] INTO counts
+        SELECT ARRAY[coalesce(sum(c.counts[1]), 0), coalesce(sum(c.counts[2]), 0), coalesce(sum(c.counts[3]), 0)] INTO counts     -- all, by law, held
         FROM toms.leaves(root) part, toms.rows_of_tenant(part, root, tenant, ordered) r,
              LATERAL (SELECT toms.ask_all_rows(format('SELECT ARRAY[count(*), count(*) FILTER (WHERE (%1$s) AND (%2$s) IS NOT TRUE), count(*) FILTER (WHERE %2$s)] FROM ONLY %3$s t WHERE %4$s',
                                                       r.statutory, r.held, part, r.every))::bigint[] AS counts) c
         WHERE r.every IS NOT NULL;
         rest := rest + counts[1];
         kept := kept + counts[2] + counts[3];
-        PERFORM toms.count_erased(erasure, root::text, 'restricted', counts[2], anew => true);
+        PERFORM toms.count_erased(erasure, root::text, 'restricted', counts[1] - counts[3], anew => true);     -- those to which such rows refer too
         PERFORM toms.count_erased(erasure, root::text, 'held', counts[3], anew => true);
     END LOOP;
 END
