@@ -49,6 +49,7 @@ static const struct
 	[TOMS_CONFIG_HOLD] = {"hold", "hold_state_idx", 2, F_TEXTEQ},
 	[TOMS_CONFIG_RESTRICTION] = {"restriction", "restriction_tenant_idx", 2, F_TEXTEQ},
 	[TOMS_CONFIG_OBJECTION] = {"objection", "objection_tenant_idx", 2, F_TEXTEQ},
+	[TOMS_CONFIG_TENANT_END] = {"tenant_end", "tenant_end_state_idx", 2, F_TEXTEQ},
 };
 
 enum
