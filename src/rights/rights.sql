@@ -12,6 +12,7 @@ CREATE TABLE toms.erasure (
     requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     requested_by text NOT NULL,
     ended_at     timestamptz,
+    entry        bigint,                -- of the trail, which says that it is done
     result       jsonb NOT NULL DEFAULT '{}'    -- {"tables": {"name": {"deleted": 3, "restricted": 1, "held": 0, …}}, "keys": 4, …}: counts and names of tables alone once it is done
 );
 CREATE INDEX erasure_tenant_idx ON toms.erasure (tenant, subject) WHERE state IN ('running', 'waiting');
