@@ -172,10 +172,12 @@ BEGIN
     UPDATE toms.erasure e
     SET state = CASE WHEN is_kept THEN 'waiting' ELSE 'done' END, ended_at = CASE WHEN NOT is_kept THEN clock_timestamp() END,
         subject = CASE WHEN is_kept THEN e.subject END,
-        result = jsonb_strip_nulls(jsonb_build_object('tables', toms.add_counts(before, counts), 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys,
-                                                      'until', CASE WHEN is_kept THEN until END, 'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END, 'carried_out', CASE WHEN NOT is_held THEN true END))
+        result = jsonb_strip_nulls(e.result || jsonb_build_object(
+            'tables', toms.add_counts(before, counts), 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys, 'until', CASE WHEN is_kept THEN until END,
+            'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END,
+            'carried_out', CASE WHEN NOT is_held OR e.result ? 'carried_out' THEN true END))
     WHERE e.id = erasure.id RETURNING * INTO ended;
-    IF erasure.kind = 'subject' AND NOT erasure.result ? 'names' THEN
+    IF erasure.kind = 'subject' AND erasure.instruction IS NOT NULL AND NOT erasure.result ? 'names' THEN
         PERFORM toms.owe_notices(erasure.tenant, erasure.subject, 'erase', erasure.instruction);
     END IF;
     IF NOT is_kept AND erasure.kind = 'subject' THEN
@@ -312,7 +314,7 @@ BEGIN
         END IF;
         CONTINUE WHEN NOT waiting.result ? 'carried_out' AND told IS DISTINCT FROM 'confirmed';
         -- nothing but the law keeps it
-        CONTINUE WHEN waiting.result ? 'carried_out' AND (waiting.result ->> 'until')::timestamptz > now();
+        CONTINUE WHEN (waiting.result ->> 'until')::timestamptz > now() AND NOT EXISTS (SELECT FROM jsonb_each(waiting.result -> 'tables') t WHERE t.value ? 'held');
         BEGIN
             PERFORM toms.ledger_intend(waiting.id);
             waiting := toms.carry_out_erasure(waiting.id);
