@@ -101,7 +101,7 @@ CREATE FUNCTION toms.take_part(erasure toms.erasure, part regclass, root regclas
 RETURNS toms.erasure_part LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     held_condition text := toms.held_rows_condition(part, erasure.tenant, 't');
-    statutory text := toms.still_kept_condition(root, erasure.tenant);
+    statutory text := toms.statutory_condition(root, erasure.tenant);
     held tid[] := '{}';
     restricted tid[] := '{}';
 BEGIN

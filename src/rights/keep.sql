@@ -48,7 +48,7 @@ COMMENT ON FUNCTION toms.rules_of(regclass, text) IS 'internal: the retention ru
 
 -- Rows that the law has kept: their rule names a statutory period, or is locked, and has not run out.  A row of several
 -- categories is kept by each of their rules; the rule without a category is for rows of which no other speaks.
-CREATE FUNCTION toms.still_kept_condition(root regclass, tenant text)
+CREATE FUNCTION toms.statutory_condition(root regclass, tenant text)
 RETURNS text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     rule toms.retention_rule;
@@ -75,8 +75,8 @@ BEGIN
     RETURN nullif(array_to_string(conditions, ' OR '), '');
 END
 $$;
-REVOKE ALL ON FUNCTION toms.still_kept_condition(regclass, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.still_kept_condition(regclass, text) IS 'internal: which rows of a table the law has kept, as SQL on t; NULL: none';
+REVOKE ALL ON FUNCTION toms.statutory_condition(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.statutory_condition(regclass, text) IS 'internal: which rows of a table the law has kept, as SQL on t; NULL: none';
 
 -- When the last of some rows is past its period, as far as their start events have come.
 CREATE FUNCTION toms.kept_until(part regclass, root regclass, tenant text, rows tid[])
