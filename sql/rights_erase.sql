@@ -126,7 +126,16 @@ SELECT toms.label_person('gone.leave', 'nothing', role => 'approver');
 SELECT toms.label_person('gone.leave', 'id', role => 'approver');
 SELECT toms.label_person('gone.leave', 'approver', role => 'approver', on_erase => 'keep');
 SELECT toms.label_person('gone.leave', 'approver', role => 'approver'), toms.label_person('gone.person', 'lead', role => 'lead');
+-- labels follow their columns
 RESET SESSION AUTHORIZATION;
+ALTER TABLE gone.leave RENAME COLUMN approver TO approved_by;
+ALTER TABLE gone.leave ADD COLUMN written_by integer;
+SELECT toms.label_person('gone.leave', 'written_by', role => 'author', on_erase => 'keep');
+SELECT relation, col, role, on_erase FROM toms.person_column ORDER BY relation::text, col;
+ALTER TABLE gone.leave DROP COLUMN written_by;
+ALTER TABLE gone.leave RENAME COLUMN approved_by TO approver;
+SELECT relation, col, role, on_erase FROM toms.person_column ORDER BY relation::text, col;
+SELECT toms.unlabel_person('gone.leave', 'written_by');
 CREATE TABLE gone.open (id integer PRIMARY KEY, visit integer REFERENCES gone.visit);
 CREATE TABLE gone.further (open integer REFERENCES gone.open);
 SET SESSION AUTHORIZATION regress_officer;
@@ -251,6 +260,7 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 SET client_min_messages = error;
 DROP SCHEMA gone CASCADE;
+SELECT count(*) FROM toms.person_column;
 DELETE FROM toms.hold;
 DELETE FROM toms.erasure;
 DELETE FROM toms.issued_certificate;

@@ -130,6 +130,7 @@ BEGIN
     IF toms.label_words(relation, true) ? col::text THEN
         PERFORM toms.set_column_category(relation, col, NULL);
     END IF;
+    DELETE FROM toms.person_column p WHERE p.relation = before_drop_column.relation AND p.col = before_drop_column.col;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.before_drop_column(regclass, name) FROM PUBLIC;
@@ -171,6 +172,7 @@ BEGIN
                                     alias = CASE s.alias WHEN col THEN renamed ELSE s.alias END
     WHERE s.relation = after_rename_column.relation AND col IN (s.canonical, s.alias);
     PERFORM toms.rename_in_rules(relation, col, renamed);
+    UPDATE toms.person_column p SET col = renamed WHERE p.relation = after_rename_column.relation AND p.col = after_rename_column.col;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.after_rename_column(regclass, name, name) FROM PUBLIC;
@@ -208,6 +210,7 @@ BEGIN
         UPDATE toms.retention_rule r SET valid_until = clock_timestamp(), ended_by = session_user, ended_reason = 'the table was dropped'
         WHERE r.valid_until IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation);
     END IF;
+    DELETE FROM toms.person_column p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.relation);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_dropped() FROM PUBLIC;

@@ -52,6 +52,10 @@ BEGIN
       AND NOT EXISTS (SELECT FROM toms.person_column p WHERE p.relation = r.child_root AND p.col = ANY (r.child_columns))
       AND NOT coalesce(d.subject = ANY (r.child_columns) OR d.parent_key = ANY (r.child_columns), false)
     ORDER BY 1, 2;
+
+    RETURN QUERY
+    SELECT c.oid::regclass, format('rows of foreign table %s, a part of %s, are in another database', c.oid::regclass, t), format('ALTER TABLE … DETACH PARTITION %s; they are to be erased there.', c.oid::regclass)
+    FROM toms.tables_of_persons() t, toms.relation_tree(t) r JOIN pg_class c ON c.oid = r WHERE c.relkind = 'f' ORDER BY 1;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.undeclared_ways() FROM PUBLIC;

@@ -172,7 +172,7 @@ BEGIN
                         EXISTS (SELECT FROM toms.person_column c WHERE c.relation = w.child_root AND c.col = ANY (w.child_columns)) AS names_person
                  FROM toms.row_references() w WHERE w.parent_root IN (SELECT p.root FROM unnest(parts) p) LOOP
             CONTINUE WHEN NOT first AND NOT r.in_circle;
-            joined := toms.depends_on(r.child, r.child_columns, r.parent, r.parent_columns, r.kind, r.type_value);
+            joined := toms.depends_on(r.child, r.child_columns, r.parent, r.parent_columns, r.type_value, r.operators);
             FOR i IN SELECT s FROM generate_subscripts(parts, 1) s WHERE parts[s].root = r.parent_root LOOP
                 one := parts[i];
                 CONTINUE WHEN cardinality(one.held) + cardinality(one.restricted) = cardinality(one.rows);

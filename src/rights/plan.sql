@@ -59,38 +59,43 @@ COMMENT ON FUNCTION toms.rows_condition(regclass, text, text, text) IS 'internal
 
 -- What a row needs to stay: the rows that it refers to by a foreign key, its parent row, and the one that tells whose second key it has.
 CREATE FUNCTION toms.row_references(OUT child regclass, OUT child_root regclass, OUT child_columns name[], OUT parent regclass, OUT parent_root regclass,
-                                    OUT parent_columns name[], OUT kind text, OUT on_delete "char", OUT type_value text)
+                                    OUT parent_columns name[], OUT kind text, OUT on_delete "char", OUT type_value text, OUT operators text[])
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.conrelid::regclass, (toms.describe(f.conrelid)).root, n.child_columns, f.confrelid::regclass, (toms.describe(f.confrelid)).root, n.parent_columns,
-           'foreign key', f.confdeltype, NULL::text
+           'foreign key', f.confdeltype, NULL::text, n.operators
     FROM pg_constraint f, LATERAL (
-        SELECT array_agg(a.attname ORDER BY k.n) AS child_columns, array_agg(b.attname ORDER BY k.n) AS parent_columns
-        FROM unnest(f.conkey, f.confkey) WITH ORDINALITY k (own, referred, n)
-        JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.referred) n
+        SELECT array_agg(a.attname ORDER BY k.n) AS child_columns, array_agg(b.attname ORDER BY k.n) AS parent_columns,
+               array_agg(format('OPERATOR(%I.%s)', s.nspname, o.oprname) ORDER BY k.n) AS operators
+        FROM unnest(f.conkey, f.confkey, f.conpfeqop) WITH ORDINALITY k (own, referred, operator, n)
+        JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.referred
+        JOIN pg_operator o ON o.oid = k.operator JOIN pg_namespace s ON s.oid = o.oprnamespace) n
     WHERE f.contype = 'f' AND f.conparentid = 0 AND (toms.describe(f.conrelid)).root IS NOT NULL AND (toms.describe(f.confrelid)).root IS NOT NULL
     UNION ALL
-    SELECT p.child, p.child, ARRAY[d.parent_key, d.type_column], p.parent, (toms.describe(p.parent)).root, ARRAY[p.parent_column], 'parent', 'a', p.type_value
+    SELECT p.child, p.child, ARRAY[d.parent_key, d.type_column], p.parent, (toms.describe(p.parent)).root, ARRAY[p.parent_column], 'parent', 'a', p.type_value, NULL
     FROM toms.parent p JOIN pg_class c ON c.oid = p.child, LATERAL toms.describe(p.child) d
     WHERE (toms.describe(p.parent)).root IS NOT NULL
     UNION ALL
     SELECT u, u, array_remove(ARRAY[d.subject, CASE WHEN p.tenant IS NOT NULL THEN d.tenant END], NULL), s.relation, s.relation,
-           array_remove(ARRAY[s.alias, CASE WHEN d.tenant IS NOT NULL THEN p.tenant END], NULL), 'alias', 'a', NULL
+           array_remove(ARRAY[s.alias, CASE WHEN d.tenant IS NOT NULL THEN p.tenant END], NULL), 'alias', 'a', NULL, NULL
     FROM toms.subject_alias s, toms.alias_users(s.id) u, LATERAL toms.describe(u) d, LATERAL toms.describe(s.relation) p
     WHERE d.root = u AND p.root = s.relation;
 $$;
 REVOKE ALL ON FUNCTION toms.row_references() FROM PUBLIC;
 COMMENT ON FUNCTION toms.row_references() IS 'internal: how rows of protected tables depend on rows of others';
 
--- "a row of the child, q, depends on one of the parent, t"
-CREATE FUNCTION toms.depends_on(child regclass, child_columns name[], parent regclass, parent_columns name[], kind text, type_value text)
+-- "a row of the child, q, depends on one of the parent, t".  Operators of foreign keys are as good as the superuser's: they are of
+-- an operator class.
+CREATE FUNCTION toms.depends_on(child regclass, child_columns name[], parent regclass, parent_columns name[], type_value text, operators text[])
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(format(CASE WHEN kind = 'foreign key' OR a.atttypid = b.atttypid THEN 'q.%I = t.%I' ELSE 'q.%I::text = t.%I::text' END, k.own, k.referred), ' AND ' ORDER BY k.n)
+    SELECT string_agg(CASE WHEN k.operator IS NOT NULL THEN format('t.%I %s q.%I', k.referred, k.operator, k.own)
+                           WHEN a.atttypid = b.atttypid THEN format('q.%I = t.%I', k.own, k.referred)
+                           ELSE format('q.%I::text = t.%I::text', k.own, k.referred) END, ' AND ' ORDER BY k.n)
            || CASE WHEN type_value IS NOT NULL THEN format(' AND q.%I::text = %L', child_columns[2], type_value) ELSE '' END
-    FROM unnest(child_columns, parent_columns) WITH ORDINALITY k (own, referred, n)
+    FROM unnest(child_columns, parent_columns, operators) WITH ORDINALITY k (own, referred, operator, n)
     JOIN pg_attribute a ON a.attrelid = child AND a.attname = k.own JOIN pg_attribute b ON b.attrelid = parent AND b.attname = k.referred;
 $$;
-REVOKE ALL ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text) IS 'internal: the condition that one row depends on another, in SQL on q and t';
+REVOKE ALL ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text[]) IS 'internal: the condition that one row depends on another, in SQL on q and t';
 
 -- Protected tables, those whose rows depend on others before those; together what depends on each other in a circle.
 CREATE FUNCTION toms.table_groups()
