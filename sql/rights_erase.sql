@@ -143,6 +143,15 @@ SELECT relation, finding FROM toms.undeclared_ways();
 SELECT * FROM toms.erase_subject('acme', '17', :erase);
 RESET SESSION AUTHORIZATION;
 DROP TABLE gone.open, gone.further;
+-- nor are rows within reach that are elsewhere
+CREATE TABLE gone.log (tenant text NOT NULL, employee integer NOT NULL) PARTITION BY LIST (tenant);
+CREATE FOREIGN DATA WRAPPER gone_none;
+CREATE SERVER gone_none FOREIGN DATA WRAPPER gone_none;
+SELECT toms.protect('gone.log', tenant => 'tenant', subject => 'employee');
+CREATE FOREIGN TABLE gone.log_far PARTITION OF gone.log FOR VALUES IN ('far') SERVER gone_none;
+SELECT relation, finding FROM toms.undeclared_ways();
+DROP TABLE gone.log;
+DROP FOREIGN DATA WRAPPER gone_none CASCADE;
 
 --
 -- invoices are kept by law, the dossier by a court: first only told, then done
