@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "executor/execdesc.h"
+#include "guard/gate.h"
 #include "guard/read.h"
 #include "nodes/parsenodes.h"
 extern Size toms_guard_shmem_size(void);
