@@ -350,6 +350,7 @@ BEGIN
     END IF;
     SELECT c.normalized INTO STRICT normalized FROM toms.check_condition(relation, condition) c;
     -- rows would go from one rule of retention to another
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
     SELECT min(r.id) INTO kept FROM toms.retention_rule r
     WHERE r.relation = label_rows.relation AND r.valid_until IS NULL
       AND (r.locked OR EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND h.rule = r.id))
