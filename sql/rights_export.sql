@@ -200,6 +200,7 @@ CREATE INDEX ON exp.log (tenant, employee);
 RESET SESSION AUTHORIZATION;
 ANALYZE exp.log;
 SELECT toms.protect('exp.log', tenant => 'tenant', subject => 'employee');
+SELECT pg_stat_force_next_flush();
 BEGIN;
 SELECT jsonb_array_length(toms.export_subject('acme', '17', pg_temp.instructed('acme', 'export', '17')) -> 'data' -> 'exp.log');
 SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'exp.log'::regclass;
