@@ -75,6 +75,7 @@ BEGIN
         PERFORM toms.check_instruction(instruction, tenant, 'restrict', subject);
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'restrict', subject);
+        PERFORM toms.owe_notices(tenant, subject, 'restrict', instruction);
         UPDATE toms.restriction r SET purposes = restrict_subject.purposes, instruction = restrict_subject.instruction WHERE r.id = today.id;
         IF NOT FOUND THEN
             INSERT INTO toms.restriction (tenant, subject, relation, purposes, kind, instruction, restricted_by)
@@ -113,6 +114,7 @@ BEGIN
         RAISE EXCEPTION 'the data subject was told before he was restricted' USING ERRCODE = 'invalid_parameter_value';
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'unrestrict', subject);
+        PERFORM toms.owe_notices(tenant, subject, 'unrestrict', instruction);
         UPDATE toms.restriction r SET ended_at = clock_timestamp(), ended_by = session_user, told_at = unrestrict_subject.told_at,
                ended_instruction = unrestrict_subject.instruction
         WHERE r.id = today.id;

@@ -131,6 +131,7 @@ BEGIN
     SELECT * INTO erasure FROM toms.erasure e WHERE e.id = carry_out_erasure.id FOR UPDATE;
     owns := toms.own_conditions(erasure);
     IF erasure.kind = 'subject' THEN
+        PERFORM toms.owe_notices(erasure.tenant, erasure.subject, 'erase', erasure.instruction);     -- as long as it is known who got his data
         names := toms.names_of_subject(erasure.tenant, erasure.subject, erasure.result -> 'names');
         in_trail := toms.names_in_trail(erasure.tenant, erasure.subject, names);
     END IF;
@@ -174,6 +175,7 @@ BEGIN
     WHERE e.id = erasure.id RETURNING * INTO ended;
     IF NOT is_kept AND erasure.kind = 'subject' THEN
         PERFORM toms.forget_subject(erasure.tenant, erasure.subject);
+        PERFORM toms.forget_disclosures(erasure.tenant, erasure.subject);
     END IF;
     RAISE LOG 'toms erasure %: id=% tenant=% instruction=% keys=% login=%', ended.state, ended.id, ended.tenant, ended.instruction, keys, session_user;
     RETURN ended;
