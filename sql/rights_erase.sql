@@ -179,6 +179,8 @@ SELECT * FROM toms.erase_subject('acme', '17', :erase);
 --
 RESET SESSION AUTHORIZATION;
 UPDATE gone.invoice SET issued = '2001-01-01' WHERE id = 11;
+SELECT relation, kind, until > now() FROM toms.restriction WHERE tenant = 'acme' AND subject = '17' ORDER BY relation::text;
+UPDATE toms.erasure SET result = result || '{"until": "2009-01-01"}' WHERE state = 'waiting';
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.finish_erasures();
 RESET SESSION AUTHORIZATION;
@@ -192,6 +194,7 @@ SELECT * FROM toms.erase_subject('acme', '18', :erase);
 RESET SESSION AUTHORIZATION;
 SELECT i.subject LIKE 'erased:%' AS named FROM toms.instruction i WHERE i.id = :erase;
 SELECT h.subject LIKE 'erased:%' AS named FROM toms.hold h WHERE h.id = :held;
+SELECT count(*) FROM toms.restriction WHERE tenant = 'acme' AND subject = '17';
 SELECT toms.seal_audit() IS NOT NULL;
 SELECT string_agg(format('%s %s', d.relation, d.rows), ', ' ORDER BY d.relation, d.rows) FROM toms.deletion_log d WHERE d.relation LIKE 'gone.%';
 
