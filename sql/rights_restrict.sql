@@ -79,6 +79,17 @@ EXECUTE notes; EXECUTE lines;
 SELECT regress.verdict($$INSERT INTO rst.mark VALUES (1, 10)$$);                                         -- 1 row
 ROLLBACK;
 
+-- Tables whose policies find parents without asking whether anybody is restricted are closed once somebody is: that he was
+-- written into the table by hand does not open a way around.
+RESET SESSION AUTHORIZATION;
+BEGIN;
+INSERT INTO toms.restriction (tenant, subject, purposes, kind, restricted_by) VALUES ('acme', '17', '{}', 'statutory', 'test');
+SET SESSION AUTHORIZATION regress_job;
+SELECT toms.enter('acme', '1', 'regress_hr', 'care') \gset
+SELECT regress.verdict('SELECT FROM rst.line'), regress.verdict('SELECT FROM rst.note');                -- refused; 5 rows
+ROLLBACK;
+RESET SESSION AUTHORIZATION;
+
 --
 -- By an instruction that is confirmed, of this tenant, person and kind
 --
