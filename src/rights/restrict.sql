@@ -139,7 +139,8 @@ $$;
 REVOKE ALL ON FUNCTION toms.subject_tables(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.subject_tables(regclass) IS 'internal: a table, or those of its parents, that name the data subject';
 
--- The purposes are those that rules of retention name for restricted rows: taxes, claims.
+-- The purposes are those that rules of retention name for restricted rows: taxes, claims. It ends with the erasure, when the
+-- last row of it is gone, never by the clock (forget_person()).
 CREATE FUNCTION toms.restrict_rows(relation regclass, tenant text, subject text, reason text, until timestamptz)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -157,23 +158,6 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.restrict_rows(regclass, text, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.restrict_rows(regclass, text, text, text, timestamptz) IS 'internal: what the law keeps of an erased data subject''s rows in a table is there for the purposes of its rule alone';
-
--- Such a restriction ends with the last row that it was for, never by the clock; nothing is kept of it.
-CREATE FUNCTION toms.finish_restrictions()
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    finished bigint;
-BEGIN
-    LOCK TABLE toms.restriction IN SHARE ROW EXCLUSIVE MODE;
-    DELETE FROM toms.restriction r
-    WHERE r.kind = 'statutory' AND coalesce(r.until, '-infinity') <= clock_timestamp() AND toms.count_rows(r.tenant, r.subject, r.relation) = '{}';
-    GET DIAGNOSTICS finished = ROW_COUNT;
-    RETURN finished;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.finish_restrictions() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.finish_restrictions() TO toms_admin, toms_operator;
-COMMENT ON FUNCTION toms.finish_restrictions() IS 'forget the restrictions of erased data subjects of whom nothing is left';
 
 CREATE VIEW toms.restrictions AS
     SELECT r.id, r.tenant, r.subject, c.oid::pg_catalog.regclass AS relation, r.purposes, r.kind, r.instruction, r.reason, r.until, r.restricted_at, r.restricted_by,

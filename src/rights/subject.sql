@@ -89,6 +89,7 @@ BEGIN
     WHERE i.tenant = forget_subject.tenant AND i.subject = forget_subject.subject AND i.state IN ('carried_out', 'refused', 'withdrawn');
     UPDATE toms.hold h SET subject = name WHERE h.tenant = forget_subject.tenant AND h.subject = forget_subject.subject AND h.state = 'released';
     UPDATE toms.pending_erasure e SET subject = name WHERE e.tenant = forget_subject.tenant AND e.subject = forget_subject.subject AND e.state <> 'pending';
+    PERFORM toms.forget_person(tenant, subject);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_subject(text, text) FROM PUBLIC;
