@@ -10,7 +10,6 @@
 
 #include "access/relation.h"
 #include "base/change.h"
-#include "catalog/limit.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
