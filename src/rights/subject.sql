@@ -89,12 +89,8 @@ BEGIN
     WHERE i.tenant = forget_subject.tenant AND i.subject = forget_subject.subject AND i.state IN ('carried_out', 'refused', 'withdrawn');
     UPDATE toms.hold h SET subject = name WHERE h.tenant = forget_subject.tenant AND h.subject = forget_subject.subject AND h.state = 'released';
     UPDATE toms.pending_erasure e SET subject = name WHERE e.tenant = forget_subject.tenant AND e.subject = forget_subject.subject AND e.state <> 'pending';
-    UPDATE toms.request r SET subject = NULL WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    UPDATE toms.rectification r SET subject = NULL WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    PERFORM toms.forget_disclosures(forget_subject.tenant, forget_subject.subject);
-    DELETE FROM toms.restriction r WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    UPDATE toms.objection o SET subject = name, ended_at = coalesce(o.ended_at, clock_timestamp()), ended_by = coalesce(o.ended_by, session_user), ended_reason = coalesce(o.ended_reason, 'erased')
-    WHERE o.tenant = forget_subject.tenant AND o.subject = forget_subject.subject;
+    PERFORM toms.forget_person(tenant, subject);
+    PERFORM toms.forget_disclosures(tenant, subject);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_subject(text, text) FROM PUBLIC;
