@@ -32,6 +32,7 @@ static const SharedArea shared_areas[] = {
 	{"toms context", toms_context_shmem_size, toms_context_shmem_init, NULL},
 	{"toms seal", toms_seal_shmem_size, toms_seal_shmem_init, NULL},
 	{"toms guard", toms_guard_shmem_size, toms_guard_shmem_init, toms_guard_shmem_beside},
+	{"toms gate", toms_gate_shmem_size, toms_gate_shmem_init, NULL},
 	{"toms audit numbers", toms_number_shmem_size, toms_number_shmem_init, NULL},
 	{"toms audit queues", toms_queue_shmem_size, toms_queue_shmem_init, NULL},
 	{"toms log-ins", toms_login_shmem_size, toms_login_shmem_init, NULL},

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "audit/dataset.h"
+#include "audit/outside.h"
 #include "audit/tally.h"
 #include "catalog/objectaccess.h"
 #include "datatype/timestamp.h"
@@ -74,5 +76,12 @@ typedef struct TomsWorkerState
 
 extern void toms_process_tell_problems(int problems);
 extern TomsWorkerState toms_worker_state(TomsWorkerRole role);
+
+/* Set by slice rights: what the worker that seals does after each step, outside of a transaction; whether it has to come again soon. */
+extern bool (*toms_worker_also) (void);
+
+/* block.c: until the transaction ends nobody closes a block, nor gives the data a name; a time as the outside log writes it. */
+extern void toms_block_lock(void);
+extern char *toms_iso_time(TimestampTz at);
 
 #endif							/* TOMS_AUDIT_H */

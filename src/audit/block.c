@@ -259,7 +259,7 @@ toms_block_close(void)
 	int64		number;
 
 	/* a dump may be coming in: it brings the segments and blocks that there were */
-	if (!toms_guard_trail_is_used())
+	if (!toms_guard_trail_is_used() || toms_gate_is_foreign())
 		return 0;
 	toms_block_lock();
 	toms_guard_trail_work(true);

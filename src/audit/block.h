@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "audit/audit.h"
 #include "audit/place.h"
 #include "audit/tree.h"
 #include "trail/trail.h"
@@ -23,12 +24,6 @@
  */
 extern int64 toms_block_close(void);
 extern void toms_block_publish(void);
-
-/* Until the transaction ends: nobody closes a block, nor takes entries out of some. */
-extern void toms_block_lock(void);
-
-/* As the outside log and archives write it. */
-extern char *toms_iso_time(TimestampTz at);
 
 /* header.c: what of a block is signed. */
 typedef struct TomsBlockHeader

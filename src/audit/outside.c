@@ -234,6 +234,7 @@ toms_outside_signed(const TomsOutsideLine *line)
 struct TomsOutsideReader
 {
 	FILE	   *file;
+	bool		skips_blocks;
 	char	   *buffer;			/* a line that is longer than this is read in pieces, none of which is a record */
 	MemoryContext context;		/* of one line */
 };
@@ -251,23 +252,51 @@ toms_outside_read(const uint8 dataset[16])
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
 	reader = palloc(sizeof(TomsOutsideReader));
 	reader->file = file;
+	reader->skips_blocks = false;
 	reader->buffer = palloc(TOMS_OUTSIDE_LINE_LIMIT + 1);
 	reader->context = AllocSetContextCreate(CurrentMemoryContext, "toms line of the outside log", ALLOCSET_SMALL_SIZES);
 	return reader;
 }
 
+void
+toms_outside_skip_blocks(TomsOutsideReader *reader)
+{
+	reader->skips_blocks = true;
+}
+
+/* As toms_outside_add() writes it: {"n":17,"dataset":"…","type":"block",… */
+static bool
+is_block(const char *line)
+{
+	const char *dataset = strchr(line, ',');
+
+	return dataset && strlen(dataset) > 65 && strncmp(dataset + 49, ",\"type\":\"block\"", 15) == 0;
+}
+
+/* False at the end of the file. */
+static bool
+read_line(TomsOutsideReader *reader, size_t *length)
+{
+	int			c = 0;
+
+	*length = 0;
+	while (*length < TOMS_OUTSIDE_LINE_LIMIT && (c = getc_unlocked(reader->file)) != EOF && c != '\n')
+		reader->buffer[(*length)++] = (char) c;
+	reader->buffer[*length] = '\0';
+	return *length > 0 || c != EOF;
+}
+
 bool
 toms_outside_next(TomsOutsideReader *reader, TomsOutsideLine *line)
 {
-	size_t		length = 0;
-	int			c;
+	size_t		length;
 	MemoryContext before;
 
-	while (length < TOMS_OUTSIDE_LINE_LIMIT && (c = getc_unlocked(reader->file)) != EOF && c != '\n')
-		reader->buffer[length++] = (char) c;
-	if (length == 0 && c == EOF)
-		return false;
-	reader->buffer[length] = '\0';
+	do
+	{
+		if (!read_line(reader, &length))
+			return false;
+	} while (reader->skips_blocks && is_block(reader->buffer));
 	MemoryContextReset(reader->context);
 	before = MemoryContextSwitchTo(reader->context);
 	toms_outside_parse(reader->buffer, length, line);

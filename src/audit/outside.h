@@ -71,6 +71,7 @@ typedef struct TomsOutsideReader TomsOutsideReader;
 
 extern TomsOutsideReader *toms_outside_read(const uint8 dataset[16]);
 extern bool toms_outside_next(TomsOutsideReader *reader, TomsOutsideLine *line);
+extern void toms_outside_skip_blocks(TomsOutsideReader *reader);	/* most lines are */
 extern void toms_outside_end(TomsOutsideReader *reader);
 
 #endif							/* TOMS_OUTSIDE_H */

@@ -15,6 +15,7 @@
 #include "base/debug_point.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "guard/guard.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 #include "storage/fd.h"
@@ -126,6 +127,8 @@ toms_outside_open(const uint8 dataset[16])
 
 	if (problem)
 		refuse(problem);
+	if (toms_gate_is_foreign())
+		refuse("This node is not one of those that work with this data.");
 	lock_log();
 	log->context = CurrentMemoryContext;
 	log->path = toms_outside_path(dataset);

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_extension.h"
+#include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -116,6 +117,8 @@ toms_process_begin(Oid database, TomsWorkerRole role, void (*on_terminate) (SIGN
 		if (GetConfigOption(worker_settings[i][0], true, false))
 			SetConfigOption(worker_settings[i][0], worker_settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	}
+	if (role == TOMS_WORKER_SEALER)
+		toms_gate_forget();		/* a standby may have been promoted */
 	toms_process_context = AllocSetContextCreate(TopMemoryContext, "toms worker step", ALLOCSET_DEFAULT_SIZES);
 	/* what code of a table's owner does while retention deletes is told like anybody's */
 	if (role != TOMS_WORKER_RETENTION)
@@ -131,6 +134,7 @@ toms_process_attend(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		toms_settings_look_again();
+		toms_gate_forget();
 	}
 }
 

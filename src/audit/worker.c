@@ -25,7 +25,11 @@
 #define LAST_STEP_MS 3000
 #define LONGEST_RETRY_MS (5 * 60 * 1000)
 
+bool		(*toms_worker_also) (void) = NULL;
+
 static int	seal_interval = 10000;
+
+static bool comes_again = false;	/* after seal_interval, also if nothing was written */
 
 static volatile sig_atomic_t working = true;	/* or connecting */
 
@@ -70,13 +74,14 @@ do_step(void)
 	StartTransactionCommand();
 	toms_process_require_extension();
 	/* a trail becomes in use with its first entry: until then a dump may be being restored into it */
-	used = toms_guard_trail_is_used();
+	used = toms_guard_trail_is_used() && !toms_gate_is_foreign();
 	if (used)
 		(void) toms_block_close();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(toms_process_context);
 	if (used)
 		toms_block_publish();
+	comes_again = used && toms_worker_also && toms_worker_also();
 }
 
 static void
@@ -163,7 +168,7 @@ step_once(Schedule *schedule, int limit)
 	{
 		schedule->failed = 0;
 		schedule->written = written;
-		schedule->round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TOMS_WORKER_ROUND_MS);
+		schedule->round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), comes_again ? delay : TOMS_WORKER_ROUND_MS);
 	}
 	else
 	{

@@ -18,6 +18,7 @@ typedef enum TomsLock
 	TOMS_LOCK_ADMIN,			/* administrative sessions */
 	TOMS_LOCK_LOGIN,			/* attempts to log in, and records of them */
 	TOMS_LOCK_WORKERS,			/* which database has which background worker */
+	TOMS_LOCK_GATE,				/* whether protected tables may be used */
 	TOMS_LOCK_COUNT
 } TomsLock;
 

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "parser/parsetree.h"
 #include "policy/policy.h"
+#include "replication/logicalworker.h"
 #include "seal/seal.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
@@ -68,6 +69,7 @@ toms_guard_init(void)
 	toms_level_init();
 	toms_guard_trail_init();
 	toms_admin_init();
+	toms_gate_init();
 }
 
 /*
@@ -362,6 +364,12 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		}
 		if (is_referential_integrity())
 			return true;
+		if (unlikely(!toms_gate_is_open()) && !toms_guard_gate_lets_through(toms_level.restoring || IsLogicalWorker()))
+		{
+			if (!checking->refuse)
+				return false;
+			toms_guard_refuse_closed(rte->relid);
+		}
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads = reads_rows(checking, access.relation, perms, foreach_current_index(cell) + 1);

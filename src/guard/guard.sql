@@ -31,3 +31,25 @@ CREATE FUNCTION toms.guard_state(OUT library_version text, OUT refusals bigint, 
     LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_guard_state';
 REVOKE ALL ON FUNCTION toms.guard_state() FROM PUBLIC;
 COMMENT ON FUNCTION toms.guard_state() IS 'internal: counters since the server started';
+
+-- whether protected tables may be used: gate.c ------------------------------------------------
+
+CREATE FUNCTION toms.gate_state(OUT gate text, OUT problem text)
+    LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_gate_state';
+REVOKE ALL ON FUNCTION toms.gate_state() FROM PUBLIC;
+COMMENT ON FUNCTION toms.gate_state() IS 'internal: whether protected tables of this database may be used, as last found: unknown (nobody has looked), open, restored, ledger, node; and why not';
+
+CREATE FUNCTION toms.gate_look_again() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_gate_look_again';
+REVOKE ALL ON FUNCTION toms.gate_look_again() FROM PUBLIC;
+COMMENT ON FUNCTION toms.gate_look_again() IS 'internal: trigger of what tells whether protected tables may be used';
+
+CREATE FUNCTION toms.forget_gate() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_forget_gate';
+REVOKE ALL ON FUNCTION toms.forget_gate() FROM PUBLIC;
+COMMENT ON FUNCTION toms.forget_gate() IS 'internal: once this transaction has committed it is looked again whether protected tables may be used';
+
+CREATE FUNCTION toms.pass_gate("on" boolean) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_pass_gate';
+REVOKE ALL ON FUNCTION toms.pass_gate(boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.pass_gate(boolean) IS 'internal: what this transaction does is not stopped by closed tables; until it is taken back';

@@ -47,6 +47,8 @@ toms_create_epoch_key(PG_FUNCTION_ARGS)
 Datum
 toms_destroy_epoch_key(PG_FUNCTION_ARGS)
 {
+	if (toms_keyring_is_foreign && toms_keyring_is_foreign())
+		toms_keyring_refuse("This node is not one of those that work with this data: it destroys no keys.");
 	toms_epoch_destroy_at_commit(PG_GETARG_UUID_P(0));
 	PG_RETURN_VOID();
 }

@@ -195,6 +195,15 @@ sync_key(const TomsKeyProvider *provider, const char *location, const char *name
 	}
 }
 
+bool		(*toms_keyring_is_foreign) (void) = NULL;
+
+static void
+refuse_foreign(void)
+{
+	if (toms_keyring_is_foreign && toms_keyring_is_foreign())
+		toms_keyring_refuse("This node is not one of those that work with this data: it makes and destroys no keys.");
+}
+
 void
 toms_key_create(const char *name, TomsKeyKind kind)
 {
@@ -202,6 +211,7 @@ toms_key_create(const char *name, TomsKeyKind kind)
 	const char *location;
 	char	   *problem = choose(&provider, &location);
 
+	refuse_foreign();
 	if (problem == NULL)
 		problem = provider->problem(location, true);
 	if (problem == NULL)
@@ -218,6 +228,7 @@ toms_key_destroy(const char *name)
 	const char *location;
 	char	   *problem = choose(&provider, &location);
 
+	refuse_foreign();
 	if (problem == NULL)
 		problem = provider->destroy(location, name);
 	if (problem)

@@ -28,6 +28,9 @@ extern const uint8 *toms_keyring_seed(const char *name);
 /* Make the named key if there is none yet; safe against others doing the same. */
 extern void toms_keyring_create(const char *name);
 
+/* Set by slice guard: whether this node must leave keys as they are, since they are another one's. */
+extern bool (*toms_keyring_is_foreign) (void);
+
 /* True if toms.keyring or toms.keyring_command is set. */
 extern bool toms_keyring_configured(void);
 

@@ -154,6 +154,7 @@ do_batch(void *arg)
 	if (turn->last.problem && !turn->waits)
 		strlcpy(turn->problem, turn->last.problem, sizeof(turn->problem));
 	turn->last.problem = NULL;
+	toms_pace_look();
 	if (turn->last.rows > 0)
 		toms_progress_batch(turn->pair, turn->run->as_of, &turn->last);
 }

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "audit/audit.h"
 #include "fmgr.h"
+#include "guard/guard.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
@@ -264,6 +265,22 @@ read_last_run(void *began)
 }
 
 static void
+ask_gate(void *open)
+{
+	*(bool *) open = toms_gate_is_open();
+}
+
+/* Nothing is deleted while the tables are closed: they are a restored state, or another node's. */
+static bool
+gate_is_open(void)
+{
+	char		problem[TOMS_PROBLEM_BYTES];
+	bool		open = false;
+
+	return toms_retention_try(ask_gate, &open, problem) && open;
+}
+
+static void
 work(void)
 {
 	TimestampTz began = GetCurrentTimestamp();
@@ -278,6 +295,11 @@ work(void)
 		working = true;
 		if (toms_process_terminating)
 			return;
+		if (!gate_is_open())
+		{
+			working = false;
+			continue;
+		}
 		pgstat_report_activity(STATE_RUNNING, "toms carries out rules of retention");
 		if (!toms_retention_run())
 			return;

@@ -9,5 +9,7 @@
 void
 toms_rights_init(void)
 {
+	toms_rights_gate_init();
+	toms_settle_init();
 	toms_retention_round_step(toms_end_tenants_step);
 }

@@ -1,0 +1,286 @@
+/*
+ * ledger.c - before something is destroyed: a row of toms.ledger and a line outside of the database say so.
+ *
+ * Called by whatever erases, in its own transaction.  Both are written by a background worker, whose transactions are
+ * committed whatever becomes of the caller's: first the row, then the line.  So where there is a line without its row the
+ * database is older than the line; and a row whose transaction came to nothing is told from one that was lost.
+ *
+ * Where toms.outside is not set erasing goes on, with a warning: nobody is to be denied his right for want of a
+ * directory.  The row is there, and its line is written once the setting is.
+ */
+#include "rights/ledger_int.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "audit/audit.h"
+#include "base/background.h"
+#include "base/system_settings.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "guard/guard.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(toms_ledger_intend);
+PG_FUNCTION_INFO_V1(toms_ledger_done);
+
+extern PGDLLEXPORT void toms_ledger_main(Datum handle);
+
+/* What lies in the segment of shared memory; the worker writes the last three. */
+typedef struct Task
+{
+	Oid			database;
+	TomsLedgerIntent intent;
+	bool		done;
+	char		problem[512];
+	char		detail[1024];
+} Task;
+
+/* the caller ------------------------------------------------------------------------------ */
+
+static char *
+column(int number)
+{
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number);
+}
+
+/* SPI is connected. */
+static void
+describe(TomsLedgerIntent *intent, int64 erasure)
+{
+	Datum		value = Int64GetDatum(erasure);
+	char	   *subject;
+
+	if (SPI_execute_with_args("SELECT kind, tenant, subject, category FROM toms.erasure WHERE id = $1", 1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read toms.erasure");
+	if (SPI_processed == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
+	subject = column(3);
+	intent->erasure = erasure;
+	strlcpy(intent->kind, column(1), sizeof(intent->kind));
+	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));
+	intent->has_subject = subject != NULL;
+	toms_ledger_hash(intent->tenant, column(2), NULL);
+	if (subject)
+		toms_ledger_hash(intent->subject, column(2), subject);
+	toms_crypto_random(&intent->id, sizeof(intent->id));
+	intent->xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	intent->system = GetSystemIdentifier();
+	intent->timeline = (int32) GetWALInsertionTimeLine();
+}
+
+static void
+refuse_worker(const Task *task)
+{
+	if (task->problem[0])
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the erasure could not be told outside of the database: %s", task->problem),
+				 task->detail[0] ? errdetail("%s", task->detail) : 0,
+				 errhint("Nothing was erased.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("the erasure could not be told outside of the database"),
+			 errdetail("A background worker writes it down."),
+			 errhint("Nothing was erased. Try again; if that does not help, raise max_worker_processes or look into the server log.")));
+}
+
+static void
+tell_in_background(const TomsLedgerIntent *intent)
+{
+	dsm_segment *segment = dsm_create(sizeof(Task), 0);
+	Task	   *task = dsm_segment_address(segment);
+
+	memset(task, 0, sizeof(Task));
+	task->database = MyDatabaseId;
+	task->intent = *intent;
+	if (!toms_run_in_background("toms writes the erasure ledger", "toms ledger", "toms_ledger_main", segment) || !task->done)
+		refuse_worker(task);
+	dsm_detach(segment);
+}
+
+static void
+warn_not_configured(void)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the erasure is not told outside of the database"),
+			 errdetail("Once a backup is restored nobody knows that it brings back what was erased."),
+			 errhint("ALTER SYSTEM SET toms.outside = '/path/outside/the/data/directory'; SELECT pg_reload_conf(); erasures until then are told too.")));
+}
+
+/* The row of the erasure names its line: it is committed if and only if something was destroyed. */
+static void
+name_line(const TomsLedgerIntent *intent)
+{
+	Datum		values[] = {Int64GetDatum(intent->erasure), UUIDPGetDatum(&intent->id)};
+
+	if (SPI_execute_with_args("UPDATE toms.erasure SET ledger = ledger || $2 WHERE id = $1", 2, (Oid[]) {INT8OID, UUIDOID}, values, NULL, false, 0) != SPI_OK_UPDATE ||
+		SPI_processed != 1)
+		elog(ERROR, "could not note the ledger's line in toms.erasure");
+}
+
+/* toms.ledger_intend(erasure) */
+Datum
+toms_ledger_intend(PG_FUNCTION_ARGS)
+{
+	int			level = toms_use_system_settings();
+	TomsLedgerIntent intent = {0};
+
+	PreventCommandDuringRecovery("an erasure");
+	SPI_connect();
+	describe(&intent, PG_GETARG_INT64(0));
+	if (!toms_outside_configured())
+		warn_not_configured();
+	tell_in_background(&intent);
+	name_line(&intent);
+	SPI_finish();
+	AtEOXact_GUC(true, level);
+	toms_worker_announce();
+	PG_RETURN_VOID();
+}
+
+/* toms.ledger_done(erasure): what becomes of it is known when the transaction has ended; the database's worker tells it then. */
+Datum
+toms_ledger_done(PG_FUNCTION_ARGS)
+{
+	toms_worker_announce();
+	PG_RETURN_VOID();
+}
+
+/* the worker ------------------------------------------------------------------------------ */
+
+static Datum
+bytea_of(const uint8 *bytes, size_t length)
+{
+	bytea	   *result = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(result, VARHDRSZ + length);
+	memcpy(VARDATA(result), bytes, length);
+	return PointerGetDatum(result);
+}
+
+static void
+store_row(const TomsLedgerIntent *intent)
+{
+	Oid			types[] = {UUIDOID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, INT4OID};
+	Datum		values[] = {UUIDPGetDatum(&intent->id), Int64GetDatum(intent->erasure), CStringGetTextDatum(intent->kind),
+		bytea_of(intent->tenant, sizeof(intent->tenant)), bytea_of(intent->subject, sizeof(intent->subject)), CStringGetTextDatum(intent->category),
+		CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->xid)), CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->system)), Int32GetDatum(intent->timeline)};
+	char		nulls[] = "         ";
+
+	nulls[4] = intent->has_subject ? ' ' : 'n';
+	nulls[5] = intent->category[0] ? ' ' : 'n';
+	if (SPI_execute_with_args("INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.xid8, $8, $9)", lengthof(types), types, values, nulls, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write toms.ledger");
+}
+
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactReadOnly = false;
+	XactIsoLevel = XACT_READ_COMMITTED;
+	(void) toms_use_system_settings();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+}
+
+static void
+commit(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+static void
+write_line(const TomsLedgerIntent *intent)
+{
+	Datum		value = UUIDPGetDatum(&intent->id);
+	uint8		dataset[16];
+	TomsOutside *log;
+
+	if (!toms_dataset_get(dataset))
+		elog(ERROR, "toms.dataset is empty");
+	log = toms_outside_open(dataset);
+	toms_outside_add(log, "erasure", toms_ledger_intent_members(intent));
+	toms_outside_close(log);
+	if (SPI_execute_with_args("UPDATE toms.ledger SET told = true WHERE id = $1", 1, (Oid[]) {UUIDOID}, &value, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write toms.ledger");
+}
+
+static void
+write_both(const TomsLedgerIntent *intent)
+{
+	uint8		dataset[16];
+
+	begin();
+	if (toms_outside_configured())
+	{
+		toms_guard_trail_used();
+		toms_block_lock();
+		toms_guard_trail_work(true);
+		toms_dataset_make(dataset);
+		toms_guard_trail_work(false);
+	}
+	store_row(intent);
+	toms_worker_announce();
+	commit();
+	if (!toms_outside_configured())
+		return;
+	begin();
+	write_line(intent);
+	commit();
+}
+
+static void
+write_or_say_why(Task *task)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		write_both(&task->intent);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		strlcpy(task->problem, error->message, sizeof(task->problem));
+		strlcpy(task->detail, error->detail ? error->detail : "", sizeof(task->detail));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	task->done = true;
+}
+
+void
+toms_ledger_main(Datum handle)
+{
+	dsm_segment *segment;
+	Task	   *task;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		return;					/* nobody waits any more */
+	task = dsm_segment_address(segment);
+	/* the bootstrap superuser, may he log in or not */
+	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
+	/* what is told must not be gone after a crash; who waits may hold a lock himself: nobody would notice */
+	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "10s", PGC_SUSET, PGC_S_OVERRIDE);
+	write_or_say_why(task);
+}

@@ -1,0 +1,34 @@
+/*
+ * ledger_int.h - the erasure ledger, between the files of slice rights that write, read and settle it.
+ */
+#ifndef TOMS_LEDGER_INT_H
+#define TOMS_LEDGER_INT_H
+
+#include "postgres.h"
+
+#include "base/crypto.h"
+#include "utils/uuid.h"
+
+/* What a line of type "erasure" says; also what is handed to the background worker that writes it. */
+typedef struct TomsLedgerIntent
+{
+	pg_uuid_t	id;
+	int64		erasure;
+	char		kind[16];
+	char		category[NAMEDATALEN];	/* empty: of none */
+	bool		has_subject;
+	uint8		tenant[TOMS_DIGEST_BYTES];	/* keyed hashes */
+	uint8		subject[TOMS_DIGEST_BYTES];
+	uint64		xid;
+	uint64		system;
+	int32		timeline;
+} TomsLedgerIntent;
+
+/* ledger_line.c: with a key of the keyring; "subject" may be NULL. */
+extern void toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *subject);
+
+/* The members of such a line; of one that tells what became of it. */
+extern char *toms_ledger_intent_members(const TomsLedgerIntent *intent);
+extern char *toms_ledger_fate_members(const pg_uuid_t *id, int64 erasure);
+
+#endif							/* TOMS_LEDGER_INT_H */

@@ -1,0 +1,118 @@
+# What was erased does not come back with a backup: after a restore, of a base backup, to a point in time or from a
+# dump, protected tables are closed until it has been erased again. Nothing is lost or forked by a failover, nor by a
+# copy that is started beside the server it was made of.
+#
+# TEMP_CONFIG brings shared_preload_libraries.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SealTest;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $keyring = keyring();
+my $outside = keyring();
+my $node = sealed_server('live', $keyring, allows_streaming => 1, has_archiving => 1,
+	settings => "toms.outside = '$outside'\nmax_connections = 30\ntoms.seal_interval = 200ms\nlog_statement = none\n");
+$node->start;
+add_roles($node);
+create_sealed($node, 'postgres');
+read_without_keys($node, 'postgres');
+fill($node, 'postgres');
+$node->safe_psql('postgres', q{CREATE ROLE dpo LOGIN; SELECT toms.grant_officer('dpo', 'admin')});
+
+sub sql { my ($on, $sql, $database) = @_; return $on->safe_psql($database // 'postgres', $sql) }
+
+# What an officer gets, or the error.
+sub officer
+{
+	my ($on, $statements, $database) = @_;
+	my ($code, $out, $err) = $on->psql($database // 'postgres', $statements, extra_params => [ '-U', 'dpo', '-q' ], on_error_stop => 1);
+	return $code == 0 ? $out : $err;
+}
+
+# Erase a person; everything in one transaction, by what replays and erases alike.
+sub erase
+{
+	my ($on, $tenant, $subject, $database) = @_;
+	return sql($on, "SET client_min_messages = error; SELECT toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
+}
+
+# Notes of acme: who has some; or the error.
+sub persons
+{
+	my ($on, $database) = @_;
+	return as_tenant($on, $database // 'postgres', 'acme', 'SELECT string_agg(DISTINCT employee::text, \',\' ORDER BY employee::text) FROM med.note');
+}
+
+sub settled
+{
+	my ($on, $database) = @_;
+	return $on->poll_query_until($database // 'postgres', q{SELECT count(*) = 0 FROM toms.ledger WHERE state = 'intended' OR NOT told});
+}
+
+sub lines
+{
+	my ($type) = @_;
+	return grep { /"type":"$type"/ } map { split /\n/, slurp_file($_) } glob "$outside/*.log";
+}
+
+# All that was written outside, but what blocks tell.
+sub told { return join ' ', map { /"type":"(\w+)"/ && $1 ne 'block' ? $1 : () } map { split /\n/, slurp_file($_) } glob "$outside/*.log" }
+
+sub restored
+{
+	my ($name, $backup, %how) = @_;
+	my $restored = PostgreSQL::Test::Cluster->new($name);
+	my $settings = delete $how{settings} // '';
+	$restored->init_from_backup($node, $backup, %how);
+	$restored->append_conf('postgresql.conf', $settings) if $settings;
+	$restored->start;
+	return $restored;
+}
+
+# The ledger
+
+is(sql($node, 'SELECT gate FROM toms.status'), 'open', 'the tables of a new database are open');
+$node->backup('before');
+is(erase($node, 'acme', '17'), '3', 'a person is erased: three rows');
+ok(settled($node), 'and what became of it is known');
+is(told(), 'erasure erased', 'both were told outside');
+unlike(join('', lines('erasure')), qr/acme|"17"/, 'without his name');
+sql($node, q{SET client_min_messages = error; BEGIN; SELECT toms.erase_again('subject', 'acme', '18', NULL); ROLLBACK});
+ok(settled($node), 'one that was rolled back is settled too');
+is(told(), 'erasure erased erasure void', 'it was told outside before, and that it came to nothing');
+is(persons($node), '18,19', 'nobody else was erased');
+$node->backup('after');
+$node->restart;
+is(persons($node), '18,19', 'after a restart the tables are open');
+
+# A base backup of before
+
+$node->stop;
+my $old = restored('old', 'before');
+like(persons($old), qr/what was erased may be back.*HINT:  SELECT \* FROM toms\.replay_erasures\(\)/s, 'restored from before: closed');
+is(sql($old, 'SELECT gate FROM toms.status'), 'restored', 'monitoring is told');
+like(as_migration($old, 'postgres', 'SELECT count(*) FROM med.note'), qr/what was erased may be back/, 'for administrators too');
+like(as_tenant($old, 'postgres', 'globex', q{INSERT INTO med.note (id, tenant, employee) VALUES (90, 'globex', 1)}), qr/what was erased may be back/, 'for writing');
+like(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures(dry_run => true)'), qr/^subject\|acme\|would be erased again\|0$/, 'a dry run says what would be erased');
+like(persons($old), qr/what was erased may be back/, 'and opens nothing');
+is(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures()'), 'subject|acme|erased again|3', 'it is erased again');
+is(persons($old), '18,19', 'he is gone, and the tables are open');
+is(officer($old, 'SELECT count(*) FROM toms.replay_erasures()'), '0', 'nothing is left to replay');
+ok(settled($old), 'what the replay did is told');
+is(told(), 'erasure erased erasure void erasure erased', 'outside too');
+$old->restart;
+is(persons($old), '18,19', 'and stays so');
+$old->stop;
+my $newer = restored('newer', 'after');
+like(persons($newer), qr/what was erased may be back/, 'another backup does not know of the second erasure');
+is(officer($newer, 'SELECT outcome, rows FROM toms.replay_erasures()'), 'erased again|0', 'of which only the trail\'s keys came back');
+is(persons($newer), '18,19', 'it is open');
+$newer->stop;
+
+done_testing();
