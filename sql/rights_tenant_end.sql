@@ -8,7 +8,7 @@
 \pset format unaligned
 \pset tuples_only on
 \pset null '(null)'
-SET client_min_messages = warning;
+SET client_min_messages = error;       -- the log outside, and what is not told there, is another test's
 SET timezone = 'UTC';
 SELECT toms.add_tenant('sun', name => 'Sun AG', contact => 'Ms. Corona', dpo => 'Mr. Spot'), toms.add_tenant('moon', name => 'Moon GmbH');
 SELECT toms.allow_enter(login => 'regress_job', tenants => '{sun,moon}', roles => '{regress_hr}') \g /dev/null
