@@ -107,7 +107,7 @@ SELECT regress.verdict(format('SELECT toms.end_tenant(''sun'', now() - interval 
 SELECT tenant, state, notified_at, closes_at FROM toms.tenant_ends WHERE tenant = 'sun';                      -- no clock
 SELECT * FROM sky.end_all();                                                                                  -- nothing to do
 SELECT regress.verdict(format('SELECT toms.end_tenant(''sun'', now(), instruction => %s)', :instruction));    -- refused: announced already
-SELECT toms.notify_end('sun', now() - interval '1 year') - now() BETWEEN interval '30 days' AND interval '30 days 1 minute';     -- 30 days from now, whatever was said
+SELECT closes - now() BETWEEN interval '30 days' AND interval '30 days 1 minute' FROM toms.notify_end('sun', now() - interval '1 year') closes;     -- 30 days from now, whatever was said
 SELECT regress.verdict($$SELECT toms.notify_end('sun', now())$$);                                             -- refused: set already
 SELECT tenant, state FROM toms.tenant_ends WHERE tenant = 'sun';                                              -- open
 SELECT * FROM sky.end_all();                                                                                  -- nothing to do
@@ -172,6 +172,11 @@ SELECT sum(rows) FROM sky.end_all();
 SELECT * FROM sky.end_all();
 RESET SESSION AUTHORIZATION;
 SELECT sky.left_over('sun'), sky.left_over('moon');
+-- what is left are rows that the law keeps: of all others the keys have gone, and what toms had of persons
+SELECT count(*) FILTER (WHERE wrapped IS NOT NULL), count(*) > 0 FROM toms.data_key WHERE tenant = 'sun' AND relation = 'sky.case'::regclass;
+SELECT count(*) FROM toms.key_epoch WHERE tenant = 'sun' AND destroyed_at IS NULL;
+SELECT * FROM toms.regress_answer;
+SELECT count(*) FROM toms.retention_rule WHERE tenant = 'sun';      -- but their rules are there
 
 --
 -- The law does not ask for invoices any more: retention deletes them, and the end comes

@@ -136,6 +136,20 @@ $$;
 REVOKE ALL ON FUNCTION toms.erase_rows_of_tenant(text, bigint, integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.erase_rows_of_tenant(text, bigint, integer, boolean) IS 'internal: delete a batch of rows of a tenant, of all tables in order';
 
+-- In this order: what nothing refers to, what refers to each other, and what has to be taken apart before.
+CREATE FUNCTION toms.erase_batch_of_tenant(tenant text, erasure bigint, most integer, OUT rows bigint, OUT more boolean, OUT problem text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT e.rows, e.problem INTO rows, problem FROM toms.erase_rows_of_tenant(tenant, erasure, most, together => false) e;
+    IF rows = 0 THEN
+        SELECT e.rows, e.problem INTO rows, problem FROM toms.erase_rows_of_tenant(tenant, erasure, most, together => true) e;
+    END IF;
+    more := rows > 0 OR toms.open_circles(tenant, toms.tables_in_order()) > 0;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.erase_batch_of_tenant(text, bigint, integer) FROM PUBLIC;
+COMMENT ON FUNCTION toms.erase_batch_of_tenant(text, bigint, integer) IS 'internal: delete rows of a tenant; "more": there may be others';
+
 -- Rows that are left in all tables, counted into the erasure.
 CREATE FUNCTION toms.count_rest_of_tenant(tenant text, erasure bigint, OUT rest bigint, OUT kept bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
