@@ -225,6 +225,17 @@ RESET SESSION AUTHORIZATION;
 SELECT count(*) > 0, count(*) FILTER (WHERE k.wrapped IS NOT NULL) FROM toms.audit_entry e JOIN toms.data_key k ON k.id = e.key WHERE e.tenant = 'sun';
 SELECT convert_from(payload, 'UTF8')::jsonb - 'erasure' - 'keys' FROM (SELECT payload FROM toms.audit_entry WHERE kind = 'd' AND tenant = 'sun' ORDER BY id DESC LIMIT 1) e;
 
+-- who tries with a token of it is told of in the trail, in which no key of it protects anything any more
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('sun', '1', 'regress_hr', 'absence_management') \g /dev/null
+SELECT regress.verdict($$SELECT FROM sky.person$$);
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT tenant, kind, who IS NOT NULL, key IS NULL FROM toms.audit_entry WHERE id > (SELECT entry FROM toms.erasure WHERE tenant = 'sun') AND tenant = 'sun' ORDER BY id;
+SELECT count(*) FROM toms.audit_trail(tenant => 'sun') WHERE at > (SELECT ended_at FROM toms.erasure WHERE tenant = 'sun') AND kind = 'refusal';
+SELECT count(*) FROM toms.data_key WHERE tenant = 'sun' AND wrapped IS NOT NULL;
+
 --
 -- The certificate says all of it
 --

@@ -129,6 +129,11 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activi
 is(sql(q{SELECT (result -> 'tables' -> 'work.note' ->> 'deleted')::int + coalesce((result -> 'tables' -> 'work.note' ->> 'cascaded')::int, 0) FROM toms.erasure WHERE kind = 'tenant'}), 10 * $persons,
 	'the erasure has each row once');
 
+# Who tries with a token of the tenant is refused still, and what is told of it does not keep the trail from being written
+
+like(as_tenant($node, 'app', 'acme', 'SELECT count(*) FROM work.person'), qr/tenant/, 'a token of the tenant is refused');
+ok($node->poll_query_until('app', 'SELECT events = 0 FROM toms.audit_queue'), 'the queue of the trail is empty');
+
 # Nothing is left
 
 my @after = dump_of('after');
