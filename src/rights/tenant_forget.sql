@@ -205,7 +205,9 @@ BEGIN
         SELECT * INTO went FROM toms.erase_batch_of_tenant(due.tenant, due.erasure, most);
         rows := went.rows;
         more := went.more;
-        IF NOT more THEN
+        IF more AND due.problem IS NOT NULL THEN
+            UPDATE toms.tenant_end e SET problem = NULL WHERE e.id = due.id;
+        ELSIF NOT more THEN
             PERFORM toms.conclude_end(due, went.problem);
         END IF;
     END IF;

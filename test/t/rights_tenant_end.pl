@@ -18,7 +18,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir();
 my $outside = PostgreSQL::Test::Utils::tempdir();
 chmod 0700, $outside or die;
 my $verify = -x "$FindBin::RealBin/../../src/bin/verify/toms-verify" ? "$FindBin::RealBin/../../src/bin/verify/toms-verify" : 'toms-verify';
-my $node = sealed_server('tenant_end', keyring(), settings => "toms.outside = '$outside'\ntoms.retention_interval = 1s\ntoms.retention_batch_time = 1ms\n"
+my $node = sealed_server('tenant_end', keyring(), settings => "toms.outside = '$outside'\ntoms.retention_interval = 1s\ntoms.retention_batch = 100\n"
 	. "toms.retention_duty = 10\nautovacuum = off\nrestart_after_crash = on\nlog_min_messages = warning\n");
 $node->start;
 add_roles($node);
@@ -120,7 +120,7 @@ while ($done < $kills)
 }
 is("$done $wrong", "$kills 0", "$kills times kill -9 of the worker: at no moment anything was half done");
 cmp_ok($seen[-1], '<', $seen[0], 'each time it went on') or diag "@seen";
-$node->safe_psql('postgres', $_) for q{ALTER SYSTEM SET toms.retention_batch_time = '100ms'}, 'ALTER SYSTEM SET toms.retention_duty = 100', 'SELECT pg_reload_conf()';
+$node->safe_psql('postgres', $_) for 'ALTER SYSTEM SET toms.retention_batch = 1000', 'ALTER SYSTEM SET toms.retention_duty = 100', 'SELECT pg_reload_conf()';
 my $till = time + 120;
 usleep(200_000) while state() ne 'done' && time < $till;
 is(state(), 'done', 'it comes to its end');
@@ -132,7 +132,7 @@ is(sql(q{SELECT (result -> 'tables' -> 'work.note' ->> 'deleted')::int + coalesc
 # Who tries with a token of the tenant is refused still, and what is told of it does not keep the trail from being written
 
 like(as_tenant($node, 'app', 'acme', 'SELECT count(*) FROM work.person'), qr/tenant/, 'a token of the tenant is refused');
-ok($node->poll_query_until('app', 'SELECT events = 0 FROM toms.audit_queue'), 'the queue of the trail is empty');
+ok($node->poll_query_until('app', 'SELECT used_bytes = 0 FROM toms.audit_queue'), 'the queue of the trail is empty');
 
 # Nothing is left
 
