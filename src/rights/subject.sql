@@ -70,11 +70,12 @@ COMMENT ON FUNCTION toms.erase_keys(toms.erasure, jsonb, text[], regclass[], boo
 
 -- one erasure -----------------------------------------------------------------------------------
 
--- In what toms itself has written about him: a name that tells nobody, but is the same for the same person.
+-- In what toms itself has written about him: a name that tells nobody, but is the same for the same person; without a keyring it
+-- is another one each time.
 CREATE FUNCTION toms.erased_name(tenant text, subject text)
-RETURNS text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN 'erased:' || toms.pseudonym_in(tenant, subject, 'toms.erasure');
+    RETURN 'erased:' || CASE WHEN toms.keyring_is_configured() THEN toms.pseudonym_in(tenant, subject, 'toms.erasure') ELSE gen_random_uuid()::text END;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.erased_name(text, text) FROM PUBLIC;
