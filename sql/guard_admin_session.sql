@@ -188,6 +188,67 @@ DROP INDEX adm.absence_days;
 \c - :superuser
 CALL regress.alone();
 :look
+-- DDL that reaches a protected table without naming it: by its schema, by views of views, rules and publications
+CREATE SCHEMA bare AUTHORIZATION regress_owner;
+SELECT regress.mark() AS mark \gset
+\c - regress_owner
+SET client_min_messages = error;
+CREATE TABLE bare.plain (id integer);
+GRANT SELECT ON ALL TABLES IN SCHEMA adm, bare TO regress_job;
+REVOKE SELECT ON ALL TABLES IN SCHEMA adm FROM regress_job;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA adm TO regress_job;             -- not told: of no table
+ALTER DEFAULT PRIVILEGES IN SCHEMA adm, bare GRANT SELECT ON TABLES TO regress_job;
+ALTER DEFAULT PRIVILEGES IN SCHEMA bare REVOKE SELECT ON TABLES FROM regress_job;                  -- not told
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO regress_job;    -- not told
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM regress_job;
+BEGIN;
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO regress_job;
+ROLLBACK;
+ALTER DEFAULT PRIVILEGES IN SCHEMA adm REVOKE SELECT ON TABLES FROM regress_job;
+\c - :superuser
+CALL regress.alone();
+:look
+SELECT regress.mark() AS mark \gset
+\c - regress_owner
+SET client_min_messages = error;
+CREATE VIEW bare.sick AS WITH a AS (SELECT * FROM adm.absence) SELECT * FROM a WHERE days > 4711;
+CREATE VIEW bare.sicker AS SELECT * FROM bare.sick WHERE EXISTS (SELECT FROM adm.salary);
+CREATE MATERIALIZED VIEW bare.kept AS SELECT * FROM bare.sick WITH NO DATA;
+EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) CREATE MATERIALIZED VIEW bare.empty AS SELECT * FROM bare.sick WITH NO DATA;      -- refused, and told
+CREATE VIEW bare.harmless AS SELECT * FROM bare.plain;                 -- not told
+CREATE VIEW bare.paid AS SELECT tenant FROM adm.salary;
+ALTER VIEW bare.sick SET (security_invoker = true);
+ALTER VIEW bare.sick RENAME TO ill;
+ALTER VIEW bare.harmless RENAME TO harm;                               -- not told
+GRANT SELECT ON bare.ill TO regress_job;
+CREATE RULE copied AS ON INSERT TO bare.plain DO ALSO INSERT INTO adm.salary VALUES (new.id, 'acme', 17);
+DROP RULE copied ON bare.plain;                                        -- not told: that one is no view
+CREATE POLICY mine ON adm.absence USING (true);
+DROP POLICY mine ON adm.absence;
+DROP MATERIALIZED VIEW bare.kept;
+DROP VIEW bare.ill CASCADE;
+DROP VIEW bare.harm;                                                   -- not told
+\c - :superuser
+CALL regress.alone();
+:look
+SELECT regress.mark() AS mark \gset
+SET client_min_messages = error;
+CREATE OR REPLACE VIEW bare.paid AS SELECT tenant FROM adm.absence;    -- of the table that it read, too
+CREATE PUBLICATION named FOR TABLE adm.absence, bare.plain;
+CREATE PUBLICATION below FOR TABLES IN SCHEMA adm;
+CREATE PUBLICATION whole FOR ALL TABLES WITH (publish = 'insert');
+CREATE PUBLICATION empty FOR TABLE bare.plain;                         -- not told
+ALTER PUBLICATION empty ADD TABLE adm.salary;
+ALTER PUBLICATION empty DROP TABLE adm.salary;
+ALTER PUBLICATION empty SET TABLES IN SCHEMA adm;
+ALTER PUBLICATION below OWNER TO CURRENT_USER;
+ALTER PUBLICATION named RENAME TO renamed;
+DROP PUBLICATION renamed, below, whole, empty;
+SET ROLE regress_job;
+CREATE PUBLICATION named FOR TABLE adm.absence;                        -- refused, and told
+RESET ROLE;
+DROP SCHEMA bare CASCADE;
+:look
 -- a table that goes, in whichever way; and the tables in which toms keeps what is declared
 SELECT regress.mark() AS mark \gset
 ALTER TABLE toms.permission DISABLE TRIGGER "~toms_declaration";

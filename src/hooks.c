@@ -14,6 +14,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
 #include "commands/seclabel.h"
 #include "guard/guard.h"
 #include "hooks.h"
@@ -231,6 +232,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		toms_guard_column_added(object, sub);
 	if (access == OAT_DROP && class == RelationRelationId && sub == 0)
 		toms_guard_table_dropped(object);
+	if (access == OAT_DROP && class == RewriteRelationId)
+		toms_guard_rule_dropped(object);
 	if (access == OAT_DROP && class == RelationRelationId)
 		toms_guard_rows_lost(object);
 	toms_worker_object_access(access, class, object);

@@ -13,7 +13,9 @@ BEGIN
     RETURN QUERY
     SELECT t.id, t.at, t.kind, t.relation, t.columns, t.rows, t.times, t.purpose, p.description, p.legal_basis, t.role, t.function, t.details ->> 'recipient',
            CASE WHEN EXISTS (SELECT FROM toms.actor_release r WHERE r.entry = t.id AND r.approved_at IS NOT NULL) THEN t.actor END
-    FROM toms.list_audit($1, $2, NULL, reader.subject, reader.tenant, NULL, NULL, NULL) t
+    FROM (SELECT * FROM toms.list_audit($1, $2, NULL, reader.subject, reader.tenant, NULL, NULL, NULL)
+          UNION ALL      -- exports of the data of all
+          SELECT * FROM toms.list_audit($1, $2, NULL, NULL, reader.tenant, NULL, NULL, 'export') e WHERE e.details -> 'of_all' = 'true') t
          LEFT JOIN toms.purpose p ON p.purpose = t.purpose
     WHERE t.kind IN (SELECT n.kind FROM toms.audit_names() n WHERE n.letter IN ('c', 'r'))
     ORDER BY t.at, t.id;

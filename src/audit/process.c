@@ -171,18 +171,25 @@ extension_is_installed(void)
 	return found;
 }
 
-/* Who has locked the rules, to change the table itself, must not keep the trail from being written: then it stays as it was. */
+/* Who has locked the table, to change the table itself, must not keep the trail from being written: then it stays as it was. */
 static bool
-rules_exist(void)
+has_work(TomsConfigTable which, bool (*exists) (void))
 {
-	Oid			table = toms_config_table(TOMS_CONFIG_RETENTION_RULE);
+	Oid			table = toms_config_table(which);
 	bool		exist;
 
 	if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock))
 		return toms_process_slot->retains;
-	exist = toms_rules_exist();
+	exist = exists();
 	UnlockRelationOid(table, AccessShareLock);
 	return exist;
+}
+
+/* Rules, or ends of contracts. */
+static bool
+rules_exist(void)
+{
+	return has_work(TOMS_CONFIG_RETENTION_RULE, toms_rules_exist) || has_work(TOMS_CONFIG_TENANT_END, toms_tenant_ends_exist);
 }
 
 /* With the lock. */

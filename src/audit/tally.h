@@ -36,4 +36,7 @@ extern int64 *toms_tally_keys(int *count);
  */
 extern void toms_audit_deletion(Oid root, char verb, const char *tenant, const char *details);
 
+/* The same about an erasure as a whole, of all tables; the entry's number. */
+extern int64 toms_audit_erasure(const char *tenant, const char *details);
+
 #endif							/* TOMS_TALLY_H */

@@ -15,7 +15,9 @@ BEGIN
         ('instruction', 'given_by, wording, subject'), ('audit_consent', 'reason'), ('enabled_category', ''), ('parent', ''), ('subject_alias', ''),
         ('separation', ''), ('purpose', ''), ('enter_permission', ''), ('trusted_function', 'reason, end_reason'), ('trustable_function', ''),
         ('refused_function', ''), ('key_epoch', ''), ('protection_history', 'reason'), ('statistic_definition', 'reason'), ('code_catalogue', ''),
-        ('audit_period', 'reason'), ('statutory_period', ''), ('retention_rule', 'ended_reason'), ('hold', 'subject, reason, released_for'), ('pending_erasure', 'subject'), ('personal_login', 'owner'), ('break_glass_review', 'result')) AS d (relation, untold) LOOP
+        ('audit_period', 'reason'), ('statutory_period', ''), ('retention_rule', 'ended_reason'), ('hold', 'subject, reason, released_for'), ('pending_erasure', 'subject'),
+        ('agreement', ''), ('backup_tier', ''), ('tenant_end', 'reason'),
+        ('restriction', 'subject, reason'), ('objection', 'subject, reason, ended_reason'), ('personal_login', 'owner'), ('break_glass_review', 'result')) AS d (relation, untold) LOOP
         EXECUTE format('CREATE TRIGGER "~toms_declaration" AFTER %sUPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)',
                        CASE WHEN declared.relation <> 'key_epoch' THEN 'INSERT OR ' END, declared.relation, declared.untold);
         EXECUTE format('CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()',

@@ -51,6 +51,8 @@ TOMS_REASON(GRANT_MISSING, "toms_grant_missing", ERRCODE_INSUFFICIENT_PRIVILEGE,
 TOMS_REASON(IDENTIFIER_TYPE, "toms_identifier_type", ERRCODE_INSUFFICIENT_PRIVILEGE, "an identifier of the context does not fit the column's type")
 TOMS_REASON(ROW_OTHER_TENANT, "toms_row_other_tenant", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another tenant")
 TOMS_REASON(ROW_OTHER_SUBJECT, "toms_row_other_subject", ERRCODE_INSUFFICIENT_PRIVILEGE, "the row belongs to another data subject")
+TOMS_REASON(RESTRICTED, "toms_restricted", ERRCODE_INSUFFICIENT_PRIVILEGE, "the processing of the data subject's rows is restricted")
+TOMS_REASON(OBJECTED, "toms_objected", ERRCODE_INSUFFICIENT_PRIVILEGE, "the data subject has objected to the purpose")
 
 /* what must not meet in one statement */
 TOMS_REASON(IMMUTABLE, "toms_immutable", ERRCODE_INSUFFICIENT_PRIVILEGE, "a function that is declared immutable reads the table")
@@ -82,9 +84,20 @@ TOMS_REASON(TRAIL_APPEND_ONLY, "toms_trail_append_only", ERRCODE_INSUFFICIENT_PR
 TOMS_REASON(OFFICER_REQUIRED, "toms_officer_required", ERRCODE_INSUFFICIENT_PRIVILEGE, "only a toms officer may do this")
 TOMS_REASON(ENTER_NOT_ALLOWED, "toms_enter_not_allowed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the log-in may not enter this context")
 
+/* to whom personal data may go */
+TOMS_REASON(RECIPIENT_UNKNOWN, "toms_recipient_unknown", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient is not registered")
+TOMS_REASON(RECIPIENT_ENDED, "toms_recipient_ended", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient gets nothing any more")
+TOMS_REASON(RECIPIENT_OBJECTED, "toms_recipient_objected", ERRCODE_INSUFFICIENT_PRIVILEGE, "the controller has objected to the recipient")
+TOMS_REASON(RECIPIENT_NOTICE, "toms_recipient_notice", ERRCODE_INSUFFICIENT_PRIVILEGE, "the controller has not been told of the recipient, or may still object")
+TOMS_REASON(RECIPIENT_CATEGORY, "toms_recipient_category", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient is not registered for the category")
+TOMS_REASON(TRANSFER, "toms_transfer", ERRCODE_INSUFFICIENT_PRIVILEGE, "the transfer to a third country is not covered")
+TOMS_REASON(TRANSFER_EXPIRED, "toms_transfer_expired", ERRCODE_INSUFFICIENT_PRIVILEGE, "the instrument that covers the transfer is not in force")
+TOMS_REASON(TRANSFER_CONSENT, "toms_transfer_consent", ERRCODE_INSUFFICIENT_PRIVILEGE, "the transfer needs the controller's consent")
+
 /* rules on data */
 TOMS_REASON(FREE_TEXT, "toms_free_text", ERRCODE_CHECK_VIOLATION, "the table takes columns of closed types only")
 TOMS_REASON(CATEGORY_NOT_ENABLED, "toms_category_not_enabled", ERRCODE_CHECK_VIOLATION, "the tenant has not enabled the category of the value")
+TOMS_REASON(OBJECTED_CATEGORY, "toms_objected_category", ERRCODE_CHECK_VIOLATION, "the data subject has objected to the category of the value")
 TOMS_REASON(UNQUALIFIED_WRITE, "toms_unqualified_write", ERRCODE_CHECK_VIOLATION, "the statement would write every row it may, since it has no WHERE")
 TOMS_REASON(HELD, "toms_held", ERRCODE_CHECK_VIOLATION, "a hold keeps what would be deleted")
 TOMS_REASON(PAST_PERIOD, "toms_past_period", ERRCODE_CHECK_VIOLATION, "the row's period of retention has passed already")

@@ -18,6 +18,7 @@
 #include "base/change.h"
 #include "base/compat.h"
 #include "base/relcache.h"
+#include "catalog/limit.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
@@ -68,6 +69,7 @@ forget_everything(void)
 	toms_config_forget();
 	toms_enabled_forget();
 	toms_holds_forget();
+	toms_limits_forget();
 	toms_sealed_forget();
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)
@@ -100,6 +102,7 @@ toms_catalog_init(void)
 	relations = hash_create("toms relations", 256, &control, HASH_ELEM | HASH_BLOBS);
 	tenants = hash_create("toms tenants", 32, &tenant_control, HASH_ELEM | HASH_STRINGS);
 	toms_purposes_init();
+	toms_holds_init();
 	toms_on_relation_change(relcache_callback);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, role_callback, (Datum) 0);
@@ -137,13 +140,16 @@ toms_plain_type(Oid type)
 }
 
 static void
-add_optional_column(TomsRelation *relation, AttrNumber column, const char *category)
+add_labelled_column(TomsRelation *relation, AttrNumber column, const char *category, bool optional)
 {
-	Size		size = (relation->noptional + 1) * sizeof(TomsOptionalColumn);
+	Size		size = (relation->nlabelled + 1) * sizeof(TomsLabelledColumn);
+	TomsLabelledColumn *labelled;
 
-	relation->optional = relation->optional ? repalloc(relation->optional, size) : palloc(size);
-	relation->optional[relation->noptional].column = column;
-	strlcpy(relation->optional[relation->noptional++].category, category, NAMEDATALEN);
+	relation->labelled = relation->labelled ? repalloc(relation->labelled, size) : palloc(size);
+	labelled = &relation->labelled[relation->nlabelled++];
+	labelled->column = column;
+	labelled->optional = optional;
+	strlcpy(labelled->category, category, NAMEDATALEN);
 }
 
 static void
@@ -176,8 +182,8 @@ read_columns(TomsRelation *relation)
 			relation->parent_key = column->attnum;
 		if (toms_label_get(label, "parent_type", NULL))
 			relation->parent_type = column->attnum;
-		if (toms_label_get(label, "optional", NULL))
-			add_optional_column(relation, column->attnum, toms_label_get(label, "category", &value) ? value : "");
+		if (toms_label_get(label, "category", &value))
+			add_labelled_column(relation, column->attnum, value, toms_label_get(label, "optional", NULL));
 	}
 	relation_close(rel, AccessShareLock);
 }

@@ -12,6 +12,9 @@ extern bool toms_config_concerns(Oid relid);
 /* Forget the tables' OIDs. */
 extern void toms_config_forget(void);
 
+/* Whether an index of a table has any row. */
+extern bool toms_config_any(TomsConfigTable table);
+
 /* Permissions, parents, alias and row labels of a relation, into the current memory context. */
 extern void toms_config_read(TomsRelation *relation);
 
@@ -24,6 +27,7 @@ extern void *toms_grow(void *array, int count, Size size);
 extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
 
 extern void toms_purposes_init(void);
+extern void toms_holds_init(void);
 
 /* Forget which categories are enabled. */
 extern void toms_enabled_forget(void);

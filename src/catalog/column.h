@@ -17,11 +17,12 @@ typedef enum TomsFreeText
 	TOMS_FREE_TEXT_REFUSE		/* closed types only */
 } TomsFreeText;
 
-/* Takes values of tenants that have enabled its category. */
-typedef struct TomsOptionalColumn
+/* A column with a category of its own. */
+typedef struct TomsLabelledColumn
 {
 	AttrNumber	column;
+	bool		optional;		/* takes values of tenants that have enabled it */
 	char		category[NAMEDATALEN];
-} TomsOptionalColumn;
+} TomsLabelledColumn;
 
 #endif							/* TOMS_COLUMN_H */

@@ -47,6 +47,9 @@ static const struct
 	[TOMS_CONFIG_KEY_EPOCHS_OF_TENANT] = {"key_epoch", "key_epoch_tenant_number_key", 2, F_TEXTEQ},
 	[TOMS_CONFIG_RETENTION_RULE] = {"retention_rule", "retention_rule_relation_idx", 2, F_OIDEQ},
 	[TOMS_CONFIG_HOLD] = {"hold", "hold_state_idx", 2, F_TEXTEQ},
+	[TOMS_CONFIG_RESTRICTION] = {"restriction", "restriction_tenant_idx", 2, F_TEXTEQ},
+	[TOMS_CONFIG_OBJECTION] = {"objection", "objection_tenant_idx", 2, F_TEXTEQ},
+	[TOMS_CONFIG_TENANT_END] = {"tenant_end", "tenant_end_state_idx", 2, F_TEXTEQ},
 };
 
 enum
@@ -158,6 +161,26 @@ toms_config_scan(TomsConfigTable table, Datum key, TomsConfigRow row, void *answ
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+}
+
+bool
+toms_config_any(TomsConfigTable table)
+{
+	Oid			relid = toms_config_table(table);
+	Oid			index;
+	Relation	rel;
+	SysScanDesc scan;
+	bool		any;
+
+	if (!OidIsValid(relid))
+		return false;
+	index = get_relname_relid(config[table].index, get_rel_namespace(relid));
+	rel = table_open(relid, AccessShareLock);
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 0, NULL);
+	any = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return any;
 }
 
 /* Verbs, purposes, categories: a text[] without nulls. */

@@ -8,6 +8,7 @@
  */
 #include "catalog/catalog_int.h"
 
+#include "access/xact.h"
 #include "base/relcache.h"
 #include "catalog/retention.h"
 #include "storage/lmgr.h"
@@ -36,6 +37,7 @@ static MemoryContext context = NULL;
 static List *holds = NIL;
 static uint64 forgotten = 1;	/* how often */
 static uint64 known = 0;		/* what it was when they were read */
+static Oid	kept_out_of = InvalidOid;	/* the table that is locked until the transaction ends */
 
 void
 toms_holds_forget(void)
@@ -146,6 +148,22 @@ toms_hold_keep_out(void)
 {
 	Oid			table = toms_config_table(TOMS_CONFIG_HOLD);
 
-	if (OidIsValid(table))
-		LockRelationOid(table, RowShareLock);
+	if (!OidIsValid(table) || table == kept_out_of)
+		return;
+	LockRelationOid(table, RowShareLock);
+	/* a subtransaction's lock goes with it */
+	if (GetCurrentTransactionNestLevel() == 1)
+		kept_out_of = table;
+}
+
+static void
+transaction_callback(XactEvent event, void *arg)
+{
+	kept_out_of = InvalidOid;
+}
+
+void
+toms_holds_init(void)
+{
+	RegisterXactCallback(transaction_callback, NULL);
 }

@@ -73,8 +73,8 @@ typedef struct TomsRelation
 	bool		is_undeclared;	/* closed for its sealed columns alone: nobody has protected it */
 	int			nsealed;
 	TomsSealedColumn *sealed;
-	int			noptional;
-	TomsOptionalColumn *optional;	/* in the order of the columns */
+	int			nlabelled;
+	TomsLabelledColumn *labelled;	/* in the order of the columns */
 	int			npermissions;
 	TomsPermission *permissions;
 	int			nconsents;

@@ -174,3 +174,20 @@ toms_rules_exist(void)
 	table_close(rel, AccessShareLock);
 	return exists;
 }
+
+static void
+note_row(const Datum *values, const bool *nulls, void *answer)
+{
+	*(bool *) answer = true;
+}
+
+bool
+toms_tenant_ends_exist(void)
+{
+	bool		exist = false;
+
+	toms_config_scan(TOMS_CONFIG_TENANT_END, CStringGetTextDatum("announced"), note_row, &exist);
+	if (!exist)
+		toms_config_scan(TOMS_CONFIG_TENANT_END, CStringGetTextDatum("erasing"), note_row, &exist);
+	return exist;
+}

@@ -54,8 +54,9 @@ extern void toms_rules_read(struct TomsRelation *relation);
  */
 extern const TomsRule *toms_rule_for(const struct TomsRelation *relation, const char *tenant, const char *category);
 
-/* Whether any rule is in force in this database. */
+/* Whether any rule is in force in this database; whether any contract's end is under way. */
 extern bool toms_rules_exist(void);
+extern bool toms_tenant_ends_exist(void);
 
 /*
  * The hold on rows of a relation's root, tenant and subject ("" or NULL: rows about nobody), or 0.  A rule's id,

@@ -97,6 +97,18 @@ extern char *toms_admin_text(FunctionCallInfo fcinfo, int i, const char *name, i
 
 /* admin_ddl.c, admin_setting.c: DDL on protected tables, and changes of settings, that are going to be tried. */
 extern void toms_admin_tell_of_ddl(Node *statement);
+extern bool toms_admin_is_told(void);
+
+/* Tell of a command for a protected table; for what else a statement names, the tables of toms and views too; for no table. */
+extern void toms_admin_tell(Oid relid, const char *command, const char *key, const char *value);
+extern void toms_admin_tell_of_relation(Oid relid, const char *command, const char *key, const char *value);
+extern void toms_admin_tell_of_none(const char *command, const char *key, const char *value);
+
+/* admin_reach.c: DDL that reaches protected tables without naming them, and views; false: it is none. */
+extern bool toms_admin_reaches(Node *statement);
+extern void toms_admin_tell_of_reach(Node *statement);
+extern bool toms_admin_tell_of_view(Oid relid, const char *command);
+
 extern void toms_admin_check_setting(Node *statement);
 
 #endif							/* TOMS_ADMIN_H */

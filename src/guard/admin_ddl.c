@@ -32,17 +32,39 @@ is_own(Oid relid)
 }
 
 static void
-tell(Oid relid, const char *command, const char *label)
+tell_event(Oid relid, const char *command, const char *key, const char *value)
 {
-	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
 	StringInfoData details;
 
-	if (!OidIsValid(relid) || ((relation == NULL || relation->is_undeclared) && !is_own(relid)))
-		return;
 	initStringInfo(&details);
 	toms_event_say(&details, "command", command);
-	toms_event_say(&details, "label", label);
+	toms_event_say(&details, key, value);
 	(void) toms_admin_event(TOMS_VERB_DDL, relid, details.data, false);
+}
+
+void
+toms_admin_tell(Oid relid, const char *command, const char *key, const char *value)
+{
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+
+	if (relation && !relation->is_undeclared)
+		tell_event(relid, command, key, value);
+}
+
+void
+toms_admin_tell_of_none(const char *command, const char *key, const char *value)
+{
+	tell_event(InvalidOid, command, key, value);
+}
+
+/* Views are told of for the tables that they read. */
+void
+toms_admin_tell_of_relation(Oid relid, const char *command, const char *key, const char *value)
+{
+	if (OidIsValid(relid) && is_own(relid))
+		tell_event(relid, command, key, value);
+	else if (!toms_admin_tell_of_view(relid, command))
+		toms_admin_tell(relid, command, key, value);
 }
 
 static Oid
@@ -184,8 +206,8 @@ tables_of(Node *statement)
 }
 
 /* Policies and triggers of toms that it puts up itself are not anybody's DDL. */
-static bool
-is_told(void)
+bool
+toms_admin_is_told(void)
 {
 	return !RecoveryInProgress() && !toms_policy_in_maintenance() && toms_catalog_is_installed() && toms_admin_is_recorded();
 }
@@ -238,7 +260,7 @@ tell_of_roles(Node *statement)
 	char	   *roles = roles_of(statement, &members);
 	StringInfoData details;
 
-	if (roles == NULL || !is_told())
+	if (roles == NULL || !toms_admin_is_told())
 		return;
 	initStringInfo(&details);
 	toms_event_say(&details, "command", CreateCommandName(statement));
@@ -256,17 +278,19 @@ toms_admin_tell_of_ddl(Node *statement)
 	ListCell   *cell;
 
 	tell_of_roles(statement);
-	if (relids == NIL || !is_told())
+	if ((relids == NIL && !toms_admin_reaches(statement)) || !toms_admin_is_told())
 		return;
 	foreach(cell, relids)
-		tell(lfirst_oid(cell), CreateCommandName(statement), label);
+		toms_admin_tell_of_relation(lfirst_oid(cell), CreateCommandName(statement), "label", label);
+	if (toms_admin_reaches(statement))
+		toms_admin_tell_of_reach(statement);
 }
 
 void
 toms_guard_table_dropped(Oid relid)
 {
-	if (is_told())
-		tell(relid, "DROP TABLE", NULL);
+	if (toms_admin_is_told())
+		toms_admin_tell_of_relation(relid, "DROP TABLE", NULL, NULL);
 }
 
 void

@@ -41,6 +41,16 @@ describe_finding(const TomsFinding *finding, bool observed)
 	return text.data;
 }
 
+/* What is hidden for its age, or for the person it is about. */
+static char *
+explain_hidden(TomsRelation *relation, const TomsAsker *asker)
+{
+	char	   *periods = toms_policy_explain_periods(relation, asker);
+	char	   *limits = toms_policy_explain_limits(relation, asker);
+
+	return periods && limits ? psprintf("%s %s", periods, limits) : periods ? periods : limits;
+}
+
 /* toms.explain_access(relation, verb) */
 Datum
 toms_explain_access(PG_FUNCTION_ARGS)
@@ -61,7 +71,7 @@ toms_explain_access(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text("not protected: PostgreSQL's own privileges alone decide"));
 	finding = toms_guard_examine(&access);
 	if (finding.passage == TOMS_PASS_CONTEXT && finding.detail == NULL && toms_context_ask(&asker) == TOMS_OK)
-		finding.detail = toms_policy_explain_periods(access.relation, &asker);
+		finding.detail = explain_hidden(access.relation, &asker);
 	PG_RETURN_TEXT_P(cstring_to_text(describe_finding(&finding, access.relation->mode == TOMS_MODE_OBSERVE)));
 }
 

@@ -427,6 +427,16 @@ is_analyze(ExplainStmt *explain)
 	return false;
 }
 
+/* EXPLAIN ANALYZE carries out CREATE MATERIALIZED VIEW without another utility statement. */
+static void
+tell_of_explained(ExplainStmt *explain)
+{
+	Query	   *query = IsA(explain->query, Query) ? (Query *) explain->query : NULL;
+
+	if (query && query->utilityStmt)
+		toms_admin_tell_of_ddl(query->utilityStmt);
+}
+
 /* ALTER TABLE and COPY FROM evaluate defaults for rows of a table, which may be an open one. */
 static bool
 fills_open_table(Node *statement)
@@ -454,8 +464,11 @@ toms_guard_before_utility(Node *statement)
 		warn_of_lost_context((VariableSetStmt *) statement);
 	else if (IsA(statement, DeclareCursorStmt))
 		before.holds_cursor = (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
-	else if (IsA(statement, ExplainStmt))
-		before.counts_rows = is_analyze((ExplainStmt *) statement);
+	else if (IsA(statement, ExplainStmt) && is_analyze((ExplainStmt *) statement))
+	{
+		before.counts_rows = true;
+		tell_of_explained((ExplainStmt *) statement);
+	}
 	else if (!toms_policy_in_maintenance() && !RecoveryInProgress() && !XactReadOnly && check_ddl(statement))
 		before.statement = copyObject(statement);
 	return before;

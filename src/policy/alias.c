@@ -1,7 +1,8 @@
 /*
  * alias.c - persons with two keys: from the one that tokens hold to the one in a table.
  *
- * Called by decide.c and qual.c, once per transaction in scope own.  The persons' table is
+ * Called by decide.c and qual.c, once per transaction in scope own; by limit.c, for rows of tenants some of whose persons are
+ * restricted, in the other direction.  The persons' table is
  * read directly, whatever row security says: nothing of it gets out but the other key of
  * the person who asks, in his own tenant.
  */
@@ -193,6 +194,21 @@ find_alias_once(const TomsAlias *alias, Datum canonical, Oid type, const TomsCon
 		strlcpy(last.subject, subject, sizeof(last.subject));
 	}
 	return subject;
+}
+
+/* The same look, the other way round. */
+char *
+toms_alias_canonical(const TomsRelation *relation, const TomsContext *context, const char *subject)
+{
+	TomsAlias	alias = {.id = relation->alias.id,.relid = relation->alias.relid,
+	.canonical = relation->alias.alias,.alias = relation->alias.canonical};
+	Oid			type = alias.canonical && alias.alias ? toms_plain_type(get_atttype(alias.relid, alias.canonical)) : InvalidOid;
+	Datum		value;
+
+	if (!OidIsValid(type) || get_rel_relkind(alias.relid) != RELKIND_RELATION || !ActiveSnapshotSet() ||
+		!toms_identifier_value(subject, type, &value))
+		return NULL;
+	return find_alias(&alias, value, type, context);
 }
 
 bool

@@ -130,12 +130,12 @@ toms_policy_same_form(Oid one, Oid other)
 		strcmp(a->category, b->category) != 0 || a->free_text != b->free_text || a->read_audit != b->read_audit || a->shares_null_tenant != b->shares_null_tenant ||
 		a->through_functions != b->through_functions ||
 		a->alias.id != b->alias.id || a->nparents != b->nparents || a->nrow_labels != b->nrow_labels ||
-		a->noptional != b->noptional)
+		a->nlabelled != b->nlabelled)
 		return false;
-	for (int i = 0; i < a->noptional; i++)
+	for (int i = 0; i < a->nlabelled; i++)
 	{
-		if (!same_column(a, a->optional[i].column, b, b->optional[i].column) ||
-			strcmp(a->optional[i].category, b->optional[i].category) != 0)
+		if (!same_column(a, a->labelled[i].column, b, b->labelled[i].column) ||
+			a->labelled[i].optional != b->labelled[i].optional || strcmp(a->labelled[i].category, b->labelled[i].category) != 0)
 			return false;
 	}
 	for (int i = 0; i < a->nparents; i++)

@@ -126,6 +126,10 @@ BEGIN
                  WHEN use LIKE '% retention rule %' THEN format('SELECT toms.retain(…) without it first, or toms.unretain(%s, reason => ''…'');', substring(use FROM '\d+$'))
                  ELSE format('SELECT toms.protect(%L, …) with another column first, or toms.unprotect(), toms.remove_subject_alias(), toms.unlabel_rows().', relation) END);
     END IF;
+    -- its policies name a column with a category of its own, for objections
+    IF toms.label_words(relation, true) ? col::text THEN
+        PERFORM toms.set_column_category(relation, col, NULL);
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.before_drop_column(regclass, name) FROM PUBLIC;

@@ -170,16 +170,31 @@ row_condition(const TomsRelation *relation, const char *self, bool check, bool o
 	return text.data;
 }
 
-/* Values in columns of optional categories are for tenants that have enabled them; NULL is for all. */
-static char *
-optional_condition(const TomsRelation *relation, const char *self)
+static bool
+says_whose(const TomsRelation *relation, AttrNumber column)
 {
+	return column == relation->tenant || column == relation->subject || column == relation->parent_key || column == relation->parent_type;
+}
+
+/*
+ * Values in columns of optional categories are for tenants that have enabled them, and those of every category of a
+ * column's own are not for persons who have objected to it; NULL is for all.
+ */
+static char *
+value_conditions(const TomsRelation *relation, const char *self)
+{
+	const char *subject = relation->subject ? psprintf(", %s", column(relation, relation->subject)) : "";
 	StringInfoData text;
 
 	initStringInfo(&text);
-	for (int i = 0; i < relation->noptional; i++)
-		appendStringInfo(&text, " AND (%s IS NULL OR toms.check_enabled(%s, %s))", column(relation, relation->optional[i].column),
-						 self, quote_literal_cstr(relation->optional[i].category));
+	for (int i = 0; i < relation->nlabelled; i++)
+	{
+		const TomsLabelledColumn *labelled = &relation->labelled[i];
+
+		if (!says_whose(relation, labelled->column) && (labelled->optional || relation->subject))
+			appendStringInfo(&text, " AND (%s IS NULL OR toms.%s(%s, %s%s))", column(relation, labelled->column),
+							 labelled->optional ? "check_enabled" : "check_value", self, quote_literal_cstr(labelled->category), subject);
+	}
 	return text.data;
 }
 
@@ -203,7 +218,7 @@ toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check)
 	else if (relation->subject || relation->nrow_labels > 0)
 		condition = psprintf("%s AND %s", condition, row_condition(relation, self, check, relation->subject != 0));
 	if (check)
-		condition = psprintf("%s%s", condition, optional_condition(relation, self));
+		condition = psprintf("%s%s", condition, value_conditions(relation, self));
 	if (period)
 		condition = psprintf("%s AND %s", condition, period);
 	if (shared)

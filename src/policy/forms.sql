@@ -106,7 +106,7 @@ BEGIN
     END IF;
     EXECUTE format('CREATE OR REPLACE VIEW toms.%I WITH (security_barrier) AS SELECT %I AS toms_key%s FROM %s %s WHERE %s%s', free_name, parent_column,
                    CASE WHEN shared IS NOT NULL THEN format(', (%s) IS NOT TRUE AS toms_shared', own) END,
-                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, own,
+                   CASE source.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, parent, coalesce('(' || own || ' AND ' || toms.limit_condition(parent) || ')', own),
                    CASE WHEN shared IS NOT NULL THEN format(' OR (%s AND toms.tenant_text() IS NOT NULL)', shared) END);
     EXECUTE format('ALTER VIEW toms.%I OWNER TO toms_lookup', free_name);
     EXECUTE format('GRANT SELECT ON toms.%I TO PUBLIC', free_name);

@@ -198,11 +198,13 @@ toms_policy_keep_held(Relation rel, TupleTableSlot *old, TupleTableSlot *new)
 	if (relation == NULL || (new && !escapes(relation, rel, old, new)))
 		return;
 	toms_hold_keep_out();
+	if (toms_hold_concerning(InvalidOid, NULL) == 0)
+		return;
 	relation = toms_catalog_relation(RelationGetRelid(rel));
 	hold = relation ? hold_on_row(relation, old) : 0;
 	if (hold != 0)
 		refuse_held(RelationGetRelid(rel), hold);
-	if (relation && toms_hold_concerning(InvalidOid, NULL) != 0)
+	if (relation)
 		keep_held_child(toms_catalog_relation(RelationGetRelid(rel)), rel, old);
 }
 

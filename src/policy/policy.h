@@ -12,6 +12,7 @@
 #include "policy/alter.h"
 #include "policy/hold.h"
 #include "policy/identifier.h"
+#include "policy/limit.h"
 #include "utils/selfuncs.h"
 
 typedef struct TomsDecision

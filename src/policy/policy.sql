@@ -80,6 +80,23 @@ CREATE FUNCTION toms.check_enabled(relation regclass, verb text, category text) 
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_enabled';
 COMMENT ON FUNCTION toms.check_enabled(regclass, text, text) IS 'internal: refuse a value of a category that the tenant has not enabled, for policies';
 
+CREATE FUNCTION toms.check_enabled(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_enabled';
+COMMENT ON FUNCTION toms.check_enabled(regclass, text, text, anyelement) IS 'internal: the same, or a value about a data subject who has objected to the category, for policies';
+
+CREATE FUNCTION toms.check_value(relation regclass, verb text, category text, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_value';
+COMMENT ON FUNCTION toms.check_value(regclass, text, text, anyelement) IS 'internal: refuse a value of a category that the data subject has objected to, for policies';
+
+CREATE FUNCTION toms.limit_support(internal) RETURNS internal
+    LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_limit_support';
+REVOKE ALL ON FUNCTION toms.limit_support(internal) FROM PUBLIC;
+COMMENT ON FUNCTION toms.limit_support(internal) IS 'internal: what the planner is told about toms.is_unrestricted()';
+
+CREATE FUNCTION toms.is_unrestricted(relation regclass, subject anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF COST 4 SUPPORT toms.limit_support AS 'MODULE_PATHNAME', 'toms_is_unrestricted';
+COMMENT ON FUNCTION toms.is_unrestricted(regclass, anyelement) IS 'internal: whether rows of a data subject are there for the purpose in force, for lookups of parents';
+
 -- what is known, and labels --------------------------------------------------------------
 
 CREATE FUNCTION toms.describe(relation regclass, OUT root regclass, OUT mode text, OUT tenant name,
@@ -105,6 +122,11 @@ CREATE FUNCTION toms.tenant_condition(relation regclass, shared boolean) RETURNS
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_tenant_condition';
 REVOKE ALL ON FUNCTION toms.tenant_condition(regclass, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.tenant_condition(regclass, boolean) IS 'internal: the condition that a row is of the tenant in force, or shared by all, as text; NULL: none is';
+
+CREATE FUNCTION toms.limit_condition(relation regclass) RETURNS text
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_limit_condition';
+REVOKE ALL ON FUNCTION toms.limit_condition(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.limit_condition(regclass) IS 'internal: the condition that a parent row''s data subject is not restricted, as text; NULL: it has none';
 
 CREATE FUNCTION toms.check_condition(relation regclass, condition text, OUT normalized text, OUT columns text[])
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_check_condition';

@@ -21,6 +21,7 @@
 
 #include "base/change.h"
 #include "base/compat.h"
+#include "catalog/limit.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"
@@ -35,8 +36,11 @@ typedef struct CallSite
 {
 	uint64		changes;		/* what toms_change_count was */
 	TomsReason	reason;			/* TOMS_OK: compare, unless "everything" */
-	bool		everything;		/* permitted in scope tenant: any subject will do */
+	bool		everything;		/* any subject will do */
+	bool		scope_tenant;	/* permitted for all persons */
+	bool		limited;		/* some of whom are restricted, or have objected */
 	bool		has_value;
+	const char *category;		/* of what is to be written, for objections */
 	Oid			type;
 	Datum		value;			/* the tenant or subject of the context */
 } CallSite;
@@ -59,6 +63,7 @@ PG_FUNCTION_INFO_V1(toms_check_parent);
 PG_FUNCTION_INFO_V1(toms_check_subject);
 PG_FUNCTION_INFO_V1(toms_check_category);
 PG_FUNCTION_INFO_V1(toms_check_enabled);
+PG_FUNCTION_INFO_V1(toms_check_value);
 
 /* The call site if it knows its answer, else NULL. */
 static inline CallSite *
@@ -80,7 +85,8 @@ new_site(FunctionCallInfo fcinfo)
 	(void) toms_context_check();	/* settles the count */
 	site->changes = toms_change_count;
 	site->reason = TOMS_CONTEXT_MISSING;
-	site->everything = site->has_value = false;
+	site->everything = site->scope_tenant = site->limited = site->has_value = false;
+	site->category = NULL;
 	return site;
 }
 
@@ -208,7 +214,7 @@ decide(FunctionCallInfo fcinfo, CallSite *site, CategoryAsked asked, TomsRelatio
 	if (!ask(fcinfo, asked, relation, &decision))
 		return NULL;
 	site->reason = decision.reason;
-	site->everything = decision.reason == TOMS_OK && decision.scope_tenant;
+	site->everything = site->scope_tenant = decision.reason == TOMS_OK && decision.scope_tenant;
 	return decision.reason == TOMS_OK ? decision.asker.context : NULL;
 }
 
@@ -219,15 +225,28 @@ subject_argument(FunctionCallInfo fcinfo)
 	return PG_NARGS() == 4 ? 3 : 2;
 }
 
+/* Once for each call site: most tenants have no limits. */
+static void
+find_limits(FunctionCallInfo fcinfo, CallSite *site, const TomsRelation *relation, const char *category)
+{
+	site->limited = toms_policy_is_limited(relation, category);
+	if (!site->limited)
+		return;
+	site->everything = false;
+	site->category = category ? MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, category) : NULL;
+}
+
 static pg_noinline CallSite *
-find_subject(FunctionCallInfo fcinfo)
+find_subject(FunctionCallInfo fcinfo, bool writes)
 {
 	CallSite   *site = new_site(fcinfo);
 	TomsRelation *relation;
 	const TomsContext *context = decide(fcinfo, site, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE, &relation);
 
 	site->type = column_type(fcinfo, subject_argument(fcinfo));
-	if (context && !site->everything)
+	if (context)
+		find_limits(fcinfo, site, relation, !writes ? NULL : PG_NARGS() == 4 ? text_to_cstring(PG_GETARG_TEXT_PP(2)) : relation->category);
+	if (context && !site->scope_tenant)
 	{
 		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
@@ -239,26 +258,43 @@ find_subject(FunctionCallInfo fcinfo)
 
 /* The call site of a function (relation, verb, [category,] subject). */
 static inline CallSite *
-subject_site(FunctionCallInfo fcinfo)
+subject_site(FunctionCallInfo fcinfo, bool writes)
 {
 	CallSite   *site = current_site(fcinfo);
 
-	return site ? site : find_subject(fcinfo);
+	return site ? site : find_subject(fcinfo, writes);
 }
 
-/* Whether the subject is the context's own. */
+/* Whether the subject is the context's own, in scope own. */
+static bool
+is_in_scope(FunctionCallInfo fcinfo, const CallSite *site)
+{
+	if (site->reason != TOMS_OK || site->scope_tenant)
+		return site->reason == TOMS_OK;
+	return site->has_value && !PG_ARGISNULL(subject_argument(fcinfo)) && equals(site, PG_GETARG_DATUM(subject_argument(fcinfo)));
+}
+
+/* The limit on a row about the person in that argument; a row about nobody has none. */
+static TomsReason
+limit_on(FunctionCallInfo fcinfo, const CallSite *site, int argument)
+{
+	if (!site->limited || PG_ARGISNULL(argument))
+		return TOMS_OK;
+	return toms_policy_limit_on(PG_GETARG_OID(0), site->category, site->type, PG_GETARG_DATUM(argument));
+}
+
+/* Where not every subject will do. */
 static pg_noinline bool
 subject_fits(FunctionCallInfo fcinfo, const CallSite *site)
 {
-	return site->reason == TOMS_OK && site->has_value && !PG_ARGISNULL(subject_argument(fcinfo)) &&
-		equals(site, PG_GETARG_DATUM(subject_argument(fcinfo)));
+	return is_in_scope(fcinfo, site) && limit_on(fcinfo, site, subject_argument(fcinfo)) == TOMS_OK;
 }
 
 /* toms.in_scope(relation, verb, [category,] subject) */
 Datum
 toms_in_scope(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = subject_site(fcinfo);
+	CallSite   *site = subject_site(fcinfo, false);
 
 	PG_RETURN_BOOL(site->everything || subject_fits(fcinfo, site));
 }
@@ -268,7 +304,7 @@ find_visible(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
 		fcinfo->flinfo->fn_extra = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(VisibleSite));
-	(void) find_subject(fcinfo);
+	(void) find_subject(fcinfo, false);
 	toms_period_find(fcinfo, TOMS_PERIOD_OF_TENANT, 3, &((VisibleSite *) fcinfo->flinfo->fn_extra)->period);
 	return fcinfo->flinfo->fn_extra;
 }
@@ -332,9 +368,9 @@ extreme_value(Oid type, bool greatest)
 static Datum
 scope_bound(FunctionCallInfo fcinfo, bool greatest)
 {
-	CallSite   *site = subject_site(fcinfo);
+	CallSite   *site = subject_site(fcinfo, false);
 
-	if (site->everything && toms_type_is_bounded(site->type))
+	if (site->scope_tenant && toms_type_is_bounded(site->type))
 		return extreme_value(site->type, greatest);
 	if (site->reason == TOMS_OK && site->has_value)
 		return site->value;
@@ -364,6 +400,22 @@ tell_of_category(TomsRefusal *refusal, const char *category)
 							 quote_literal_cstr(context ? context->tenant : "…"), quote_literal_cstr(category));
 }
 
+/* Who it is stands in the row that the caller brings himself. */
+static void
+tell_of_limit(TomsRefusal *refusal)
+{
+	const char *purpose = toms_context_purpose();
+
+	if (refusal->reason == TOMS_RESTRICTED)
+		refusal->detail = psprintf("What is about this person is processed for purposes that the restriction names alone, of which \"%s\" is none.",
+								   purpose ? purpose : "none");
+	else if (refusal->reason == TOMS_OBJECTED)
+		refusal->detail = psprintf("What is about this person is not processed for purpose \"%s\".", purpose ? purpose : "none");
+	else
+		refusal->detail = "Nothing of this category is recorded about this person.";
+	refusal->hint = refusal->reason == TOMS_RESTRICTED ? "SELECT * FROM toms.restrictions; is for officers." : "SELECT * FROM toms.objections; is for officers.";
+}
+
 static void
 refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 {
@@ -373,11 +425,14 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 	.who = toms_context_who()};
 
 	if (reason == TOMS_ROW_OTHER_TENANT)
-		refusal.detail = "A row can be written for the tenant of the context only.";
+		refusal.detail = toms_limits_exist() ? "A row can be written for the tenant of the context only, and below rows of persons who are not restricted." :
+			"A row can be written for the tenant of the context only.";
 	else if (reason == TOMS_ROW_OTHER_SUBJECT)
 		refusal.detail = "In scope own a row can be written for the context's own subject only.";
 	else if (reason == TOMS_CATEGORY_NOT_ENABLED)
 		tell_of_category(&refusal, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	else if (reason == TOMS_RESTRICTED || reason == TOMS_OBJECTED || reason == TOMS_OBJECTED_CATEGORY)
+		tell_of_limit(&refusal);
 	else if (ask(fcinfo, asked, &relation, &decision))
 	{
 		refusal.detail = toms_policy_detail(relation, &decision);
@@ -428,12 +483,18 @@ toms_check_parent(PG_FUNCTION_ARGS)
 Datum
 toms_check_subject(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = subject_site(fcinfo);
+	CallSite   *site = subject_site(fcinfo, true);
+	TomsReason	limit;
 
+	if (site->everything)
+		PG_RETURN_BOOL(true);
 	if (site->reason != TOMS_OK)
 		refuse_row(fcinfo, site->reason, PG_NARGS() == 4 ? OF_ARGUMENT : OF_TABLE);
-	if (!site->everything && !subject_fits(fcinfo, site))
+	if (!is_in_scope(fcinfo, site))
 		refuse_row(fcinfo, TOMS_ROW_OTHER_SUBJECT, OF_ANY);
+	limit = limit_on(fcinfo, site, subject_argument(fcinfo));
+	if (limit != TOMS_OK)
+		refuse_row(fcinfo, limit, OF_ANY);
 	PG_RETURN_BOOL(true);
 }
 
@@ -448,30 +509,52 @@ toms_check_category(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* The call site of toms.check_enabled(), with no answer yet. */
+/* The call site of toms.check_enabled() or check_value(), with no answer yet; asks: whether the tenant has enabled the category. */
 static pg_noinline CallSite *
-find_enabled(FunctionCallInfo fcinfo)
+find_enabled(FunctionCallInfo fcinfo, bool asks)
 {
 	CallSite   *site = new_site(fcinfo);
 	TomsRelation *relation;
 	const TomsContext *context = decide(fcinfo, site, OF_ANY, &relation);
 
+	if (PG_NARGS() == 4)
+		site->type = column_type(fcinfo, 3);
 	if (PG_ARGISNULL(2))
 		site->reason = TOMS_PROTECTION_INCOMPLETE;
-	else if (context && !toms_catalog_enabled(context->tenant, text_to_cstring(PG_GETARG_TEXT_PP(2))))
+	else if (context)
+		find_limits(fcinfo, site, relation, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	if (asks && site->reason == TOMS_OK && context && !toms_catalog_enabled(context->tenant, text_to_cstring(PG_GETARG_TEXT_PP(2))))
 		site->reason = TOMS_CATEGORY_NOT_ENABLED;
 	return site;
 }
 
-/* toms.check_enabled(relation, verb, category): of a value in a column of an optional category */
+static void
+check_value(FunctionCallInfo fcinfo, bool asks)
+{
+	CallSite   *site = current_site(fcinfo);
+	TomsReason	limit;
+
+	if (site == NULL)
+		site = find_enabled(fcinfo, asks);
+	if (site->reason != TOMS_OK)
+		refuse_row(fcinfo, site->reason, OF_ANY);
+	limit = PG_NARGS() == 4 ? limit_on(fcinfo, site, 3) : TOMS_OK;
+	if (limit != TOMS_OK)
+		refuse_row(fcinfo, limit, OF_ANY);
+}
+
+/* toms.check_enabled(relation, verb, category [, subject]): of a value in a column of an optional category */
 Datum
 toms_check_enabled(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = current_site(fcinfo);
+	check_value(fcinfo, true);
+	PG_RETURN_BOOL(true);
+}
 
-	if (site == NULL)
-		site = find_enabled(fcinfo);
-	if (site->reason != TOMS_OK)
-		refuse_row(fcinfo, site->reason, OF_ANY);
+/* toms.check_value(relation, verb, category, subject): of a value in a column of a category of its own */
+Datum
+toms_check_value(PG_FUNCTION_ARGS)
+{
+	check_value(fcinfo, false);
 	PG_RETURN_BOOL(true);
 }

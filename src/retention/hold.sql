@@ -1,12 +1,15 @@
 -- Holds: what nothing may delete until they are released.  Whoever deletes holds a lock on toms.hold that
 -- hold() conflicts with: it waits for deletions under way, and none that begins later misses it.
 
--- A misspelt one would hold nothing: 017 where ids are numbers, capitals where they are UUIDs.
+-- A misspelt one would hold nothing: 017 where ids are numbers, capitals where they are UUIDs. Of tables with another key of
+-- persons counts the one that tokens hold.
 CREATE FUNCTION toms.check_held_subject(subject text, relation regclass)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (
-        SELECT FROM toms.protected_tables p JOIN pg_attribute a ON a.attrelid = p.relation AND a.attname = p.subject JOIN pg_type t ON t.oid = a.atttypid
+        SELECT FROM toms.protected_tables p
+        LEFT JOIN toms.subject_alias s ON s.id = substring(toms.label_words(p.relation, false) ->> p.subject::text FROM 'alias=([0-9]+)')::bigint
+        JOIN pg_attribute a ON a.attrelid = coalesce(s.relation, p.relation) AND a.attname = coalesce(s.canonical, p.subject) JOIN pg_type t ON t.oid = a.atttypid
         WHERE p.root = p.relation AND p.relation = coalesce(check_held_subject.relation, p.relation)
           AND check_held_subject.subject ~ CASE coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text WHEN 'uuid' THEN '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
                                            WHEN 'text' THEN '.' WHEN 'character varying' THEN '.' ELSE '^(0|-?[1-9][0-9]{0,18})$' END) THEN
@@ -91,6 +94,7 @@ BEGIN
         RAISE EXCEPTION 'there is no hold % in force', id USING ERRCODE = 'undefined_object', HINT = 'SELECT * FROM toms.holds WHERE state = ''held'';';
     END IF;
     PERFORM toms.finish_pending_erasures();
+    PERFORM toms.finish_erasures();
 END
 $$;
 REVOKE ALL ON FUNCTION toms.release_hold(bigint, text) FROM PUBLIC;

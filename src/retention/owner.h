@@ -23,4 +23,11 @@ extern TomsOwnerWork toms_owner_begin(Oid relid, Oid root, const char *tenant, c
 extern void toms_owner_end(TomsOwnerWork work);
 extern bool toms_owner_may(Oid relid);	/* be one in whose name it is done */
 
+/*
+ * round.c: what the worker does in each of its rounds beside rules.  A step is a transaction of about so many rows; it
+ * answers how many it did, and whether there are more.  There is room for one.
+ */
+typedef int64 (*TomsRoundStep) (int rows, bool *more);
+extern void toms_retention_round_step(TomsRoundStep step);
+
 #endif							/* TOMS_OWNER_H */

@@ -2,24 +2,27 @@
  * pace.c - how fast the worker goes: rows for each batch, pauses between them, and replicas that must not be left behind.
  *
  * Called by round.c around each batch.  The size of a batch follows how long the last ones took: a table with many
- * indexes or cascades gets small ones.  What a walsender tells of its lag is of no use while replay stands still, so
+ * indexes or cascades gets small ones.  It pauses only where clients need the processors: one that sleeps and wakes
+ * disturbs those who run on an otherwise idle one more than one that goes on.  What a walsender tells of its lag is of no use while replay stands still, so
  * it is asked whether it has come as far as the log was so long ago.
  */
 #include "retention/worker.h"
 
 #include "access/xlog.h"
 #include "audit/audit.h"
+#include "executor/spi.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "utils/guc.h"
 
 #include <limits.h>
+#include <unistd.h>
 
 #define FEWEST_ROWS 10
 #define FIRST_ROWS 200
 #define LAG_NAP_MS 200
 
-static int	most_rows = 1000;
+static int	most_rows = 10000;
 static int	batch_time = 100;
 static int	duty = 50;
 static int	max_lag = 10000;
@@ -27,6 +30,7 @@ static int	max_lag = 10000;
 static int	rows_next = FIRST_ROWS;
 static TimestampTz began = 0;
 static int64 took = 0;			/* microseconds; the last batch */
+static bool is_busy = false;	/* no processor is to spare */
 
 /* Where the log was, at two times; the former is max_lag ago at least. */
 typedef struct Mark
@@ -43,12 +47,12 @@ toms_pace_init(void)
 {
 	DefineCustomIntVariable("toms.retention_batch",
 							"How many rows a transaction of retention deletes at most.", NULL,
-							&most_rows, 1000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							&most_rows, 10000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("toms.retention_batch_time",
 							"How long a transaction of retention is to take: it deletes as many rows as that allows.", NULL,
 							&batch_time, 100, 1, 60 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("toms.retention_duty",
-							"Percentage of the time that retention works, while there is something to do.",
+							"Percentage of the time that retention works, while as many clients are at work as there are processors.",
 							"After each transaction it pauses for the rest.",
 							&duty, 50, 1, 100, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("toms.retention_max_lag",
@@ -88,6 +92,25 @@ toms_pace_end(int64 rows)
 	fitting = Max(rows, 1) * batch_time * INT64CONST(1000) / took;
 	fitting = Min(Max(fitting, rows_next / 2), rows_next * INT64CONST(2));
 	rows_next = (int) Min(Max(fitting, FEWEST_ROWS), most_rows);
+}
+
+/* clients --------------------------------------------------------------------------------- */
+
+/* Those that wait for a lock or for time to pass need none. */
+static const char active_clients[] =
+"SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL)"
+" WHERE state = 'active' AND backend_type = 'client backend' AND coalesce(wait_event_type, 'IO') = 'IO'";
+
+void
+toms_pace_look(void)
+{
+	long		processors = sysconf(_SC_NPROCESSORS_ONLN);
+	bool		isnull;
+
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(active_clients, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not count active clients");
+	is_busy = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) >= Max(processors, 1);
+	SPI_finish();
 }
 
 /* replicas -------------------------------------------------------------------------------- */
@@ -165,7 +188,7 @@ wait_for_replicas(void)
 bool
 toms_pace_wait(void)
 {
-	int64		pause = took * (100 - duty) / duty / 1000;
+	int64		pause = is_busy ? took * (100 - duty) / duty / 1000 : 0;
 
 	took = 0;
 	if (pause > 0 && !toms_retention_sleep(pause))

@@ -154,6 +154,7 @@ do_batch(void *arg)
 	if (turn->last.problem && !turn->waits)
 		strlcpy(turn->problem, turn->last.problem, sizeof(turn->problem));
 	turn->last.problem = NULL;
+	toms_pace_look();
 	if (turn->last.rows > 0)
 		toms_progress_batch(turn->pair, turn->run->as_of, &turn->last);
 }
@@ -322,6 +323,51 @@ destroy_keys(Run *run)
 	return true;
 }
 
+/* What other slices do ------------------------------------------------------------------- */
+
+static TomsRoundStep other_step = NULL;
+
+typedef struct Other
+{
+	int64		rows;
+	bool		more;
+} Other;
+
+void
+toms_retention_round_step(TomsRoundStep step)
+{
+	Assert(other_step == NULL);
+	other_step = step;
+}
+
+static void
+do_other(void *arg)
+{
+	Other	   *other = arg;
+
+	other->rows = other_step(toms_pace_rows(), &other->more);
+}
+
+/* Returns false if the worker is to leave. */
+static bool
+do_others(Run *run)
+{
+	char		problem[TOMS_PROBLEM_BYTES];
+	Other		other = {.more = other_step != NULL};
+
+	while (other.more)
+	{
+		other.more = false;
+		if (!toms_retention_goes_on() || !toms_pace_wait())
+			return false;
+		toms_pace_begin();
+		if (!toms_retention_try(do_other, &other, problem))
+			run->end.failed++;
+		toms_pace_end(other.rows);
+	}
+	return true;
+}
+
 static void
 write_round(void *arg)
 {
@@ -352,7 +398,7 @@ run_all(Run *run)
 		run->end.problem = problem;
 		run->end.failed++;
 	}
-	else if (!do_turns(run) || !destroy_keys(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
+	else if (!do_turns(run) || !destroy_keys(run) || !do_others(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
 		return false;
 	(void) toms_retention_try(write_round, run, ignored);
 	toms_process_tell_problems(run->end.failed + run->end.stopped);

@@ -32,7 +32,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
            (s.said ->> 'rows')::bigint, s.said -> 'cascaded', s.said ->> 'oldest', s.said ->> 'newest', e.id
     FROM toms.audit_entry e
          LEFT JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s ON true
-    WHERE e.kind = 'd' ORDER BY e.at, e.id;
+    WHERE e.kind = 'd' AND s.said ? 'relation' ORDER BY e.at, e.id;     -- others tell of an erasure as a whole
 $$;
 REVOKE ALL ON FUNCTION toms.list_deletions() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.list_deletions() TO toms_admin, toms_auditor, toms_operator;

@@ -37,6 +37,7 @@ extern bool toms_retention_run(void);
 /* pace.c: how large the next batch is to be, and how long to wait before it. */
 extern void toms_pace_init(void);
 extern int	toms_pace_rows(void);
+extern void toms_pace_look(void);	/* in a transaction: whether clients need the processors */
 extern void toms_pace_begin(void);
 extern void toms_pace_end(int64 rows);	/* -1: it was no batch of rows */
 extern int64 toms_pace_watch(void);

@@ -1,20 +1,6 @@
 -- Where the rows of a person or a tenant are: in which tables, by which condition, and in which order they can go.
 -- Asked by erasures, exports, rectifications and the end of a tenant.
 
--- Columns that name another person than the one whom the row is about: who approved, wrote, advised.
-CREATE TABLE toms.person_column (
-    relation    regclass NOT NULL,
-    col         name NOT NULL,
-    role        text NOT NULL CHECK (role <> ''),       -- what an export says instead of the person
-    on_erase    text NOT NULL CHECK (on_erase IN ('clear', 'keep')),    -- when that person is erased
-    declared_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    declared_by text NOT NULL,
-    PRIMARY KEY (relation, col)
-);
-SELECT pg_catalog.pg_extension_config_dump('toms.person_column', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
-COMMENT ON TABLE toms.person_column IS 'columns that name another person than the row is about, in which role, and what becomes of the name when that person is erased';
-GRANT SELECT ON toms.person_column TO toms_admin, toms_auditor, toms_operator;
-
 -- "column = 'value'", which an index answers; "false" where the column's type has no such value.
 CREATE FUNCTION toms.equals(relation regclass, col name, value text, alias text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -71,24 +57,67 @@ $$;
 REVOKE ALL ON FUNCTION toms.rows_condition(regclass, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.rows_condition(regclass, text, text, text) IS 'internal: which rows of a table are a tenant''s and, if one is given, a data subject''s, as SQL on an alias; NULL: no row of it is anybody''s';
 
--- Protected tables, those that refer to others before those; what a circle of references leaves open is in the order of names.
+-- What a row needs to stay: the rows that it refers to by a foreign key, its parent row, and the one that tells whose second key it has.
+CREATE FUNCTION toms.row_references(OUT child regclass, OUT child_root regclass, OUT child_columns name[], OUT parent regclass, OUT parent_root regclass,
+                                    OUT parent_columns name[], OUT kind text, OUT on_delete "char", OUT type_value text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.conrelid::regclass, (toms.describe(f.conrelid)).root, n.child_columns, f.confrelid::regclass, (toms.describe(f.confrelid)).root, n.parent_columns,
+           'foreign key', f.confdeltype, NULL::text
+    FROM pg_constraint f, LATERAL (
+        SELECT array_agg(a.attname ORDER BY k.n) AS child_columns, array_agg(b.attname ORDER BY k.n) AS parent_columns
+        FROM unnest(f.conkey, f.confkey) WITH ORDINALITY k (own, referred, n)
+        JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.referred) n
+    WHERE f.contype = 'f' AND f.conparentid = 0 AND (toms.describe(f.conrelid)).root IS NOT NULL AND (toms.describe(f.confrelid)).root IS NOT NULL
+    UNION ALL
+    SELECT p.child, p.child, ARRAY[d.parent_key, d.type_column], p.parent, (toms.describe(p.parent)).root, ARRAY[p.parent_column], 'parent', 'a', p.type_value
+    FROM toms.parent p JOIN pg_class c ON c.oid = p.child, LATERAL toms.describe(p.child) d
+    WHERE (toms.describe(p.parent)).root IS NOT NULL
+    UNION ALL
+    SELECT u, u, array_remove(ARRAY[d.subject, CASE WHEN p.tenant IS NOT NULL THEN d.tenant END], NULL), s.relation, s.relation,
+           array_remove(ARRAY[s.alias, CASE WHEN d.tenant IS NOT NULL THEN p.tenant END], NULL), 'alias', 'a', NULL
+    FROM toms.subject_alias s, toms.alias_users(s.id) u, LATERAL toms.describe(u) d, LATERAL toms.describe(s.relation) p
+    WHERE d.root = u AND p.root = s.relation;
+$$;
+REVOKE ALL ON FUNCTION toms.row_references() FROM PUBLIC;
+COMMENT ON FUNCTION toms.row_references() IS 'internal: how rows of protected tables depend on rows of others';
+
+-- "a row of the child, q, depends on one of the parent, t"
+CREATE FUNCTION toms.depends_on(child regclass, child_columns name[], parent regclass, parent_columns name[], kind text, type_value text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format(CASE WHEN kind = 'foreign key' OR a.atttypid = b.atttypid THEN 'q.%I = t.%I' ELSE 'q.%I::text = t.%I::text' END, k.own, k.referred), ' AND ' ORDER BY k.n)
+           || CASE WHEN type_value IS NOT NULL THEN format(' AND q.%I::text = %L', child_columns[2], type_value) ELSE '' END
+    FROM unnest(child_columns, parent_columns) WITH ORDINALITY k (own, referred, n)
+    JOIN pg_attribute a ON a.attrelid = child AND a.attname = k.own JOIN pg_attribute b ON b.attrelid = parent AND b.attname = k.referred;
+$$;
+REVOKE ALL ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.depends_on(regclass, name[], regclass, name[], text, text) IS 'internal: the condition that one row depends on another, in SQL on q and t';
+
+-- Protected tables, those whose rows depend on others before those; together what depends on each other in a circle.
+CREATE FUNCTION toms.table_groups()
+RETURNS TABLE (tables regclass[], place bigint) LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE edge AS MATERIALIZED (SELECT DISTINCT r.child_root AS child, r.parent_root AS parent FROM toms.row_references() r),
+    reach (child, parent) AS (
+        SELECT e.child, e.parent FROM edge e
+        UNION
+        SELECT r.child, e.parent FROM reach r JOIN edge e ON e.child = r.parent
+    ), root AS MATERIALIZED (SELECT p.relation FROM toms.protected_tables p WHERE p.root = p.relation),
+    grouped AS (
+        SELECT o.relation,
+               (SELECT min(m::text) FROM (SELECT o.relation AS m UNION ALL SELECT a.parent FROM reach a JOIN reach b ON b.child = a.parent AND b.parent = a.child
+                                                                          WHERE a.child = o.relation) s) AS name,
+               (SELECT count(*) FROM reach a WHERE a.parent = o.relation AND a.child <> o.relation
+                   AND NOT EXISTS (SELECT FROM reach b WHERE b.child = o.relation AND b.parent = a.child)) AS before
+        FROM root o
+    )
+    SELECT array_agg(g.relation ORDER BY g.relation::text), max(g.before) FROM grouped g GROUP BY g.name ORDER BY 2, g.name;
+$$;
+REVOKE ALL ON FUNCTION toms.table_groups() FROM PUBLIC;
+COMMENT ON FUNCTION toms.table_groups() IS 'internal: protected tables in the order in which their rows can be deleted, those of a circle of references together';
+
 CREATE FUNCTION toms.tables_in_order()
-RETURNS regclass[] LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    left_over regclass[] := ARRAY(SELECT p.relation FROM toms.protected_tables p WHERE p.root = p.relation ORDER BY p.relation::text);
-    ordered regclass[] := '{}';
-    free regclass[];
-BEGIN
-    WHILE cardinality(left_over) > 0 LOOP
-        free := ARRAY(SELECT r FROM unnest(left_over) WITH ORDINALITY u (r, n)
-                      WHERE NOT EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = u.r AND f.conrelid <> u.r AND f.conrelid = ANY (left_over))
-                      ORDER BY n);
-        free := CASE WHEN cardinality(free) > 0 THEN free ELSE left_over[1:1] END;
-        ordered := ordered || free;
-        left_over := ARRAY(SELECT r FROM unnest(left_over) WITH ORDINALITY u (r, n) WHERE r <> ALL (free) ORDER BY n);
-    END LOOP;
-    RETURN ordered;
-END
+RETURNS regclass[] LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(u.r ORDER BY g.n, u.m), '{}')
+    FROM ROWS FROM (toms.table_groups()) WITH ORDINALITY g (tables, place, n), unnest(g.tables) WITH ORDINALITY u (r, m);
 $$;
 REVOKE ALL ON FUNCTION toms.tables_in_order() FROM PUBLIC;
 COMMENT ON FUNCTION toms.tables_in_order() IS 'internal: protected tables in the order in which their rows can be deleted';

@@ -6,6 +6,9 @@
 
 #include "postgres.h"
 
+/* For what toms does to rows of a tenant for a right. */
+#define TOMS_RIGHTS_PURPOSE "rights"
+
 extern void toms_rights_init(void);
 
 /* Between the files of the slice. */

@@ -12,13 +12,17 @@ CREATE TABLE toms.erasure (
     requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     requested_by text NOT NULL,
     ended_at     timestamptz,
-    result       jsonb NOT NULL DEFAULT '{}'    -- {"tables": {"name": {"deleted": 3, "restricted": 1, "held": 0, …}}, "keys": 4, …}: counts and names of tables alone
+    entry        bigint,                -- of the trail, which says that it is done
+    result       jsonb NOT NULL DEFAULT '{}'    -- {"tables": {"name": {"deleted": 3, "restricted": 1, "held": 0, …}}, "keys": 4, …}: counts and names of tables alone once it is done
 );
 CREATE INDEX erasure_tenant_idx ON toms.erasure (tenant, subject) WHERE state IN ('running', 'waiting');
 SELECT pg_catalog.pg_extension_config_dump('toms.erasure', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.erasure_id_seq', '');
 COMMENT ON TABLE toms.erasure IS 'erasures of data subjects, categories and tenants: by which instruction, what became of which table; whose it was only until it is done';
 GRANT SELECT ON toms.erasure TO toms_admin, toms_auditor;
+CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.erasure FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('subject, result');
+CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.erasure FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();
+ALTER TABLE toms.erasure ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate";
 
 -- rows, as their owner: work.c ----------------------------------------------------------------
 

@@ -27,8 +27,6 @@ PG_FUNCTION_INFO_V1(toms_delete_rows);
 PG_FUNCTION_INFO_V1(toms_change_rows);
 PG_FUNCTION_INFO_V1(toms_read_rows);
 
-#define RIGHTS_PURPOSE "rights"
-
 /* Rows of one table, not of its children; the first three arguments of each function. */
 typedef struct Rows
 {
@@ -62,7 +60,7 @@ run(const Rows *rows, const char *statement, ArrayType *values)
 {
 	Oid			types[] = {TIDARRAYOID, TEXTARRAYOID};
 	Datum		arguments[] = {PointerGetDatum(rows->tids), PointerGetDatum(values)};
-	TomsOwnerWork work = toms_owner_begin(rows->part, rows->root, rows->tenant, RIGHTS_PURPOSE);
+	TomsOwnerWork work = toms_owner_begin(rows->part, rows->root, rows->tenant, TOMS_RIGHTS_PURPOSE);
 	uint64		count;
 
 	if (SPI_execute_with_args(statement, values ? 2 : 1, types, arguments, NULL, false, 0) < 0)

@@ -63,10 +63,26 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.keep_statistic() FROM PUBLIC;
 COMMENT ON FUNCTION toms.keep_statistic() IS 'internal: trigger that refuses to change what has been published';
-CREATE TRIGGER keep BEFORE UPDATE OR DELETE OR TRUNCATE ON toms.statistic_cell FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
-ALTER TABLE toms.statistic_cell ENABLE ALWAYS TRIGGER keep;
-CREATE TRIGGER keep BEFORE DELETE OR TRUNCATE ON toms.statistic_mark FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
-ALTER TABLE toms.statistic_mark ENABLE ALWAYS TRIGGER keep;
+
+-- It goes with its tenant, when no rows are there any more to be compared with it.
+CREATE FUNCTION toms.keep_statistic_row() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM toms.tenant_end e WHERE e.tenant = OLD.tenant AND e.state = 'erasing') THEN
+        RAISE EXCEPTION 'what a statistic has published is kept as it is' USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'With two answers for one period the difference would be about single persons.';
+    END IF;
+    RETURN OLD;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.keep_statistic_row() FROM PUBLIC;
+COMMENT ON FUNCTION toms.keep_statistic_row() IS 'internal: trigger that refuses to delete what has been published, but at the end of the contract';
+CREATE TRIGGER keep BEFORE UPDATE OR TRUNCATE ON toms.statistic_cell FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
+CREATE TRIGGER keep_row BEFORE DELETE ON toms.statistic_cell FOR EACH ROW EXECUTE FUNCTION toms.keep_statistic_row();
+ALTER TABLE toms.statistic_cell ENABLE ALWAYS TRIGGER keep, ENABLE ALWAYS TRIGGER keep_row;
+CREATE TRIGGER keep BEFORE TRUNCATE ON toms.statistic_mark FOR EACH STATEMENT EXECUTE FUNCTION toms.keep_statistic();
+CREATE TRIGGER keep_row BEFORE DELETE ON toms.statistic_mark FOR EACH ROW EXECUTE FUNCTION toms.keep_statistic_row();
+ALTER TABLE toms.statistic_mark ENABLE ALWAYS TRIGGER keep, ENABLE ALWAYS TRIGGER keep_row;
 CREATE TRIGGER keep_date BEFORE UPDATE ON toms.statistic_mark FOR EACH ROW
     WHEN (NEW.until < OLD.until OR (NEW.statistic, NEW.tenant) IS DISTINCT FROM (OLD.statistic, OLD.tenant)) EXECUTE FUNCTION toms.keep_statistic();
 ALTER TABLE toms.statistic_mark ENABLE ALWAYS TRIGGER keep_date;

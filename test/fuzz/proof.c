@@ -53,6 +53,10 @@ read_as(char what, const char *text, size_t size)
 			archive_end();
 			archives_end();
 			break;
+		case 'r':
+			check_certificate((Text) {text, size});
+			release_scratch();
+			break;
 		default:
 			check_proof((Text) {text, size});
 			release_scratch();

@@ -13,8 +13,8 @@ use Time::HiRes qw(time usleep);
 
 my $kills = 50;
 my $due = 30_000;
-my $node = sealed_server('crash', keyring(), settings => "toms.retention_interval = 1s\ntoms.retention_limit = -1\ntoms.retention_batch_time = 2ms\n"
-	. "toms.retention_duty = 20\nautovacuum = off\nrestart_after_crash = on\nlog_min_messages = warning\n");
+my $node = sealed_server('crash', keyring(), settings => "toms.retention_interval = 1s\ntoms.retention_limit = -1\n"
+	. "toms.retention_batch = 5\nautovacuum = off\nrestart_after_crash = on\nlog_min_messages = warning\n");
 $node->start;
 add_roles($node);
 create_sealed($node, 'app');
@@ -76,7 +76,7 @@ is($done, $kills, "$kills times kill -9 of the worker");
 is($wrong, 0, 'at none of these moments anything was half done, lost or told wrongly');
 cmp_ok($seen[-1], '<', $seen[0], 'each time it went on') or diag "@seen";
 cmp_ok($seen[-1], '>', 0, 'and was not at its end yet') or diag "@seen";
-$node->safe_psql('postgres', $_) for q{ALTER SYSTEM SET toms.retention_batch_time = '100ms'}, 'ALTER SYSTEM SET toms.retention_duty = 100', 'SELECT pg_reload_conf()';
+$node->safe_psql('postgres', $_) for q{ALTER SYSTEM SET toms.retention_batch = 10000}, 'SELECT pg_reload_conf()';
 my $till = time + 120;
 usleep(200_000) while sql($left) ne '0' && time < $till;
 is(sql($left), '0', 'it comes to its end');

@@ -12,6 +12,7 @@
 #define B64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define DATASET "0b5f3c52-7f7a-4a51-9c41-0123456789ab"
 #define SYSTEM "7300000000000000001"
+#define ERASED "{\"hr.note\": {\"deleted\": 3}, \"hr.bill\": {\"restricted\": 1}}"
 
 typedef struct Made
 {
@@ -80,6 +81,8 @@ kind_of(int block, int index)
 {
 	int			size = leaves_of(block);
 
+	if (block == SAMPLE_BLOCKS && index == SAMPLE_DELETION)
+		return 'd';
 	return size >= 3 && index == size - 1 ? 'w' : size >= 2 && index == size - (size >= 3 ? 2 : 1) ? 'o' : 'c';
 }
 
@@ -98,16 +101,16 @@ make_entry(uint8_t into[1024], int block, int index)
 
 	put(into, &size, 1, 1);
 	put(into, &size, kind, 1);
-	put(into, &size, kind == 'c' ? "iudt"[index % 4] : '-', 1);
+	put(into, &size, kind == 'c' ? "iudt"[index % 4] : kind == 'd' ? 'd' : '-', 1);
 	put(into, &size, id_of(block, index), 8);
 	put(into, &size, UINT64_C(848000000000000) + block * UINT64_C(1000000) + index, 8);
 	put(into, &size, 1000 + 10 * block, 8);
 	put(into, &size, kind == 'c' && leaves >= 3 ? id_of(block, leaves - 1) : 0, 8);
 	put(into, &size, kind == 'o' ? 16400 : kind == 'c' && leaves >= 2 ? id_of(block, leaves - (leaves >= 3 ? 2 : 1)) : 0, 8);
 	put(into, &size, kind == 'c' ? 7 : 0, 8);
-	put_text(into, &size, kind == 'c' ? "acme" : NULL, 2);
+	put_text(into, &size, kind == 'c' || kind == 'd' ? "acme" : NULL, 2);
 	put_text(into, &size, kind == 'c' && index % 4 == 1 ? "\x15" : NULL, 2);
-	put_text(into, &size, kind == 'c' ? "sealed bytes" : kind == 'o' ?
+	put_text(into, &size, kind == 'c' ? "sealed bytes" : kind == 'd' ? "{\"erasure\" : 17, \"kind\" : \"subject\", \"instruction\" : 9, \"tables\" : " ERASED ", \"keys\" : 4}" : kind == 'o' ?
 			 "{\"relation\":\"hr.sick_note\",\"oid\":16400,\"columns\":[\"id\",null,\"kr\\u00e4nk\\\\lich\",\"employee\",\"sick\"],\"key\":[\"id\"]}" :
 			 "{\"actor\":\"17\",\"role\":\"hr\",\"login\":\"app\",\"address\":null}", 4);
 	return size;
@@ -285,6 +288,24 @@ sample_proof(Sample *sample, int block, int index)
 {
 	sample->size = 0;
 	add_proof(sample, block, index, false);
+}
+
+void
+sample_certificate(Sample *sample, const SampleLie *lie)
+{
+	sample->size = 0;
+	add(sample, "{\"type\" : \"certificate\", \"version\" : 1, \"dataset\" : \"%s\", \"erasure\" : 17, \"kind\" : \"subject\", \"tenant\" : \"%s\", "
+		"\"category\" : null, \"state\" : \"done\", \"by\" : {\"instruction\" : 9}, \"requested_at\" : \"2026-11-15T00:00:00.000000Z\", "
+		"\"erased_at\" : \"2026-11-15T00:00:01.000000Z\", \"tables\" : %s, \"keys\" : 4, \"epochs\" : [], \"rest\" : [], \"backups\" : {\"clear_until\" : \"2033-11-15\"}, ",
+		lie->dataset ? lie->dataset : DATASET, lie->tenant ? lie->tenant : "acme", lie->tables ? lie->tables : ERASED);
+	add(sample, "\"entry\" : %d, \"proof\" : ", id_of(SAMPLE_BLOCKS, lie->index ? lie->index : SAMPLE_DELETION));
+	if (lie->unproved)
+		add(sample, "null");
+	else
+		add_proof(sample, SAMPLE_BLOCKS, lie->index ? lie->index : SAMPLE_DELETION, true);
+	add(sample, ",\"issued_at\":\"2026-11-16T00:00:00.000000Z\"");
+	add_signature(sample, 0);
+	sample->size--;				/* of a certificate that is given out as exact bytes */
 }
 
 void

@@ -24,6 +24,20 @@ extern const char *sample_key(void);
 /* The proof of an entry of a block, with those to which it refers where the block has them. */
 extern void sample_proof(Sample *sample, int block, int index);
 
+#define SAMPLE_DELETION 36		/* index in the last block: an erasure that is done */
+
+/* A certificate of it, signed as it is; what is not NULL or 0 is not what the entry says. */
+typedef struct SampleLie
+{
+	const char *dataset;
+	const char *tenant;
+	const char *tables;
+	int			index;			/* the proof of another entry */
+	bool		unproved;
+} SampleLie;
+
+extern void sample_certificate(Sample *sample, const SampleLie *lie);
+
 /* Lines of the log, or of the chain, for these blocks. */
 extern void sample_log(Sample *sample, int from, int to);
 extern void sample_chain(Sample *sample, int from, int to);

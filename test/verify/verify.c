@@ -40,6 +40,19 @@ faults_of_proof(const char *text, size_t size)
 	return faults() - before;
 }
 
+static uint64_t
+faults_of_certificate(const char *text, size_t size)
+{
+	uint64_t	before = faults();
+	char	   *copy = malloc(size);	/* to the byte, for sanitizers */
+
+	memcpy(copy, text, size);
+	check_certificate((Text) {copy, size});
+	release_scratch();
+	free(copy);
+	return faults() - before;
+}
+
 static void
 each_line(const char *text, size_t size, void (*check) (Text line))
 {
@@ -324,6 +337,32 @@ test_bytes(void)
 	ok(no_byte_alterable(&sample, faults_of_archive, false), "no byte of an archive can be altered");
 }
 
+/* Whoever has the key can sign anything, but not prove it. */
+static void
+test_certificates(void)
+{
+	static const SampleLie lies[] = {
+		{.dataset = "0b5f3c52-7f7a-4a51-9c41-0123456789ac"}, {.tenant = "globex"}, {.tables = "{}"}, {.index = 3}
+	};
+	bool		all = true;
+
+	sample_certificate(&sample, &(SampleLie) {0});
+	ok(no_byte_alterable(&sample, faults_of_certificate, false), "no byte of a certificate can be altered");
+	sample_certificate(&sample, &(SampleLie) {.unproved = true});
+	ok(no_byte_alterable(&sample, faults_of_certificate, false), "no byte of a certificate without proof can be altered");
+	for (int i = 0; i < lengthof(lies); i++)
+	{
+		sample_certificate(&sample, &lies[i]);
+		all = all && faults_of_certificate(sample.text, sample.size) > 0;
+	}
+	ok(all, "a certificate says what its entry in the trail says");
+	sample_certificate(&sample, &(SampleLie) {0});
+	sample.text[sample.size++] = '\n';
+	ok(faults_of_certificate(sample.text, sample.size) == 0, "a certificate may be a line of a file");
+	sample.text[sample.size++] = '\n';
+	ok(faults_of_certificate(sample.text, sample.size) > 0, "and nothing more");
+}
+
 static void
 test_archives(void)
 {
@@ -363,6 +402,9 @@ write_samples(const char *directory)
 	write_sample(directory, "who.json", 0, &sample);
 	sample_proof(&sample, 2, 0);
 	write_sample(directory, "fuzz-small", 'p', &sample);
+	sample_certificate(&sample, &(SampleLie) {0});
+	write_sample(directory, "certificate.json", 0, &sample);
+	write_sample(directory, "fuzz-certificate", 'r', &sample);
 	sample_log(&sample, 1, 12);
 	write_sample(directory, "log.jsonl", 0, &sample);
 	sample_log(&sample, 1, 3);
@@ -398,6 +440,7 @@ main(int argc, char **argv)
 	test_places();
 	test_subtrees();
 	test_archives();
+	test_certificates();
 	test_bytes();
 	fprintf(tap, "1..%d\n", tests);
 	return failures > 0;

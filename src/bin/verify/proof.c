@@ -1,7 +1,7 @@
 /*
  * proof.c - a proof that an entry is in a sealed block (toms.audit_proof()).
  *
- * Called by the command "proof".  An entry and those to which it refers are proved each by
+ * Called by the commands "proof" and "certificate".  An entry and those to which it refers are proved each by
  * itself; what is told of them is told from the bytes that were proved.
  */
 #include "verify.h"
@@ -162,4 +162,21 @@ check_proof(Text text)
 		return;
 	print_entry(&proved.entry, who, object);
 	print_block(&proved);
+}
+
+bool
+prove_entry(Text text, const uint8_t dataset[DATASET_BYTES], Entry *entry)
+{
+	Proved		proved;
+
+	if (!check_one(text, false, &proved))
+		return false;
+	if (memcmp(proved.block.dataset, dataset, DATASET_BYTES) != 0)
+	{
+		fault("the proof is of another data set");
+		return false;
+	}
+	*entry = proved.entry;
+	print_block(&proved);
+	return true;
 }

@@ -26,6 +26,8 @@ static const char *const help =
 "  toms-verify chain FILE     the chain of blocks, as toms.export_blocks() returns it\n"
 "  toms-verify archive FILE|DIRECTORY...\n"
 "                             archives, as toms.archive_audit() writes them\n"
+"  toms-verify certificate FILE\n"
+"                             a certificate of an erasure, as toms.certificate() returns it\n"
 "\n"
 "  --key KEY                  the public key that signs, as toms.audit_key() returns it; may\n"
 "                             be given several times; without it, the keys found are named\n"
@@ -198,13 +200,13 @@ check_log(const char *file)
 }
 
 static void
-check_proof_file(const char *file)
+check_whole(const char *file, void (*check) (Text text))
 {
 	size_t		length;
 	char	   *text = read_whole(file, &length, LINE_MAX_BYTES);
 
 	set_place(file, 0);
-	check_proof((Text) {text, length});
+	check((Text) {text, length});
 	free(text);
 }
 
@@ -258,7 +260,9 @@ run(const char *command, char **files, int count)
 	if (strcmp(command, "archive") != 0 && count > 1)
 		usage_error(files[1], "an argument too many");
 	if (strcmp(command, "proof") == 0)
-		check_proof_file(files[0]);
+		check_whole(files[0], check_proof);
+	else if (strcmp(command, "certificate") == 0)
+		check_whole(files[0], check_certificate);
 	else if (strcmp(command, "log") == 0)
 		check_log(files[0]);
 	else if (strcmp(command, "chain") == 0)
@@ -302,6 +306,19 @@ read_options(int argc, char **argv)
 	return log;
 }
 
+static bool
+is_command(const char *word)
+{
+	static const char *const commands[] = {"proof", "log", "chain", "archive", "certificate"};
+
+	for (int i = 0; i < lengthof(commands); i++)
+	{
+		if (strcmp(word, commands[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -312,7 +329,7 @@ main(int argc, char **argv)
 		return fputs(help, stdout) < 0 ? 2 : 0;
 	if (strcmp(command, "--version") == 0)
 		return puts("toms-verify " TOMS_VERSION) < 0 ? 2 : 0;
-	if (strcmp(command, "proof") != 0 && strcmp(command, "log") != 0 && strcmp(command, "chain") != 0 && strcmp(command, "archive") != 0)
+	if (!is_command(command))
 		usage_error(command[0] ? command : "no command", "must be one that \"toms-verify --help\" names");
 	if (sodium_init() < 0)
 		fail("libsodium", "could not be set up");

@@ -1,0 +1,166 @@
+-- All rows of a tenant whose contract has ended, in batches, each a transaction: by the worker of retention, or by whoever calls
+-- toms.end_tenants().  Rows that the law keeps stay until their rule deletes them, held ones until the hold is released; from the
+-- first step on no token of the tenant is taken, so nobody reads either.  Then keys, and what toms has of the tenant.
+
+-- which rows can go ----------------------------------------------------------------------------------
+
+-- A rule with a statutory period, or a locked one, decides alone when its rows go.
+CREATE FUNCTION toms.statutory_condition(root regclass, tenant text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN l.condition IS NULL THEN 'true' ELSE format('(%s) IS NOT FALSE', l.condition) END, ' OR ' ORDER BY r.id)
+    FROM (SELECT DISTINCT ON (u.category) u.* FROM toms.retention_rule u
+          WHERE u.relation = root AND u.valid_until IS NULL AND (u.tenant IS NULL OR u.tenant = statutory_condition.tenant)
+          ORDER BY u.category, u.tenant NULLS LAST) r
+         LEFT JOIN toms.row_labels l ON l.relation = root AND l.category = r.category
+    WHERE r.period IS NOT NULL OR r.locked;
+$$;
+REVOKE ALL ON FUNCTION toms.statutory_condition(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.statutory_condition(regclass, text) IS 'internal: which rows of a table the law keeps, as SQL; NULL: none';
+
+-- Of a held rule all rows of its table: which they are is the rule's to say.
+CREATE FUNCTION toms.held_condition(part regclass, root regclass, tenant text)
+RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN h.subject IS NULL THEN 'true' ELSE coalesce(toms.rows_condition(part, held_condition.tenant, h.subject), 'false') END, ' OR ' ORDER BY h.id)
+    FROM toms.hold h
+    WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = root) AND (h.tenant IS NULL OR h.tenant = held_condition.tenant);
+$$;
+REVOKE ALL ON FUNCTION toms.held_condition(regclass, regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.held_condition(regclass, regclass, text) IS 'internal: which rows of a table a hold keeps, as SQL; NULL: none';
+
+-- Rows to which others refer, that have not gone before: those of unprotected tables go along only where the foreign key says so.
+CREATE FUNCTION toms.referenced_condition(root regclass, ordered regclass[])
+RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format('EXISTS (SELECT FROM %s x WHERE %s)', f.conrelid::regclass, j.condition), ' OR ' ORDER BY f.oid)
+    FROM pg_constraint f
+         JOIN LATERAL (SELECT string_agg(format('t.%I OPERATOR(%I.%s) x.%I', p.attname, n.nspname, o.oprname, c.attname), ' AND ') AS condition
+                       FROM unnest(f.conkey, f.confkey, f.conpfeqop) k (child, parent, op)
+                            JOIN pg_attribute c ON c.attrelid = f.conrelid AND c.attnum = k.child JOIN pg_attribute p ON p.attrelid = f.confrelid AND p.attnum = k.parent
+                            JOIN pg_operator o ON o.oid = k.op JOIN pg_namespace n ON n.oid = o.oprnamespace) j ON true
+         CROSS JOIN LATERAL (SELECT (toms.describe(f.conrelid)).root AS root) d
+    WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confrelid IN (SELECT r FROM toms.relation_tree(referenced_condition.root) r)
+      AND d.root IS DISTINCT FROM referenced_condition.root
+      AND CASE WHEN d.root IS NULL THEN f.confdeltype IN ('a', 'r')
+               ELSE f.confdeltype IN ('a', 'r', 'c') AND array_position(ordered, d.root) < array_position(ordered, referenced_condition.root) END;
+$$;
+REVOKE ALL ON FUNCTION toms.referenced_condition(regclass, regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.referenced_condition(regclass, regclass[]) IS 'internal: which rows of a table others refer to, as SQL; NULL: none';
+
+CREATE FUNCTION toms.rows_of_tenant(part regclass, root regclass, tenant text, ordered regclass[], OUT every text, OUT statutory text, OUT held text, OUT free text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    every := toms.rows_condition(part, tenant, NULL);
+    statutory := coalesce(toms.statutory_condition(root, tenant), 'false');
+    held := coalesce(toms.held_condition(part, root, tenant), 'false');
+    free := format('%s AND (%s) IS NOT TRUE AND (%s) IS NOT TRUE AND NOT (%s)', every, statutory, held, coalesce(toms.referenced_condition(root, ordered), 'false'));
+END
+$$;
+REVOKE ALL ON FUNCTION toms.rows_of_tenant(regclass, regclass, text, regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.rows_of_tenant(regclass, regclass, text, regclass[]) IS 'internal: rows of a tenant in one table, those that the law or a hold keeps, and those that can go, as SQL; NULL: none can be his';
+
+-- The erasure ledger is another file's of this slice; until it is there, there is nobody to tell.
+CREATE FUNCTION toms.tell_ledger(what text, erasure bigint)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regprocedure(format('toms.%I(bigint)', what)) IS NOT NULL THEN
+        EXECUTE format('SELECT toms.%I($1)', what) USING erasure;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.tell_ledger(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tell_ledger(text, bigint) IS 'internal: tell the erasure ledger, before anything is destroyed and when it is';
+
+-- deleting them ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION toms.count_erased(erasure bigint, relation text, word text, rows bigint, anew boolean DEFAULT false)
+RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE toms.erasure e
+    SET result = jsonb_set(e.result, '{tables}', coalesce(e.result -> 'tables', '{}') || jsonb_build_object(relation,
+        coalesce(e.result #> ARRAY['tables', relation], '{}') ||
+        jsonb_build_object(word, rows + CASE WHEN anew THEN 0 ELSE coalesce((e.result #>> ARRAY['tables', relation, word])::bigint, 0) END)))
+    WHERE e.id = count_erased.erasure AND (rows > 0 OR e.result #> ARRAY['tables', relation, word] IS NOT NULL);
+$$;
+REVOKE ALL ON FUNCTION toms.count_erased(bigint, text, text, bigint, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.count_erased(bigint, text, text, bigint, boolean) IS 'internal: rows of a table that an erasure has deleted, or left';
+
+-- Rows that cannot go are found by halves; why they cannot is told without values.
+CREATE FUNCTION toms.delete_what_can_go(part regclass, tenant text, rows tid[], erasure bigint, OUT deleted bigint, OUT problem text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    half constant integer := cardinality(rows) / 2;
+    went jsonb;
+    first record;
+    second record;
+BEGIN
+    went := (toms.delete_rows(part, tenant, rows, erasure)).cascaded;
+    deleted := cardinality(rows);
+    PERFORM toms.count_erased(erasure, (toms.describe(part)).root::text, 'deleted', deleted);
+    PERFORM toms.count_erased(erasure, c.key, 'cascaded', c.value::bigint) FROM jsonb_each_text(went) c;
+EXCEPTION WHEN foreign_key_violation OR restrict_violation OR check_violation OR not_null_violation THEN
+    IF cardinality(rows) > 1 THEN
+        first := toms.delete_what_can_go(part, tenant, rows[:half], erasure);
+        second := toms.delete_what_can_go(part, tenant, rows[half + 1:], erasure);
+        deleted := first.deleted + second.deleted;
+        problem := coalesce(first.problem, second.problem);
+        RETURN;
+    END IF;
+    deleted := 0;
+    GET STACKED DIAGNOSTICS problem = CONSTRAINT_NAME;
+    problem := format('rows of %s cannot be deleted: SQLSTATE %s%s', part, SQLSTATE, coalesce(' ' || nullif(problem, ''), ''));
+END
+$$;
+REVOKE ALL ON FUNCTION toms.delete_what_can_go(regclass, text, tid[], bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.delete_what_can_go(regclass, text, tid[], bigint) IS 'internal: delete those rows of a tenant that can be';
+
+CREATE FUNCTION toms.erase_rows_of_tenant(tenant text, erasure bigint, most integer, OUT rows bigint, OUT problem text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ordered constant regclass[] := toms.tables_in_order();
+    root regclass;
+    part regclass;
+    found tid[];
+    went record;
+BEGIN
+    rows := 0;
+    FOREACH root IN ARRAY ordered LOOP
+        FOR part IN SELECT toms.leaves(root) LOOP
+            EXIT WHEN rows >= most;
+            SELECT toms.find_rows(part, r.free, most - rows) INTO found FROM toms.rows_of_tenant(part, root, tenant, ordered) r WHERE r.free IS NOT NULL;
+            CONTINUE WHEN coalesce(cardinality(found), 0) = 0;
+            IF rows = 0 AND problem IS NULL THEN
+                PERFORM toms.tell_ledger('ledger_intend', erasure);
+            END IF;
+            went := toms.delete_what_can_go(part, tenant, found, erasure);
+            rows := rows + went.deleted;
+            problem := coalesce(problem, went.problem);
+        END LOOP;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.erase_rows_of_tenant(text, bigint, integer) FROM PUBLIC;
+COMMENT ON FUNCTION toms.erase_rows_of_tenant(text, bigint, integer) IS 'internal: delete a batch of rows of a tenant, of all tables in order';
+
+-- Rows that are left in all tables, counted into the erasure.
+CREATE FUNCTION toms.count_rest_of_tenant(tenant text, erasure bigint, OUT rest bigint, OUT kept bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ordered constant regclass[] := toms.tables_in_order();
+    root regclass;
+    counts bigint[];
+BEGIN
+    rest := 0;
+    kept := 0;
+    FOREACH root IN ARRAY ordered LOOP
+        SELECT ARRAY[coalesce(sum(c.counts[1]), 0), coalesce(sum(c.counts[2]), 0), coalesce(sum(c.counts[3]), 0)] INTO counts     -- all, by law, held
+        FROM toms.leaves(root) part, toms.rows_of_tenant(part, root, tenant, ordered) r,
+             LATERAL (SELECT toms.ask_all_rows(format('SELECT ARRAY[count(*), count(*) FILTER (WHERE (%1$s) AND (%2$s) IS NOT TRUE), count(*) FILTER (WHERE %2$s)] FROM ONLY %3$s t WHERE %4$s',
+                                                      r.statutory, r.held, part, r.every))::bigint[] AS counts) c
+        WHERE r.every IS NOT NULL;
+        rest := rest + counts[1];
+        kept := kept + counts[2] + counts[3];
+        PERFORM toms.count_erased(erasure, root::text, 'restricted', counts[1] - counts[3], anew => true);     -- those to which such rows refer too
+        PERFORM toms.count_erased(erasure, root::text, 'held', counts[3], anew => true);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.count_rest_of_tenant(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.count_rest_of_tenant(text, bigint) IS 'internal: how many rows of a tenant are left, and how many of them the law or a hold keeps';
