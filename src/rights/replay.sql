@@ -24,43 +24,56 @@ $$;
 REVOKE ALL ON FUNCTION toms.subjects_of_tenant(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.subjects_of_tenant(text) IS 'internal: data subjects of a tenant, so that those can be found of whom the ledger has the hash';
 
--- All rows and keys of a person, or of a tenant, in one go.
-CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+-- The instruction was carried out once: it is not asked for again.  What a hold or the law keeps waits, as it did then.
+CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text, OUT row_count bigint, OUT state text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     again bigint;
-    part regclass;
-    found tid[];
-    done bigint := 0;
-    counts jsonb := '{}';
-    ids bigint[];
+    done toms.erasure;
 BEGIN
-    INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by)
-    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user) RETURNING id INTO again;
-    PERFORM toms.ledger_intend(again);
     LOCK TABLE toms.hold IN ROW SHARE MODE;
-    FOR part IN SELECT l FROM unnest(toms.tables_in_order()) WITH ORDINALITY o (root, n), toms.leaves(root) l ORDER BY o.n, l::text LOOP
-        CONTINUE WHEN category IS NOT NULL AND (SELECT d.category FROM toms.describe(part) d) IS DISTINCT FROM category OR toms.rows_condition(part, tenant, subject) IS NULL;
-        found := toms.find_rows(part, toms.rows_condition(part, tenant, subject));
-        CONTINUE WHEN cardinality(found) = 0;
-        PERFORM toms.delete_rows(part, tenant, found, again);
-        done := done + cardinality(found);
-        counts := counts || jsonb_build_object(part::text, jsonb_build_object('deleted', cardinality(found)));
-    END LOOP;
-    IF category IS NULL THEN
-        PERFORM FROM toms.tenant t WHERE t.tenant = erase_again.tenant FOR UPDATE;
-        PERFORM toms.lock_keys(tenant, exclusive => true);
-        ids := CASE WHEN subject IS NOT NULL THEN ARRAY(SELECT toms.keys_of_subject(tenant, subject))
-                    ELSE ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = erase_again.tenant AND k.wrapped IS NOT NULL) END;
-        counts := jsonb_build_object('tables', counts, 'keys', toms.bury_keys(ids));
+    INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
+    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user, '{"carried_out": true}') RETURNING id INTO again;
+    PERFORM toms.ledger_intend(again);
+    IF kind = 'tenant' THEN
+        PERFORM toms.end_tenant_again(tenant, again);
+        SELECT * INTO done FROM toms.erasure e WHERE e.id = again;
+    ELSE
+        done := toms.carry_out_erasure(again);
     END IF;
-    UPDATE toms.erasure e SET state = 'done', subject = NULL, ended_at = clock_timestamp(), result = counts WHERE e.id = again;
     PERFORM toms.ledger_done(again);
-    RETURN done;
+    state := done.state;
+    row_count := (SELECT coalesce(sum(coalesce((t.value ->> 'deleted')::bigint, 0) + coalesce((t.value ->> 'cascaded')::bigint, 0)), 0) FROM jsonb_each(done.result -> 'tables') t);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.erase_again(text, text, text, text) IS 'internal: erase what a restored backup has brought back';
+
+-- His return window has closed once: it does not open again.
+CREATE FUNCTION toms.end_tenant_again(tenant text, erasure bigint)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    due toms.tenant_end;
+    agreement bigint := toms.agreement_in_force(tenant);
+    went record;
+BEGIN
+    UPDATE toms.tenant t SET ended_at = least(t.ended_at, clock_timestamp()) WHERE t.tenant = end_tenant_again.tenant;
+    UPDATE toms.tenant_end e SET state = 'erasing', erasure = end_tenant_again.erasure, sealed_off = coalesce(e.sealed_off, clock_timestamp()), problem = NULL
+    WHERE e.tenant = end_tenant_again.tenant AND e.state IN ('announced', 'erasing') RETURNING * INTO due;
+    IF NOT FOUND THEN       -- the backup is older than its announcement; the instruction is not there
+        INSERT INTO toms.tenant_end (state, tenant, ends_at, agreement, instruction, erasure, sealed_off, announced_by)
+        VALUES ('erasing', end_tenant_again.tenant, clock_timestamp(), agreement, CASE WHEN agreement IS NULL THEN 0 END, end_tenant_again.erasure, clock_timestamp(), session_user)
+        RETURNING * INTO due;
+    END IF;
+    LOOP
+        SELECT * INTO went FROM toms.erase_rows_of_tenant(tenant, erasure, 10000);
+        EXIT WHEN went.rows = 0;
+    END LOOP;
+    PERFORM toms.conclude_end(due, went.problem);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.end_tenant_again(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.end_tenant_again(text, bigint) IS 'internal: delete again what there is of a tenant that had ended';
 
 -- This database answers for the line now.
 CREATE FUNCTION toms.take_in_line(id uuid, state text)
@@ -84,6 +97,7 @@ CREATE FUNCTION toms.replay_erasure(kind text, tenant bytea, subject bytea, cate
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     person text;
+    done record;
 BEGIN
     row_count := 0;
     outcome := 'nothing came back';
@@ -101,8 +115,9 @@ BEGIN
         outcome := 'would be erased again';
         RETURN;
     END IF;
-    row_count := toms.erase_again(kind, whose, person, category);
-    outcome := 'erased again';
+    done := toms.erase_again(kind, whose, person, category);
+    row_count := done.row_count;
+    outcome := CASE done.state WHEN 'done' THEN 'erased again' ELSE 'erased again, but for what a hold or the law keeps' END;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.replay_erasure(text, bytea, bytea, text, boolean) FROM PUBLIC;

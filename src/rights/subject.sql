@@ -59,6 +59,9 @@ BEGIN
         UNION
         SELECT k.id FROM toms.data_key k
         WHERE k.tenant = erasure.tenant AND k.subject = ANY (in_trail) AND k.wrapped IS NOT NULL AND k.relation <> 0 AND toms.is_audit_entry(k.relation) AND NOT is_held);
+    IF ids <> '{}' AND NOT erasure.result ? 'dry_run' THEN
+        PERFORM toms.ledger_intend(erasure.id);
+    END IF;
     INSERT INTO toms.loose_key (key, tenant, relation)
     SELECT k.id, k.tenant, k.relation FROM toms.data_key k WHERE k.id = ANY (deleted_keys) AND k.wrapped IS NOT NULL AND k.id <> ALL (ids) AND k.relation <> 0
     ON CONFLICT DO NOTHING;
@@ -231,9 +234,12 @@ BEGIN
             INSERT INTO toms.erasure (kind, tenant, subject, category, instruction, state, requested_by)
             VALUES (erase.kind, erase.tenant, CASE erase.kind WHEN 'subject' THEN whose END, CASE erase.kind WHEN 'category' THEN whose END, erase.instruction, 'running', session_user)
             RETURNING * INTO erasure;
-            IF NOT dry_run AND to_regprocedure('toms.ledger_intend(bigint)') IS NOT NULL THEN
-                EXECUTE 'SELECT toms.ledger_intend($1)' USING erasure.id;
+            IF NOT dry_run THEN
+                PERFORM toms.ledger_intend(erasure.id);
             END IF;
+        END IF;
+        IF dry_run THEN     -- it is rolled back: nothing is to be told outside
+            UPDATE toms.erasure e SET result = e.result || '{"dry_run": true}' WHERE e.id = erasure.id;
         END IF;
         erasure := toms.carry_out_erasure(erasure.id);
         IF dry_run THEN

@@ -39,7 +39,7 @@ sub officer
 sub erase
 {
 	my ($on, $tenant, $subject, $database) = @_;
-	return sql($on, "SET client_min_messages = error; SELECT toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
+	return sql($on, "SET client_min_messages = error; SELECT row_count FROM toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
 }
 
 # Notes of acme: who has some; or the error.
