@@ -7,6 +7,7 @@
 #include "rights/rights.h"
 
 #include "audit/audit.h"
+#include "base/compat.h"
 #include "base/crypto.h"
 #include "fmgr.h"
 #include "keyring/keyring.h"

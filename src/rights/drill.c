@@ -5,6 +5,7 @@
  */
 #include "rights/rights.h"
 
+#include "base/compat.h"
 #include "base/crypto.h"
 #include "fmgr.h"
 #include "keyring/keyring.h"

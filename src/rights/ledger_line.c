@@ -7,6 +7,7 @@
 #include "rights/ledger_int.h"
 
 #include "audit/audit.h"
+#include "base/compat.h"
 #include "base/secret.h"
 #include "fmgr.h"
 #include "keyring/keyring.h"

@@ -4,29 +4,6 @@
 
 -- which rows can go ----------------------------------------------------------------------------------
 
--- A rule with a statutory period, or a locked one, decides alone when its rows go.
-CREATE FUNCTION toms.statutory_condition(root regclass, tenant text)
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(CASE WHEN l.condition IS NULL THEN 'true' ELSE format('(%s) IS NOT FALSE', l.condition) END, ' OR ' ORDER BY r.id)
-    FROM (SELECT DISTINCT ON (u.category) u.* FROM toms.retention_rule u
-          WHERE u.relation = root AND u.valid_until IS NULL AND (u.tenant IS NULL OR u.tenant = statutory_condition.tenant)
-          ORDER BY u.category, u.tenant NULLS LAST) r
-         LEFT JOIN toms.row_labels l ON l.relation = root AND l.category = r.category
-    WHERE r.period IS NOT NULL OR r.locked;
-$$;
-REVOKE ALL ON FUNCTION toms.statutory_condition(regclass, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.statutory_condition(regclass, text) IS 'internal: which rows of a table the law keeps, as SQL; NULL: none';
-
--- Of a held rule all rows of its table: which they are is the rule's to say.
-CREATE FUNCTION toms.held_condition(part regclass, root regclass, tenant text)
-RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(CASE WHEN h.subject IS NULL THEN 'true' ELSE coalesce(toms.rows_condition(part, held_condition.tenant, h.subject), 'false') END, ' OR ' ORDER BY h.id)
-    FROM toms.hold h
-    WHERE h.state = 'held' AND (h.relation IS NULL OR h.relation = root) AND (h.tenant IS NULL OR h.tenant = held_condition.tenant);
-$$;
-REVOKE ALL ON FUNCTION toms.held_condition(regclass, regclass, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.held_condition(regclass, regclass, text) IS 'internal: which rows of a table a hold keeps, as SQL; NULL: none';
-
 -- Rows to which others refer, that have not gone before: those of unprotected tables go along only where the foreign key says so.
 CREATE FUNCTION toms.referenced_condition(root regclass, ordered regclass[])
 RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -46,28 +23,16 @@ REVOKE ALL ON FUNCTION toms.referenced_condition(regclass, regclass[]) FROM PUBL
 COMMENT ON FUNCTION toms.referenced_condition(regclass, regclass[]) IS 'internal: which rows of a table others refer to, as SQL; NULL: none';
 
 CREATE FUNCTION toms.rows_of_tenant(part regclass, root regclass, tenant text, ordered regclass[], OUT every text, OUT statutory text, OUT held text, OUT free text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     every := toms.rows_condition(part, tenant, NULL);
     statutory := coalesce(toms.statutory_condition(root, tenant), 'false');
-    held := coalesce(toms.held_condition(part, root, tenant), 'false');
+    held := coalesce(toms.held_rows_condition(part, tenant, 't'), 'false');
     free := format('%s AND (%s) IS NOT TRUE AND (%s) IS NOT TRUE AND NOT (%s)', every, statutory, held, coalesce(toms.referenced_condition(root, ordered), 'false'));
 END
 $$;
 REVOKE ALL ON FUNCTION toms.rows_of_tenant(regclass, regclass, text, regclass[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.rows_of_tenant(regclass, regclass, text, regclass[]) IS 'internal: rows of a tenant in one table, those that the law or a hold keeps, and those that can go, as SQL; NULL: none can be his';
-
--- The erasure ledger is another file's of this slice; until it is there, there is nobody to tell.
-CREATE FUNCTION toms.tell_ledger(what text, erasure bigint)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF to_regprocedure(format('toms.%I(bigint)', what)) IS NOT NULL THEN
-        EXECUTE format('SELECT toms.%I($1)', what) USING erasure;
-    END IF;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.tell_ledger(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION toms.tell_ledger(text, bigint) IS 'internal: tell the erasure ledger, before anything is destroyed and when it is';
 
 -- deleting them ----------------------------------------------------------------------------------------
 
@@ -127,7 +92,7 @@ BEGIN
             SELECT toms.find_rows(part, r.free, most - rows) INTO found FROM toms.rows_of_tenant(part, root, tenant, ordered) r WHERE r.free IS NOT NULL;
             CONTINUE WHEN coalesce(cardinality(found), 0) = 0;
             IF rows = 0 AND problem IS NULL THEN
-                PERFORM toms.tell_ledger('ledger_intend', erasure);
+                PERFORM toms.ledger_intend(erasure);
             END IF;
             went := toms.delete_what_can_go(part, tenant, found, erasure);
             rows := rows + went.deleted;

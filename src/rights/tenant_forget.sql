@@ -106,7 +106,7 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_cata
 DECLARE
     keys bigint;
 BEGIN
-    PERFORM toms.tell_ledger('ledger_intend', due.erasure);
+    PERFORM toms.ledger_intend(due.erasure);
     PERFORM FROM toms.tenant t WHERE t.tenant = due.tenant FOR UPDATE;      -- no rotation meanwhile
     PERFORM toms.lock_keys(due.tenant, exclusive => true);
     keys := toms.bury_keys(ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = due.tenant AND k.wrapped IS NOT NULL));
@@ -115,7 +115,7 @@ BEGIN
     UPDATE toms.erasure e SET state = 'done' WHERE e.tenant = due.tenant AND e.state IN ('running', 'waiting') AND e.id <> due.erasure;
     UPDATE toms.erasure e SET state = 'done', result = e.result || jsonb_build_object('keys', keys) WHERE e.id = due.erasure;
     UPDATE toms.tenant_end e SET state = 'done', ended_at = clock_timestamp(), problem = NULL WHERE e.id = due.id;
-    PERFORM toms.tell_ledger('ledger_done', due.erasure);
+    PERFORM toms.ledger_done(due.erasure);
     RAISE LOG 'toms tenant end: done, erasure=% keys=%', due.erasure, keys;
 END
 $$;
