@@ -57,7 +57,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	Datum		value = Int64GetDatum(erasure);
 	char	   *subject;
 
-	if (SPI_execute_with_args("SELECT kind, tenant, subject, category FROM toms.erasure WHERE id = $1", 1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args("SELECT kind, tenant, subject, category, result ->> 'again' FROM toms.erasure WHERE id = $1", 1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read toms.erasure");
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
@@ -65,6 +65,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	intent->erasure = erasure;
 	strlcpy(intent->kind, column(1), sizeof(intent->kind));
 	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));
+	strlcpy(intent->again, column(5) ? column(5) : "", sizeof(intent->again));
 	intent->has_subject = subject != NULL;
 	toms_ledger_hash(intent->tenant, column(2), NULL);
 	if (subject)

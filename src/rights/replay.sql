@@ -25,7 +25,7 @@ REVOKE ALL ON FUNCTION toms.subjects_of_tenant(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.subjects_of_tenant(text) IS 'internal: data subjects of a tenant, so that those can be found of whom the ledger has the hash';
 
 -- The instruction was carried out once: it is not asked for again.  What a hold or the law keeps waits, as it did then.
-CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text, OUT row_count bigint, OUT state text)
+CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text, line uuid DEFAULT NULL, OUT row_count bigint, OUT state text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     again bigint;
@@ -33,7 +33,8 @@ DECLARE
 BEGIN
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
-    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user, '{"carried_out": true}') RETURNING id INTO again;
+    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user,
+            jsonb_strip_nulls(jsonb_build_object('carried_out', true, 'again', line))) RETURNING id INTO again;
     PERFORM toms.ledger_intend(again);
     IF kind = 'tenant' THEN
         PERFORM toms.end_tenant_again(tenant, again);
@@ -46,8 +47,8 @@ BEGIN
     row_count := (SELECT coalesce(sum(coalesce((t.value ->> 'deleted')::bigint, 0) + coalesce((t.value ->> 'cascaded')::bigint, 0)), 0) FROM jsonb_each(done.result -> 'tables') t);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.erase_again(text, text, text, text) IS 'internal: erase what a restored backup has brought back';
+REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.erase_again(text, text, text, text, uuid) IS 'internal: erase what a restored backup has brought back';
 
 -- His return window has closed once: it does not open again.
 CREATE FUNCTION toms.end_tenant_again(tenant text, erasure bigint)
@@ -93,7 +94,7 @@ REVOKE ALL ON FUNCTION toms.take_in_line(uuid, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.take_in_line(uuid, text) IS 'internal: a line of the log outside has its row in the ledger again';
 
 -- Of one erasure that came back: rows erased again; the outcome in words.
-CREATE FUNCTION toms.replay_erasure(kind text, tenant bytea, subject bytea, category text, dry_run boolean, OUT whose text, OUT outcome text, OUT row_count bigint)
+CREATE FUNCTION toms.replay_erasure(line uuid, kind text, tenant bytea, subject bytea, category text, dry_run boolean, OUT whose text, OUT outcome text, OUT row_count bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     person text;
@@ -115,13 +116,13 @@ BEGIN
         outcome := 'would be erased again';
         RETURN;
     END IF;
-    done := toms.erase_again(kind, whose, person, category);
+    done := toms.erase_again(kind, whose, person, category, line);
     row_count := done.row_count;
     outcome := CASE done.state WHEN 'done' THEN 'erased again' ELSE 'erased again, but for what a hold or the law keeps' END;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.replay_erasure(text, bytea, bytea, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION toms.replay_erasure(text, bytea, bytea, text, boolean) IS 'internal: erase again what one line of the log outside tells of';
+REVOKE ALL ON FUNCTION toms.replay_erasure(uuid, text, bytea, bytea, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.replay_erasure(uuid, text, bytea, bytea, text, boolean) IS 'internal: erase again what one line of the log outside tells of';
 
 -- In one transaction: all of it, or nothing.
 CREATE FUNCTION toms.replay_erasures(dry_run boolean DEFAULT false)
@@ -146,7 +147,7 @@ BEGIN
         line := d.line;  id := d.id;  at := d.at;  kind := d.kind;  "rows" := 0;
         tenant := (SELECT t.tenant FROM toms.tenant t WHERE toms.ledger_hash(t.tenant, NULL) = d.tenant);
         IF d.difference = 'came_back' THEN
-            done := toms.replay_erasure(d.kind, d.tenant, d.subject, d.category, dry_run);
+            done := toms.replay_erasure(d.id, d.kind, d.tenant, d.subject, d.category, dry_run);
             outcome := done.outcome;
             "rows" := done.row_count;
             IF NOT dry_run THEN

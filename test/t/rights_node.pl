@@ -151,7 +151,7 @@ for (1 .. 100)
 	last if officer($standby, 'SELECT count(*) FROM toms.end_tenants() WHERE state <> \'done\'') eq '0';
 	sleep 0.1;
 }
-is(sql($standby, q{SELECT state FROM toms.tenant_end}), 'done', 'a tenant has ended');
+is(sql($standby, q{SELECT state || coalesce(': ' || problem, '') FROM toms.tenant_end}), 'done', 'a tenant has ended');
 ok(settled($standby), 'and that is told');
 $standby->stop;
 my $old = PostgreSQL::Test::Cluster->new('old');

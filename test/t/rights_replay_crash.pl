@@ -60,8 +60,8 @@ for my $kill (1 .. $kills)
 	# its last children may be there still
 	for (1 .. 50)
 	{
-		last if $restored->start(fail_ok => 1);
 		sleep 0.2;
+		last if $restored->start(fail_ok => 1) || $restored->{_pid};
 	}
 	my $now = rows($restored);
 	$whole++ if $now eq $left;
