@@ -59,6 +59,9 @@ BEGIN
         UNION
         SELECT k.id FROM toms.data_key k
         WHERE k.tenant = erasure.tenant AND k.subject = ANY (in_trail) AND k.wrapped IS NOT NULL AND k.relation <> 0 AND toms.is_audit_entry(k.relation) AND NOT is_held);
+    IF ids <> '{}' AND NOT erasure.result ? 'dry_run' THEN
+        PERFORM toms.ledger_intend(erasure.id);
+    END IF;
     INSERT INTO toms.loose_key (key, tenant, relation)
     SELECT k.id, k.tenant, k.relation FROM toms.data_key k WHERE k.id = ANY (deleted_keys) AND k.wrapped IS NOT NULL AND k.id <> ALL (ids) AND k.relation <> 0
     ON CONFLICT DO NOTHING;
@@ -90,12 +93,7 @@ BEGIN
     WHERE i.tenant = forget_subject.tenant AND i.subject = forget_subject.subject AND i.state IN ('carried_out', 'refused', 'withdrawn');
     UPDATE toms.hold h SET subject = name WHERE h.tenant = forget_subject.tenant AND h.subject = forget_subject.subject AND h.state = 'released';
     UPDATE toms.pending_erasure e SET subject = name WHERE e.tenant = forget_subject.tenant AND e.subject = forget_subject.subject AND e.state <> 'pending';
-    UPDATE toms.request r SET subject = NULL WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    UPDATE toms.rectification r SET subject = NULL WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    PERFORM toms.forget_disclosures(forget_subject.tenant, forget_subject.subject);
-    DELETE FROM toms.restriction r WHERE r.tenant = forget_subject.tenant AND r.subject = forget_subject.subject;
-    UPDATE toms.objection o SET subject = name, ended_at = coalesce(o.ended_at, clock_timestamp()), ended_by = coalesce(o.ended_by, session_user), ended_reason = coalesce(o.ended_reason, 'erased')
-    WHERE o.tenant = forget_subject.tenant AND o.subject = forget_subject.subject;
+    PERFORM toms.forget_person(tenant, subject);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_subject(text, text) FROM PUBLIC;
@@ -183,6 +181,7 @@ BEGIN
     END IF;
     IF NOT is_kept AND erasure.kind = 'subject' THEN
         PERFORM toms.forget_subject(erasure.tenant, erasure.subject);
+        PERFORM toms.forget_disclosures(erasure.tenant, erasure.subject);
     END IF;
     IF NOT is_kept THEN
         PERFORM toms.ledger_done(erasure.id);
@@ -243,9 +242,12 @@ BEGIN
             INSERT INTO toms.erasure (kind, tenant, subject, category, instruction, state, requested_by)
             VALUES (erase.kind, erase.tenant, CASE erase.kind WHEN 'subject' THEN whose END, CASE erase.kind WHEN 'category' THEN whose END, erase.instruction, 'running', session_user)
             RETURNING * INTO erasure;
+            IF NOT dry_run THEN
+                PERFORM toms.ledger_intend(erasure.id);
+            END IF;
         END IF;
-        IF NOT dry_run THEN
-            PERFORM toms.ledger_intend(erasure.id);
+        IF dry_run THEN     -- it is rolled back: nothing is to be told outside
+            UPDATE toms.erasure e SET result = e.result || '{"dry_run": true}' WHERE e.id = erasure.id;
         END IF;
         erasure := toms.carry_out_erasure(erasure.id);
         IF dry_run THEN
