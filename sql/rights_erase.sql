@@ -215,7 +215,7 @@ SELECT state, subject IS NULL AS nobody, ended_at IS NOT NULL AS ended, result -
 SELECT toms.seal_audit() IS NOT NULL;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.certificate(:erasure) AS certificate \gset
-SELECT said ->> 'state' AS state, said -> 'tables' = e.result -> 'tables' AS tables, said -> 'rest' AS rest, said ->> 'proof' IS NOT NULL AS proof, said::text ~ '17' AS tells_who
+SELECT said ->> 'state' AS state, said -> 'tables' = e.result -> 'tables' AS tables, said -> 'rest' AS rest, said ->> 'proof' IS NOT NULL AS proof, said::text ~ '"17"' AS tells_who
 FROM (SELECT (:'certificate'::jsonb) - '{erased_at,requested_at,issued_at,backups,epochs,proof,dataset,signature,key,erasure,by}'::text[] || jsonb_build_object('proof', left(:'certificate'::jsonb ->> 'proof', 1))) c (said), toms.erasure e WHERE e.id = :erasure;
 SELECT valid, problem FROM toms.verify_certificate(:'certificate');
 SELECT valid FROM toms.verify_certificate(replace(:'certificate', '"gone.sick": {"deleted": 2}', '"gone.sick": {"deleted": 3}'));
