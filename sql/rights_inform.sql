@@ -37,6 +37,7 @@ SELECT count(*) FROM toms.notices;
 SELECT toms.rectify_subject('acme', '671', 'inf.person', '{"town": "Trier"}', :rectify) -> 'inform';
 SELECT toms.restrict_subject('acme', '671', :restrict) -> 'inform';
 SELECT toms.restrict_subject('acme', '671', :restrict) -> 'inform';
+SELECT toms.export_subject('acme', '671', pg_temp.instructed('export', '671')) #>> '{data,inf.person,0,town}';      -- he is told what is restricted too
 SELECT toms.unrestrict_subject('acme', '671', :unrestrict, told_at => clock_timestamp()) -> 'inform';
 SELECT sum(deleted) FROM toms.erase_subject('acme', '671', :erase, dry_run => true);
 SELECT about, array_agg(recipient ORDER BY recipient), min(contact), bool_and(informed_at IS NULL) FROM toms.notices GROUP BY 1 ORDER BY 1;
