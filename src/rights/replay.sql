@@ -35,6 +35,10 @@ DECLARE
     counts jsonb := '{}';
     ids bigint[];
 BEGIN
+    -- what the law keeps, stays
+    IF kind = 'tenant' THEN
+        RETURN toms.end_again(tenant);
+    END IF;
     INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by)
     VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user) RETURNING id INTO again;
     PERFORM toms.ledger_intend(again);
