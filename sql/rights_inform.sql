@@ -37,6 +37,7 @@ SELECT count(*) FROM toms.notices;
 SELECT toms.rectify_subject('acme', '671', 'inf.person', '{"town": "Trier"}', :rectify) -> 'inform';
 SELECT toms.restrict_subject('acme', '671', :restrict) -> 'inform';
 SELECT toms.restrict_subject('acme', '671', :restrict) -> 'inform';
+SELECT toms.export_subject('acme', '671', pg_temp.instructed('export', '671')) #>> '{data,inf.person,0,town}';      -- he is told what is restricted too
 SELECT toms.unrestrict_subject('acme', '671', :unrestrict, told_at => clock_timestamp()) -> 'inform';
 SELECT sum(deleted) FROM toms.erase_subject('acme', '671', :erase, dry_run => true);
 SELECT about, array_agg(recipient ORDER BY recipient), min(contact), bool_and(informed_at IS NULL) FROM toms.notices GROUP BY 1 ORDER BY 1;
@@ -54,4 +55,4 @@ SET SESSION AUTHORIZATION regress_hr;
 SELECT regress.verdict('SELECT * FROM toms.notices'), regress.verdict('SELECT toms.recipients_to_inform(''acme'', ''672'')'), regress.verdict('SELECT toms.record_informed(1)');
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA inf CASCADE;
-DELETE FROM toms.recipient WHERE NOT shipped; DELETE FROM toms.disclosure; DELETE FROM toms.notice;
+DELETE FROM toms.recipient WHERE NOT shipped; DELETE FROM toms.disclosure; DELETE FROM toms.notice; DELETE FROM toms.rectification; DELETE FROM toms.restriction; DELETE FROM toms.erasure;

@@ -50,7 +50,7 @@ $node->safe_psql('live', q{
 	SELECT toms.allow_enter(login => 'job', tenants => '{acme,globex}', roles => '{hr_role}')});
 $node->safe_psql('live', sprintf($tables, 'toms.sealed_text', 'toms.health_flag') . q{
 	ALTER TABLE hr.employee OWNER TO keeper; ALTER TABLE hr.absence OWNER TO keeper; ALTER TABLE hr.absence_a OWNER TO keeper; ALTER TABLE hr.absence_b OWNER TO keeper; ALTER TABLE hr.item OWNER TO keeper;
-	GRANT USAGE ON SCHEMA hr TO hr_role, keeper;
+	GRANT USAGE ON SCHEMA hr TO hr_role, keeper, officer;
 	SELECT toms.protect('hr.employee', tenant => 'tenant', subject => 'id');
 	SELECT toms.protect('hr.absence', tenant => 'tenant', subject => 'employee', category => 'health');
 	SELECT toms.protect('hr.item', parent => 'hr.employee', parent_key => 'employee');
@@ -187,6 +187,24 @@ SKIP:
 like(run_psql('officer', 'live', "SELECT toms.export_tenant('acme', " . instruct() . ", pgp_key => 'no key')"), qr/ERROR/, 'what is no key encrypts nothing');
 $node->safe_psql('live', 'DROP EXTENSION pgcrypto');
 like(run_psql('officer', 'live', "SELECT toms.export_tenant('acme', " . instruct() . ", pgp_key => 'no key')"), qr/takes the extension pgcrypto/, 'without pgcrypto the error names it');
+
+# Recipients, rules and what went to whom go with a dump; what comes with toms comes with it there.
+my $declared = q{SELECT * FROM toms.recipient WHERE NOT shipped ORDER BY recipient; SELECT * FROM toms.recipient_event ORDER BY id; SELECT * FROM toms.transfer_rule ORDER BY id; SELECT * FROM toms.adequacy ORDER BY country, shipped;
+	SELECT * FROM toms.disclosure ORDER BY id; SELECT * FROM toms.notice ORDER BY id; SELECT * FROM toms.provided_column ORDER BY 1, 2; SELECT * FROM toms.automated_decision};
+run_psql('officer', 'live', q{
+	SELECT toms.add_recipient('tax', 'processor', 'IN', '{personal}', 'scc', '2099-01-01'); SELECT toms.notify_recipient('tax', 'acme', now() - interval '2 days', '1 day');
+	SELECT toms.set_transfer_rule('acme', NULL, 'instrument'); SELECT toms.set_adequacy('CH', 'made up', valid_until => '2020-01-01');
+	SELECT toms.record_disclosure('acme', 'tax', '{personal}', 'absence_management'); SELECT toms.label_provided('hr.employee', '{name}'); SELECT toms.declare_automated_decision('absence_management', 'a', 'b')});
+$node->safe_psql('live', q{SELECT toms.owe_notices('acme', '1', 'erase', 1)});
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+{
+	local $ENV{PGOPTIONS} = '-c toms.reason=backup';
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+	is(system("pg_dump live >$dir/dump.sql && psql -q -v ON_ERROR_STOP=1 -f $dir/dump.sql restored >$dir/restore.log 2>&1"), 0, 'a dump is restored') or diag slurp_file("$dir/restore.log");
+}
+is($node->safe_psql('restored', "SET timezone = UTC; $declared"), $node->safe_psql('live', "SET timezone = UTC; $declared"), 'recipients, rules, disclosures and notices are in it');
+like($node->safe_psql('restored', "$declared"), qr/^tax\|processor\|IN/m, 'there are some');
 
 $node->stop;
 done_testing();
