@@ -8,7 +8,7 @@
 \pset format unaligned
 \pset tuples_only on
 \pset null '(null)'
-SET client_min_messages = warning;
+SET client_min_messages = error;       -- the log outside, and what is not told there, is another test's
 SET timezone = 'UTC';
 SELECT toms.add_tenant('sun', name => 'Sun AG', contact => 'Ms. Corona', dpo => 'Mr. Spot'), toms.add_tenant('moon', name => 'Moon GmbH');
 SELECT toms.allow_enter(login => 'regress_job', tenants => '{sun,moon}', roles => '{regress_hr}') \g /dev/null
@@ -21,13 +21,17 @@ CREATE TABLE sky.event (id integer, "case" integer REFERENCES sky.case ON DELETE
 CREATE TABLE sky.event_1 PARTITION OF sky.event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE sky.event_2 PARTITION OF sky.event DEFAULT;
 CREATE TABLE sky.invoice (id integer PRIMARY KEY, tenant text NOT NULL, person integer, issued date, FOREIGN KEY (tenant, person) REFERENCES sky.person);
+CREATE TABLE sky.team (id integer PRIMARY KEY, tenant text NOT NULL, lead integer);
+CREATE TABLE sky.member (id integer PRIMARY KEY, tenant text NOT NULL, team integer REFERENCES sky.team);
+ALTER TABLE sky.team ADD FOREIGN KEY (lead) REFERENCES sky.member;
 CREATE TABLE sky.loose (invoice integer REFERENCES sky.invoice, remark text);       -- not protected
 GRANT ALL ON ALL TABLES IN SCHEMA sky TO regress_hr, regress_migration;
 RESET SESSION AUTHORIZATION;
 SELECT count(toms.protect(t::regclass, tenant => 'tenant', subject => s, category => c, read_audit => r, reason => 'test'))
 FROM (VALUES ('sky.person', 'id', 'personal', NULL), ('sky.case', 'person', 'health', 'asynchronous'), ('sky.invoice', 'person', 'billing', NULL)) t (t, s, c, r);
+SELECT count(toms.protect(t, tenant => 'tenant')) FROM unnest('{sky.team,sky.member}'::regclass[]) t;
 SELECT count(toms.protect('sky.event', parent => 'sky.case', parent_key => 'case', category => 'health', read_audit => 'asynchronous', reason => 'test'));
-SELECT count(toms.permit('regress_hr', t::regclass, '{select,insert,update,delete}', '{absence_management}', 'tenant')) FROM unnest('{sky.person,sky.case,sky.event,sky.invoice}'::text[]) t;
+SELECT count(toms.permit('regress_hr', t::regclass, '{select,insert,update,delete}', '{absence_management}', 'tenant')) FROM unnest('{sky.person,sky.case,sky.event,sky.invoice,sky.team,sky.member}'::text[]) t;
 -- a table of toms that is made tomorrow, and one that belongs to it
 CREATE TABLE toms.regress_request (id bigint, tenant text, subject text);
 CREATE TABLE toms.regress_answer (regress_request bigint, said text);
@@ -44,6 +48,10 @@ BEGIN
     INSERT INTO sky.case SELECT first + n, fill.tenant, n, format('%s case %s', fill.tenant, n) FROM generate_series(1, 20) n;
     INSERT INTO sky.event SELECT n, first + n, date '2025-06-01' + 30 * n, format('%s event', fill.tenant) FROM generate_series(1, 20) n;
     INSERT INTO sky.invoice SELECT first + n, fill.tenant, n, '2026-01-15' FROM generate_series(1, 3) n;
+    UPDATE sky.person p SET boss = 15 WHERE p.id = 11;                                         -- 11 to 15 are each other's
+    INSERT INTO sky.team VALUES (first + 1, fill.tenant), (first + 2, fill.tenant);
+    INSERT INTO sky.member SELECT first + n, fill.tenant, first + 1 + n % 2 FROM generate_series(1, 4) n;
+    UPDATE sky.team t SET lead = t.id WHERE true;                                                         -- members have a team, and teams a member
 END
 $$;
 -- what is left of each tenant, and a sum over all that it says
@@ -51,7 +59,8 @@ CREATE FUNCTION sky.left_over(tenant text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     SET LOCAL toms.reason = 'looks what is left';
     RETURN (SELECT format('%s persons, %s cases, %s invoices, %s', (SELECT count(*) FROM sky.person p WHERE p.tenant = $1), (SELECT count(*) FROM sky.case c WHERE c.tenant = $1),
-                          (SELECT count(*) FROM sky.invoice i WHERE i.tenant = $1), (SELECT count(*) || ' events' FROM sky.event e WHERE e.said LIKE $1 || '%')));
+                          (SELECT count(*) FROM sky.invoice i WHERE i.tenant = $1), (SELECT count(*) || ' events' FROM sky.event e WHERE e.said LIKE $1 || '%') ||
+                          (SELECT format(', %s teams, ', count(*)) FROM sky.team t WHERE t.tenant = $1) || (SELECT count(*) || ' members' FROM sky.member m WHERE m.tenant = $1)));
 END
 $$;
 CREATE FUNCTION sky.sum(tenant text) RETURNS text LANGUAGE sql AS $$
@@ -98,7 +107,7 @@ SELECT regress.verdict(format('SELECT toms.end_tenant(''sun'', now() - interval 
 SELECT tenant, state, notified_at, closes_at FROM toms.tenant_ends WHERE tenant = 'sun';                      -- no clock
 SELECT * FROM sky.end_all();                                                                                  -- nothing to do
 SELECT regress.verdict(format('SELECT toms.end_tenant(''sun'', now(), instruction => %s)', :instruction));    -- refused: announced already
-SELECT toms.notify_end('sun', now() - interval '1 year') - now() BETWEEN interval '30 days' AND interval '30 days 1 minute';     -- 30 days from now, whatever was said
+SELECT closes - now() BETWEEN interval '30 days' AND interval '30 days 1 minute' FROM toms.notify_end('sun', now() - interval '1 year') closes;     -- 30 days from now, whatever was said
 SELECT regress.verdict($$SELECT toms.notify_end('sun', now())$$);                                             -- refused: set already
 SELECT tenant, state FROM toms.tenant_ends WHERE tenant = 'sun';                                              -- open
 SELECT * FROM sky.end_all();                                                                                  -- nothing to do
@@ -144,6 +153,9 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT sum(rows) FROM sky.end_all(1000);
 SELECT sum(rows) FROM sky.end_all(1000);
 SELECT sum(rows) FROM sky.end_all(1000);
+SELECT sum(rows) FROM sky.end_all(1000);
+SELECT sum(rows) FROM sky.end_all(1000);
+SELECT sum(rows) FROM sky.end_all(1000);
 SELECT * FROM sky.end_all();        -- it waits
 RESET SESSION AUTHORIZATION;
 SELECT sky.left_over('sun'), sky.left_over('moon');                 -- invoices, the held case, and persons that they and others refer to
@@ -160,6 +172,11 @@ SELECT sum(rows) FROM sky.end_all();
 SELECT * FROM sky.end_all();
 RESET SESSION AUTHORIZATION;
 SELECT sky.left_over('sun'), sky.left_over('moon');
+-- what is left are rows that the law keeps: of all others the keys have gone, and what toms had of persons
+SELECT count(*) FILTER (WHERE wrapped IS NOT NULL), count(*) > 0 FROM toms.data_key WHERE tenant = 'sun' AND relation = 'sky.case'::regclass;
+SELECT count(*) FROM toms.key_epoch WHERE tenant = 'sun' AND destroyed_at IS NULL;
+SELECT * FROM toms.regress_answer;
+SELECT count(*) FROM toms.retention_rule WHERE tenant = 'sun';      -- but their rules are there
 
 --
 -- The law does not ask for invoices any more: retention deletes them, and the end comes
@@ -207,6 +224,17 @@ RESET SESSION AUTHORIZATION;
 --
 SELECT count(*) > 0, count(*) FILTER (WHERE k.wrapped IS NOT NULL) FROM toms.audit_entry e JOIN toms.data_key k ON k.id = e.key WHERE e.tenant = 'sun';
 SELECT convert_from(payload, 'UTF8')::jsonb - 'erasure' - 'keys' FROM (SELECT payload FROM toms.audit_entry WHERE kind = 'd' AND tenant = 'sun' ORDER BY id DESC LIMIT 1) e;
+
+-- who tries with a token of it is told of in the trail, in which no key of it protects anything any more
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('sun', '1', 'regress_hr', 'absence_management') \g /dev/null
+SELECT regress.verdict($$SELECT FROM sky.person$$);
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT tenant, kind, who IS NOT NULL, key IS NULL FROM toms.audit_entry WHERE id > (SELECT entry FROM toms.erasure WHERE tenant = 'sun') AND tenant = 'sun' ORDER BY id;
+SELECT count(*) FROM toms.audit_trail(tenant => 'sun') WHERE at > (SELECT ended_at FROM toms.erasure WHERE tenant = 'sun') AND kind = 'refusal';
+SELECT count(*) FROM toms.data_key WHERE tenant = 'sun' AND wrapped IS NOT NULL;
 
 --
 -- The certificate says all of it

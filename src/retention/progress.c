@@ -164,7 +164,8 @@ exists(const char *query, const TomsRuleTurn *turn)
 }
 
 static const char last_run[] =
-"SELECT CASE WHEN EXISTS (SELECT FROM toms.retention_run r WHERE r.ended_at IS NULL) THEN '-infinity' ELSE"
+"SELECT CASE WHEN EXISTS (SELECT FROM toms.retention_run r WHERE r.ended_at IS NULL)"
+" OR EXISTS (SELECT FROM toms.tenant_end e WHERE e.state = 'erasing' AND e.problem IS NULL) THEN '-infinity' ELSE"
 " coalesce((SELECT o.began_at FROM toms.retention_round o), (SELECT min(r.retained_at) FROM toms.retention_rule r WHERE r.valid_until IS NULL)) END";
 
 void

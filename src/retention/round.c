@@ -345,7 +345,7 @@ do_other(void *arg)
 {
 	Other	   *other = arg;
 
-	other->rows = other_step(toms_pace_rows(), &other->more);
+	other->rows = other_step(toms_retention_batch_rows(), &other->more);
 }
 
 /* Returns false if the worker is to leave. */
@@ -363,7 +363,7 @@ do_others(Run *run)
 		toms_pace_begin();
 		if (!toms_retention_try(do_other, &other, problem))
 			run->end.failed++;
-		toms_pace_end(other.rows);
+		toms_pace_end(-1);
 	}
 	return true;
 }

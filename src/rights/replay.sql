@@ -31,17 +31,17 @@ DECLARE
     again bigint;
     done toms.erasure;
 BEGIN
+    IF kind = 'tenant' THEN
+        row_count := toms.end_again(tenant);
+        state := (SELECT CASE e.state WHEN 'done' THEN 'done' ELSE 'waiting' END FROM toms.tenant_end e WHERE e.tenant = erase_again.tenant ORDER BY e.id DESC LIMIT 1);
+        RETURN;
+    END IF;
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
     VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user,
             jsonb_strip_nulls(jsonb_build_object('carried_out', true, 'again', line))) RETURNING id INTO again;
     PERFORM toms.ledger_intend(again);
-    IF kind = 'tenant' THEN
-        PERFORM toms.end_tenant_again(tenant, again);
-        SELECT * INTO done FROM toms.erasure e WHERE e.id = again;
-    ELSE
-        done := toms.carry_out_erasure(again);
-    END IF;
+    done := toms.carry_out_erasure(again);
     PERFORM toms.ledger_done(again);
     state := done.state;
     row_count := (SELECT coalesce(sum(coalesce((t.value ->> 'deleted')::bigint, 0) + coalesce((t.value ->> 'cascaded')::bigint, 0)), 0) FROM jsonb_each(done.result -> 'tables') t);
@@ -49,32 +49,6 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION toms.erase_again(text, text, text, text, uuid) IS 'internal: erase what a restored backup has brought back';
-
--- His return window has closed once: it does not open again.
-CREATE FUNCTION toms.end_tenant_again(tenant text, erasure bigint)
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    due toms.tenant_end;
-    agreement bigint := toms.agreement_in_force(tenant);
-    went record;
-BEGIN
-    UPDATE toms.tenant t SET ended_at = least(t.ended_at, clock_timestamp()) WHERE t.tenant = end_tenant_again.tenant;
-    UPDATE toms.tenant_end e SET state = 'erasing', erasure = end_tenant_again.erasure, sealed_off = coalesce(e.sealed_off, clock_timestamp()), problem = NULL
-    WHERE e.tenant = end_tenant_again.tenant AND e.state IN ('announced', 'erasing') RETURNING * INTO due;
-    IF NOT FOUND THEN       -- the backup is older than its announcement; the instruction is not there
-        INSERT INTO toms.tenant_end (state, tenant, ends_at, agreement, instruction, erasure, sealed_off, announced_by)
-        VALUES ('erasing', end_tenant_again.tenant, clock_timestamp(), agreement, CASE WHEN agreement IS NULL THEN 0 END, end_tenant_again.erasure, clock_timestamp(), session_user)
-        RETURNING * INTO due;
-    END IF;
-    LOOP
-        SELECT * INTO went FROM toms.erase_rows_of_tenant(tenant, erasure, 10000);
-        EXIT WHEN went.rows = 0;
-    END LOOP;
-    PERFORM toms.conclude_end(due, went.problem);
-END
-$$;
-REVOKE ALL ON FUNCTION toms.end_tenant_again(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION toms.end_tenant_again(text, bigint) IS 'internal: delete again what there is of a tenant that had ended';
 
 -- This database answers for the line now.
 CREATE FUNCTION toms.take_in_line(id uuid, state text)

@@ -50,25 +50,30 @@ REVOKE ALL ON FUNCTION toms.forget_rules_of_tenant(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.forget_rules_of_tenant(text) IS 'internal: no rule of a tenant''s own is left, nor what policies have of it';
 
 -- Of instructions the one by which the contract ended is kept: it proves that it was to be.
-CREATE FUNCTION toms.forget_tenant(tenant text, instruction bigint)
+-- As long as rows are left that the law keeps, what their rules need stays, and no more about persons.
+CREATE FUNCTION toms.forget_tenant(tenant text, instruction bigint, persons_only boolean)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    of_persons constant regclass[] := ARRAY(SELECT t.relation FROM toms.tables_about_tenants() t
+                                            WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname IN ('subject', 'person') AND NOT a.attisdropped));
     found record;
 BEGIN
-    FOR found IN SELECT * FROM toms.tables_of_tables_about_tenants() LOOP
+    FOR found IN SELECT * FROM toms.tables_of_tables_about_tenants() t WHERE NOT persons_only OR t.owner = ANY (of_persons) LOOP
         EXECUTE format('DELETE FROM %s x USING %s o WHERE o.id = x.%I AND o.tenant = $1%s', found.relation, found.owner, found.col,
                        CASE WHEN found.owner = 'toms.instruction'::regclass THEN ' AND o.id IS DISTINCT FROM $2' ELSE '' END) USING tenant, instruction;
     END LOOP;
-    PERFORM toms.forget_rules_of_tenant(tenant);
-    FOR found IN SELECT * FROM toms.tables_about_tenants() t WHERE t.stays IS NULL LOOP
+    IF NOT persons_only THEN
+        PERFORM toms.forget_rules_of_tenant(tenant);
+        UPDATE toms.tenant t SET address = NULL, contact = NULL, representative = NULL, dpo = NULL WHERE t.tenant = forget_tenant.tenant;
+    END IF;
+    FOR found IN SELECT * FROM toms.tables_about_tenants() t WHERE t.stays IS NULL AND (NOT persons_only OR t.relation = ANY (of_persons)) LOOP
         EXECUTE format('DELETE FROM %s x WHERE x.tenant = $1%s', found.relation,
                        CASE WHEN found.relation = 'toms.instruction'::regclass THEN ' AND x.id IS DISTINCT FROM $2' ELSE '' END) USING tenant, instruction;
     END LOOP;
-    UPDATE toms.tenant t SET address = NULL, contact = NULL, representative = NULL, dpo = NULL WHERE t.tenant = forget_tenant.tenant;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.forget_tenant(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION toms.forget_tenant(text, bigint) IS 'internal: delete what toms has of a tenant';
+REVOKE ALL ON FUNCTION toms.forget_tenant(text, bigint, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.forget_tenant(text, bigint, boolean) IS 'internal: delete what toms has of a tenant';
 
 -- steps -----------------------------------------------------------------------------------------------
 
@@ -82,12 +87,12 @@ $$;
 REVOKE ALL ON FUNCTION toms.others_began_before(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.others_began_before(timestamptz) IS 'internal: whether a transaction goes on that began before a time';
 
-CREATE FUNCTION toms.begin_end(due toms.tenant_end)
+CREATE FUNCTION toms.begin_end(due toms.tenant_end, again boolean)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     begun bigint;
 BEGIN
-    IF due.instruction IS NOT NULL THEN
+    IF due.instruction IS NOT NULL AND NOT again THEN
         PERFORM toms.carry_out_instruction(due.instruction, due.tenant, 'end_tenant', NULL);
     END IF;
     INSERT INTO toms.erasure (kind, tenant, instruction, state, requested_at, requested_by)
@@ -97,8 +102,30 @@ BEGIN
     RAISE LOG 'toms tenant end: begun, erasure=%', begun;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.begin_end(toms.tenant_end) FROM PUBLIC;
-COMMENT ON FUNCTION toms.begin_end(toms.tenant_end) IS 'internal: the return window has closed: no token of the tenant is taken from now on';
+REVOKE ALL ON FUNCTION toms.begin_end(toms.tenant_end, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.begin_end(toms.tenant_end, boolean) IS 'internal: the return window has closed: no token of the tenant is taken from now on';
+
+-- The law keeps rows of some tables: of all others the keys go, those of the trail too, and what toms has of persons.
+CREATE FUNCTION toms.forget_but_kept(due toms.tenant_end)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kept constant regclass[] := ARRAY(SELECT t.key::regclass FROM toms.erasure e, jsonb_each(e.result -> 'tables') t
+                                      WHERE e.id = due.erasure AND coalesce((t.value ->> 'restricted')::bigint, 0) + coalesce((t.value ->> 'held')::bigint, 0) > 0);
+    going bigint[];
+BEGIN
+    PERFORM toms.forget_tenant(due.tenant, due.instruction, persons_only => true);
+    going := ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = due.tenant AND k.wrapped IS NOT NULL AND k.relation <> 0 AND k.relation <> ALL (kept));
+    IF going <> '{}' THEN
+        PERFORM toms.ledger_intend(due.erasure);
+        PERFORM FROM toms.tenant t WHERE t.tenant = due.tenant FOR UPDATE;      -- no rotation meanwhile
+        PERFORM toms.lock_keys(due.tenant, exclusive => true);
+        UPDATE toms.erasure e SET result = e.result || jsonb_build_object('keys', coalesce((e.result ->> 'keys')::bigint, 0) + b.buried) FROM toms.bury_keys(going) b (buried)
+        WHERE e.id = due.erasure;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.forget_but_kept(toms.tenant_end) FROM PUBLIC;
+COMMENT ON FUNCTION toms.forget_but_kept(toms.tenant_end) IS 'internal: forget of a tenant what is not about rows that the law keeps';
 
 -- No row is left: keys, in backups too, and what toms has.  The trail says so in clear, and names nobody.
 CREATE FUNCTION toms.finish_end(due toms.tenant_end)
@@ -111,9 +138,9 @@ BEGIN
     PERFORM toms.lock_keys(due.tenant, exclusive => true);
     keys := toms.bury_keys(ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = due.tenant AND k.wrapped IS NOT NULL));
     PERFORM toms.destroy_epochs(due.tenant);
-    PERFORM toms.forget_tenant(due.tenant, due.instruction);
+    PERFORM toms.forget_tenant(due.tenant, due.instruction, persons_only => false);
     UPDATE toms.erasure e SET state = 'done' WHERE e.tenant = due.tenant AND e.state IN ('running', 'waiting') AND e.id <> due.erasure;
-    UPDATE toms.erasure e SET state = 'done', result = e.result || jsonb_build_object('keys', keys) WHERE e.id = due.erasure;
+    UPDATE toms.erasure e SET state = 'done', result = e.result || jsonb_build_object('keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys) WHERE e.id = due.erasure;
     UPDATE toms.tenant_end e SET state = 'done', ended_at = clock_timestamp(), problem = NULL WHERE e.id = due.id;
     PERFORM toms.ledger_done(due.erasure);
     RAISE LOG 'toms tenant end: done, erasure=% keys=%', due.erasure, keys;
@@ -143,6 +170,9 @@ BEGIN
         PERFORM toms.finish_end(due);
         RETURN true;
     END IF;
+    IF left_over.kept > 0 AND NOT EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND (h.tenant IS NULL OR h.tenant = due.tenant)) THEN
+        PERFORM toms.forget_but_kept(due);
+    END IF;
     PERFORM toms.wait_with_end(due, CASE
         WHEN left_over.rest = 0 THEN 'a hold keeps the keys and the trail'
         WHEN left_over.kept > 0 AND problem IS NULL THEN format('%s rows are left, %s of them under a hold or for as long as the law demands', left_over.rest, left_over.kept)
@@ -165,17 +195,19 @@ BEGIN
         PERFORM toms.wait_with_end(due, 'a hold keeps all of the tenant');
         more := false;
     ELSIF due.state = 'announced' THEN
-        PERFORM toms.begin_end(due);
+        PERFORM toms.begin_end(due, again => false);
     ELSIF due.sealed_off IS NULL THEN
         UPDATE toms.tenant_end e SET sealed_off = clock_timestamp() WHERE e.id = due.id;
     ELSIF toms.others_began_before(due.sealed_off) THEN
         PERFORM toms.wait_with_end(due, 'transactions go on that began before the return window closed');
         more := false;
     ELSE
-        SELECT * INTO went FROM toms.erase_rows_of_tenant(due.tenant, due.erasure, most);
+        SELECT * INTO went FROM toms.erase_batch_of_tenant(due.tenant, due.erasure, most);
         rows := went.rows;
-        more := rows > 0;
-        IF NOT more THEN
+        more := went.more;
+        IF more AND due.problem IS NOT NULL THEN
+            UPDATE toms.tenant_end e SET problem = NULL WHERE e.id = due.id;
+        ELSIF NOT more THEN
             PERFORM toms.conclude_end(due, went.problem);
         END IF;
     END IF;
@@ -212,3 +244,32 @@ $$;
 REVOKE ALL ON FUNCTION toms.end_tenants(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.end_tenants(integer) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.end_tenants(integer) IS 'take one step with each tenant whose return window has closed: begin, delete a batch of rows, or destroy his keys; the worker of retention does the same';
+
+-- A restored backup has brought a tenant back whose contract had ended: all that nothing keeps goes at once, and the end goes on.
+CREATE FUNCTION toms.end_again(tenant text)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    due toms.tenant_end;
+    went record;
+    done bigint := 0;
+BEGIN
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
+    IF NOT EXISTS (SELECT FROM toms.tenant_end e WHERE e.tenant = end_again.tenant AND e.state IN ('announced', 'erasing')) THEN
+        INSERT INTO toms.tenant_end (state, tenant, ends_at, announced_by) VALUES ('announced', end_again.tenant, now(), session_user);
+    END IF;
+    SELECT * INTO due FROM toms.tenant_end e WHERE e.tenant = end_again.tenant AND e.state IN ('announced', 'erasing') FOR UPDATE;
+    IF due.state = 'announced' THEN
+        PERFORM toms.begin_end(due, again => true);
+    END IF;
+    UPDATE toms.tenant_end e SET sealed_off = clock_timestamp() WHERE e.id = due.id RETURNING * INTO due;
+    LOOP
+        SELECT * INTO went FROM toms.erase_batch_of_tenant(tenant, due.erasure, 10000);
+        done := done + went.rows;
+        EXIT WHEN NOT went.more;
+    END LOOP;
+    PERFORM toms.conclude_end(due, went.problem);
+    RETURN done;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.end_again(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.end_again(text) IS 'internal: delete what a restored backup has brought back of a tenant whose contract has ended';

@@ -106,10 +106,8 @@ extern uint64_t log_last_block(void);
 extern void log_check_dataset(const uint8_t dataset[DATASET_BYTES]);
 extern void log_check_block(const Block *block);
 
-/* proof.c, chain.c, archive.c, certificate.c */
+/* proof.c, chain.c, archive.c, certificate.c; the entry that is proved in that data set, or false and a fault */
 extern void check_proof(Text text);
-
-/* The entry of which it is the proof, in that data set; false, and the fault is named, if it is none. */
 extern bool prove_entry(Text text, const uint8_t dataset[DATASET_BYTES], Entry *entry);
 extern void check_certificate(Text text);
 extern void chain_start(void);
