@@ -31,12 +31,13 @@ DECLARE
     again bigint;
     done toms.erasure;
 BEGIN
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
     IF kind = 'tenant' THEN
-        row_count := toms.end_again(tenant);
-        state := (SELECT CASE e.state WHEN 'done' THEN 'done' ELSE 'waiting' END FROM toms.tenant_end e WHERE e.tenant = erase_again.tenant ORDER BY e.id DESC LIMIT 1);
+        SELECT e.row_count, e.erasure INTO row_count, again FROM toms.end_again(tenant, line) e;
+        PERFORM toms.ledger_done(again);
+        state := (SELECT e.state FROM toms.erasure e WHERE e.id = again);
         RETURN;
     END IF;
-    LOCK TABLE toms.hold IN ROW SHARE MODE;
     INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
     VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user,
             jsonb_strip_nulls(jsonb_build_object('carried_out', true, 'again', line))) RETURNING id INTO again;

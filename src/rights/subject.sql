@@ -94,7 +94,6 @@ BEGIN
     UPDATE toms.hold h SET subject = name WHERE h.tenant = forget_subject.tenant AND h.subject = forget_subject.subject AND h.state = 'released';
     UPDATE toms.pending_erasure e SET subject = name WHERE e.tenant = forget_subject.tenant AND e.subject = forget_subject.subject AND e.state <> 'pending';
     PERFORM toms.forget_person(tenant, subject);
-    PERFORM toms.forget_disclosures(tenant, subject);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_subject(text, text) FROM PUBLIC;
@@ -134,7 +133,6 @@ BEGIN
     SELECT * INTO erasure FROM toms.erasure e WHERE e.id = carry_out_erasure.id FOR UPDATE;
     owns := toms.own_conditions(erasure);
     IF erasure.kind = 'subject' THEN
-        PERFORM toms.owe_notices(erasure.tenant, erasure.subject, 'erase', erasure.instruction);     -- as long as it is known who got his data
         names := toms.names_of_subject(erasure.tenant, erasure.subject, erasure.result -> 'names');
         in_trail := toms.names_in_trail(erasure.tenant, erasure.subject, names);
     END IF;
@@ -244,9 +242,9 @@ BEGIN
             INSERT INTO toms.erasure (kind, tenant, subject, category, instruction, state, requested_by)
             VALUES (erase.kind, erase.tenant, CASE erase.kind WHEN 'subject' THEN whose END, CASE erase.kind WHEN 'category' THEN whose END, erase.instruction, 'running', session_user)
             RETURNING * INTO erasure;
-        END IF;
-        IF NOT dry_run THEN
-            PERFORM toms.ledger_intend(erasure.id);
+            IF NOT dry_run THEN
+                PERFORM toms.ledger_intend(erasure.id);
+            END IF;
         END IF;
         IF dry_run THEN     -- it is rolled back: nothing is to be told outside
             UPDATE toms.erasure e SET result = e.result || '{"dry_run": true}' WHERE e.id = erasure.id;
