@@ -14,7 +14,7 @@ use SealTest;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $kills = $ENV{TOMS_KILLS} // 12;
+my $kills = $ENV{TOMS_KILLS} // 50;
 my $keyring = keyring();
 my $outside = keyring();
 my $node = sealed_server('live', $keyring, allows_streaming => 1,
@@ -44,42 +44,65 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM toms.ledger WH
 my $left = rows($node);
 $node->stop;
 
-my $restored = PostgreSQL::Test::Cluster->new('restored');
-$restored->init_from_backup($node, 'before');
-$restored->start;
-is(rows($restored), $all, 'a backup brings them back');
-my ($seconds, $whole) = (3, 0);
-for my $kill (1 .. $kills)
+# Copies of the state before; each is used until a replay in it was done.
+my $copies = 0;
+sub restored
 {
-	my $out = '';
-	my $began = time;
-	my $psql = IPC::Run::start([ 'psql', '-XAtq', '-d', $restored->connstr('postgres'), '-c', 'SELECT count(*) FROM toms.replay_erasures()' ], '>&', \$out);
-	sleep rand($seconds);
-	$restored->kill9;
-	eval { $psql->finish };
-	# its last children may be there still
-	for (1 .. 50)
+	my $copy = PostgreSQL::Test::Cluster->new('restored' . ++$copies);
+	$copy->init_from_backup($node, 'before');
+	$copy->append_conf('postgresql.conf', "restart_after_crash = on\n");
+	$copy->start;
+	return $copy;
+}
+
+sub count_of { return as_tenant($_[0], 'postgres', 'acme', 'SELECT count(*) FROM med.note') }
+
+my $restored = restored();
+is(rows($restored), $all, 'a backup brings them back');
+my $began = time;
+sql($restored, 'SELECT toms.replay_erasures()');
+my $length = time - $began;
+is(rows($restored), $left, 'a replay that nothing disturbs erases them');
+$restored->stop;
+
+my ($done, $half, $open, $finished) = (0, 0, 0, 0);
+$restored = restored();
+while ($done < $kills && $copies < 20)
+{
+	my ($in, $out, $err) = ("SELECT pg_backend_pid();\nSELECT count(*) FROM toms.replay_erasures();\n", '', '');
+	my $psql = IPC::Run::start([ 'psql', '-XAtq', '-d', $restored->connstr('postgres') ], \$in, \$out, \$err);
+	$psql->pump until $out =~ /(\d+)\n/;
+	my $pid = $1;
+	sleep rand($length);
+	my $offset = -s $restored->logfile;
+	if (kill 'KILL', $pid)
 	{
-		sleep 0.2;
-		last if $restored->start(fail_ok => 1) || $restored->{_pid};
+		eval { $psql->finish };
+		$restored->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+		$restored->poll_query_until('postgres', 'SELECT true');
+		$done++;
+	}
+	else
+	{
+		eval { $psql->finish };
 	}
 	my $now = rows($restored);
-	$whole++ if $now eq $left;
-	last if $now eq $left;
-	$seconds *= 0.8 if $kill % 3 == 0;
-	if ($now ne $all)
-	{
-		fail("kill $kill: half of it is done");
-		last;
-	}
-	like(as_tenant($restored, 'postgres', 'acme', 'SELECT count(*) FROM med.note'), qr/what was erased may be back/, "kill $kill: closed as before");
+	my $is_done = $now eq $left;
+	$half++ if !$is_done && $now ne $all;
+	$open++ if (count_of($restored) =~ /what was erased may be back/) == $is_done;
+	next if !$is_done;
+	$finished++;
+	$restored->stop;
+	$restored = restored();
 }
+cmp_ok($done, '>', 5, "$done times kill -9, $finished times the replay was done before");
+is($half, 0, 'at none of these moments anything was half done');
+is($open, 0, 'and the tables were closed just as long as it was not');
 sql($restored, 'SELECT toms.replay_erasures()');
 is(rows($restored), $left, 'all of it is done in the end, and nothing else');
-like(as_tenant($restored, 'postgres', 'acme', 'SELECT count(*) FROM med.note'), qr/^\d+$/, 'the tables are open');
+like(count_of($restored), qr/^\d+$/, 'the tables are open');
 ok($restored->poll_query_until('postgres', q{SELECT count(*) = 0 FROM toms.ledger WHERE state = 'intended' OR NOT told}), 'what was begun and came to nothing is told');
 $restored->restart;
-like(as_tenant($restored, 'postgres', 'acme', 'SELECT count(*) FROM med.note'), qr/^\d+$/, 'and stays open');
-note("whole before the last one: $whole");
+like(count_of($restored), qr/^\d+$/, 'and stay so');
 
 done_testing();
