@@ -1,4 +1,4 @@
-# The end of a contract, carried out by the worker of a database that has no rules of retention at all: with kill -9 at 50
+# The end of a contract, carried out by the worker of a database that has no rules of retention at all: with kill -9 at 20
 # moments it comes to its end, nothing of the tenant is left in a dump but what says so, and other tenants are as they were.
 
 use strict;
@@ -12,7 +12,7 @@ use SealTest;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $kills = 50;
+my $kills = $ENV{TOMS_TEST_KILLS} // 20;
 my $persons = 600;
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $outside = PostgreSQL::Test::Utils::tempdir();
