@@ -60,5 +60,6 @@ SELECT * FROM kinds.other ORDER BY id;
 DROP SCHEMA kinds CASCADE;
 DELETE FROM toms.category WHERE category = 'ill';
 DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;
 DELETE FROM toms.instruction_event WHERE instruction IN (SELECT id FROM toms.instruction WHERE kind = 'erase_category');
 DELETE FROM toms.instruction WHERE kind = 'erase_category';

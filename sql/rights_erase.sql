@@ -161,6 +161,13 @@ SELECT state FROM toms.instruction WHERE id = :erase;
 SELECT count(*) > 0 AS keys_of_the_trail FROM toms.data_key k WHERE toms.is_audit_entry(k.relation) AND k.tenant = 'acme' AND k.subject IN ('17', 'login10');
 SELECT DISTINCT format('%s of %s: %s', k.relation, coalesce(k.subject, 'nobody'), CASE WHEN k.wrapped IS NULL THEN 'destroyed' ELSE 'there' END) FROM toms.data_key k WHERE k.relation = 'gone.sick'::regclass ORDER BY 1;
 
+-- a certificate says what stays
+SELECT toms.seal_audit() IS NOT NULL;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT id AS erasure FROM toms.erasure WHERE tenant = 'acme' \gset
+SELECT r ->> 'table', r ->> 'restricted' AS restricted, r ->> 'held' AS held FROM (SELECT toms.certificate(:erasure)::json) c (said), json_array_elements(said -> 'rest') r;
+RESET SESSION AUTHORIZATION;
+
 --
 -- the hold is released: it goes on by itself; the invoice waits for its period
 --
@@ -179,12 +186,22 @@ SELECT * FROM toms.erase_subject('acme', '17', :erase);
 --
 RESET SESSION AUTHORIZATION;
 UPDATE gone.invoice SET issued = '2001-01-01' WHERE id = 11;
+SELECT relation, kind, until > now() FROM toms.restriction WHERE tenant = 'acme' AND subject = '17' ORDER BY relation::text;
+UPDATE toms.erasure SET result = result || '{"until": "2009-01-01"}' WHERE state = 'waiting';
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.finish_erasures();
 RESET SESSION AUTHORIZATION;
 SELECT l FROM gone.left('17') l WHERE l NOT LIKE '% 0';
 SELECT gone.others() = :'others' AS others_as_before;
 SELECT state, subject IS NULL AS nobody, ended_at IS NOT NULL AS ended, result -> 'tables' AS tables FROM toms.erasure WHERE tenant = 'acme';
+SELECT toms.seal_audit() IS NOT NULL;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.certificate(:erasure) AS certificate \gset
+SELECT said ->> 'state' AS state, said -> 'tables' = e.result -> 'tables' AS tables, said -> 'rest' AS rest, said ->> 'proof' IS NOT NULL AS proof, said::text ~ '17' AS tells_who
+FROM (SELECT (:'certificate'::jsonb) - '{erased_at,requested_at,issued_at,backups,epochs,proof,dataset,signature,key,erasure,by}'::text[] || jsonb_build_object('proof', left(:'certificate'::jsonb ->> 'proof', 1))) c (said), toms.erasure e WHERE e.id = :erasure;
+SELECT valid, problem FROM toms.verify_certificate(:'certificate');
+SELECT valid FROM toms.verify_certificate(replace(:'certificate', '"gone.sick": {"deleted": 2}', '"gone.sick": {"deleted": 3}'));
+RESET SESSION AUTHORIZATION;
 -- done is done, for him alone; toms itself does not tell who it was
 SET SESSION AUTHORIZATION regress_officer;
 SELECT relation, deleted, restricted, held FROM toms.erase_subject('acme', '17', :erase) WHERE relation = 'gone.invoice';
@@ -192,6 +209,7 @@ SELECT * FROM toms.erase_subject('acme', '18', :erase);
 RESET SESSION AUTHORIZATION;
 SELECT i.subject LIKE 'erased:%' AS named FROM toms.instruction i WHERE i.id = :erase;
 SELECT h.subject LIKE 'erased:%' AS named FROM toms.hold h WHERE h.id = :held;
+SELECT count(*) FROM toms.restriction WHERE tenant = 'acme' AND subject = '17';
 SELECT toms.seal_audit() IS NOT NULL;
 SELECT string_agg(format('%s %s', d.relation, d.rows), ', ' ORDER BY d.relation, d.rows) FROM toms.deletion_log d WHERE d.relation LIKE 'gone.%';
 
@@ -235,5 +253,7 @@ SET client_min_messages = error;
 DROP SCHEMA gone CASCADE;
 DELETE FROM toms.hold;
 DELETE FROM toms.erasure;
+DELETE FROM toms.issued_certificate;
+TRUNCATE toms.ledger;
 DELETE FROM toms.instruction_event WHERE instruction IN (SELECT id FROM toms.instruction WHERE tenant = 'acme' AND kind LIKE 'erase%');
 DELETE FROM toms.instruction WHERE tenant = 'acme' AND kind LIKE 'erase%';

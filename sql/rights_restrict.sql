@@ -79,6 +79,17 @@ EXECUTE notes; EXECUTE lines;
 SELECT regress.verdict($$INSERT INTO rst.mark VALUES (1, 10)$$);                                         -- 1 row
 ROLLBACK;
 
+-- Tables whose policies find parents without asking whether anybody is restricted are closed once somebody is: that he was
+-- written into the table by hand does not open a way around.
+RESET SESSION AUTHORIZATION;
+BEGIN;
+INSERT INTO toms.restriction (tenant, subject, purposes, kind, restricted_by) VALUES ('acme', '17', '{}', 'statutory', 'test');
+SET SESSION AUTHORIZATION regress_job;
+SELECT toms.enter('acme', '1', 'regress_hr', 'care') \gset
+SELECT regress.verdict('SELECT FROM rst.line'), regress.verdict('SELECT FROM rst.note');                -- refused; 5 rows
+ROLLBACK;
+RESET SESSION AUTHORIZATION;
+
 --
 -- By an instruction that is confirmed, of this tenant, person and kind
 --
@@ -209,7 +220,7 @@ SELECT rst.seen();                                                              
 ROLLBACK;
 
 --
--- What an erasure has to leave is there for the purposes of its rules alone, until the last row of it is gone
+-- What an erasure has to leave is there for the purposes of its rules alone, until its end
 --
 RESET SESSION AUTHORIZATION;
 SELECT toms.retain('rst.note', keep => '10 years', since => 'at', basis => '§ 147 AO', restrict_after => '2 years', purposes => '{tax}') > 0;
@@ -224,15 +235,9 @@ SELECT rst.seen('{note,line,mark,visit}');
 ROLLBACK;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT regress.verdict(format($$SELECT toms.unrestrict_subject('acme', '17', %s, clock_timestamp(), 'rst.note')$$, rst.instruct('unrestrict')));        -- refused: it ends with the rows
-SELECT toms.finish_restrictions();                                                                      -- 0: they are there
 RESET SESSION AUTHORIZATION;
-BEGIN; SET LOCAL toms.reason = 'test';
-DELETE FROM rst.mark WHERE true; DELETE FROM rst.line WHERE true; DELETE FROM rst.note WHERE person = 17;
-COMMIT;
-SET SESSION AUTHORIZATION regress_officer;
-SELECT toms.finish_restrictions();                                                                      -- 1
-SELECT count(*) FROM toms.restrictions WHERE in_force;
-RESET SESSION AUTHORIZATION;
+SELECT toms.forget_person('acme', '17');
+SELECT count(*) FROM toms.restrictions WHERE subject = '17';                                            -- 0: nothing is kept of it
 
 -- who is restricted is not in the trail
 SELECT count(*) > 0, bool_or(details::text LIKE '%"subject":"17"%') FROM toms.audit_trail() WHERE details ->> 'table' = 'restriction';

@@ -18,7 +18,6 @@
 #include "base/change.h"
 #include "base/compat.h"
 #include "base/relcache.h"
-#include "catalog/limit.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/name.h"
+#include "catalog/limit.h"
 #include "catalog/relation.h"
 #include "catalog/objectaddress.h"
 

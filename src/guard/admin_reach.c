@@ -28,20 +28,15 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-/* For each row of a catalog whose columns are these OIDs. */
 typedef void (*EachRow) (HeapTuple row, void *to);
 
 static void
-scan_catalog(Oid catalog, Oid index, const AttrNumber *columns, const Oid *values, int n, EachRow each, void *to)
+scan_catalog(Oid catalog, Oid index, ScanKeyData *keys, int n, EachRow each, void *to)
 {
 	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
+	SysScanDesc scan = systable_beginscan(rel, index, OidIsValid(index), NULL, n, keys);
 	HeapTuple	row;
 
-	for (int i = 0; i < n; i++)
-		ScanKeyInit(&keys[i], columns[i], BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(values[i]));
-	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, n, keys);
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
 		each(row, to);
 	systable_endscan(scan);
@@ -72,11 +67,12 @@ add_relation(HeapTuple row, void *to)
 static List *
 relations_of_rule(Oid rule)
 {
-	static const AttrNumber columns[] = {Anum_pg_depend_classid, Anum_pg_depend_objid};
-	const Oid	values[] = {RewriteRelationId, rule};
+	ScanKeyData keys[2];
 	List	   *relids = NIL;
 
-	scan_catalog(DependRelationId, DependDependerIndexId, columns, values, 2, add_relation, &relids);
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RewriteRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
+	scan_catalog(DependRelationId, DependDependerIndexId, keys, 2, add_relation, &relids);
 	return relids;
 }
 
@@ -91,10 +87,11 @@ add_rule(HeapTuple row, void *to)
 static List *
 rules_of(Oid relid)
 {
-	static const AttrNumber columns[] = {Anum_pg_rewrite_ev_class};
+	ScanKeyData key;
 	List	   *rules = NIL;
 
-	scan_catalog(RewriteRelationId, RewriteRelRulenameIndexId, columns, &relid, 1, add_rule, &rules);
+	ScanKeyInit(&key, Anum_pg_rewrite_ev_class, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan_catalog(RewriteRelationId, RewriteRelRulenameIndexId, &key, 1, add_rule, &rules);
 	return rules;
 }
 
@@ -240,7 +237,7 @@ relations_in(Oid schema)
 {
 	Sweep		sweep = {.schema = schema};
 
-	scan_catalog(RelationRelationId, InvalidOid, NULL, NULL, 0, add_table, &sweep);
+	scan_catalog(RelationRelationId, InvalidOid, NULL, 0, add_table, &sweep);
 	list_sort(sweep.relids, list_oid_cmp);
 	return sweep.relids;
 }

@@ -73,14 +73,23 @@ toms_guard_hand_triggers_over(Oid child, Oid parent)
 		toms_policy_run_as_superuser(psprintf("SELECT toms.drop_triggers(%u)", child));
 }
 
-/* Not of the worker, which drops it next. */
+/* Not of the worker, which drops it next.  The rules are those of the topmost table. */
 static void
 tell_rules(Oid parent, Oid relid)
 {
-	if (MyBackendType != B_BG_WORKER && has_own_rules(parent))
+	const TomsRelation *above = toms_catalog_relation(parent);
+
+	if (MyBackendType != B_BG_WORKER && above && above->nrules > 0)
 		ereport(WARNING,
-				(errmsg("rows of \"%s\" are not under the retention rules of \"%s\" any more", get_rel_name(relid), get_rel_name(parent)),
+				(errmsg("rows of \"%s\" are not under the retention rules of \"%s\" any more", get_rel_name(relid), get_rel_name(above->root)),
 				 errhint("SELECT toms.retain(%s, …); or drop it once its rows are due.", quote_literal_cstr(toms_relation_name(relid)))));
+}
+
+void
+toms_guard_child_let_go(Oid parent, Oid relid)
+{
+	if (OidIsValid(parent) && is_protected(relid))
+		tell_rules(parent, relid);
 }
 
 /* It keeps its protection, but loses the triggers that it had from its parent, and has no rules of retention. */

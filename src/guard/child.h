@@ -12,5 +12,6 @@ extern void toms_guard_hand_triggers_over(Oid child, Oid parent);
 
 /* After it has lost it. */
 extern void toms_guard_partition_detached(Oid parent, Oid relid);
+extern void toms_guard_child_let_go(Oid parent, Oid relid);	/* NO INHERIT */
 
 #endif							/* TOMS_GUARD_CHILD_H */

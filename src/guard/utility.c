@@ -501,6 +501,8 @@ table_altered(AlterTableStmt *alter)
 			toms_policy_child_added(relation_named(alter->relation));
 		else if (command->subtype == AT_DetachPartition)
 			toms_guard_partition_detached(relation_named(alter->relation), relation_named(castNode(PartitionCmd, command->def)->name));
+		else if (command->subtype == AT_DropInherit)
+			toms_guard_child_let_go(relation_named(castNode(RangeVar, command->def)), relation_named(alter->relation));
 	}
 }
 

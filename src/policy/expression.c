@@ -391,7 +391,7 @@ finds_its_tenant(const TomsRelation *relation)
 		const TomsParent *parent = &relation->parents[i];
 
 		if (!toms_policy_is_lookup(parent->lookup) || !toms_has_unique_key(parent->relid, parent->column) ||
-			(parent->type_value != NULL) != (relation->parent_type != 0))
+			(parent->type_value != NULL) != (relation->parent_type != 0) || !toms_policy_asks_limits(parent))
 			return false;
 	}
 	return relation->nparents > 0;

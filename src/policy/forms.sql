@@ -94,6 +94,7 @@ DECLARE
     own text := toms.tenant_condition(parent, false);
     shared text := toms.tenant_condition(parent, true);
 BEGIN
+    LOCK TABLE toms.restriction IN ROW EXCLUSIVE MODE;      -- as watch_limits() expects
     SELECT n.nspname, c.relname, c.relkind, array_agg(DISTINCT quote_ident(a.attname)) AS columns INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.oid = parent AND (a.attname = parent_column OR toms.label_words(parent, false) ? a.attname) GROUP BY n.nspname, c.relname, c.relkind;
@@ -116,6 +117,20 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.make_lookup(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.make_lookup(regclass, name) IS 'internal: the view through which children find their parents'' tenant';
+
+-- Lookups ask whether anybody is restricted from the first limit on; for each of them one look more when a query is planned.
+-- A table whose lookup does not is closed.  No other lookup is made meanwhile.
+CREATE FUNCTION toms.watch_limits()
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    LOCK TABLE toms.restriction IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM toms.make_lookup(l.parent, l.parent_column)
+    FROM (SELECT DISTINCT p.parent, p.parent_column FROM toms.parent p JOIN pg_class v ON v.oid = p.lookup
+          WHERE toms.limit_condition(p.parent) IS NOT NULL AND strpos(pg_get_viewdef(v.oid), 'toms.is_unrestricted(') = 0) l;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.watch_limits() FROM PUBLIC;
+COMMENT ON FUNCTION toms.watch_limits() IS 'internal: have lookups of parents ask about restrictions';
 
 CREATE FUNCTION toms.drop_unused_lookups()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -350,6 +365,7 @@ BEGIN
     END IF;
     SELECT c.normalized INTO STRICT normalized FROM toms.check_condition(relation, condition) c;
     -- rows would go from one rule of retention to another
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
     SELECT min(r.id) INTO kept FROM toms.retention_rule r
     WHERE r.relation = label_rows.relation AND r.valid_until IS NULL
       AND (r.locked OR EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND h.rule = r.id))

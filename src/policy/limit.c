@@ -3,19 +3,23 @@
  *
  * Called by qual.c, which has the subject's value in hand, and by guard for explain_access().  Where nobody of the tenant is
  * restricted or has objected, a call site learns it once, and its rows cost nothing more.  Rows of tables without a data
- * subject are limited as their parents are: the lookup through which policies find parents calls is_unrestricted(), which
- * the planner takes out of the query while no tenant has any limit.
+ * subject are limited as their parents are: from the first limit of the database on the lookup through which policies find
+ * parents calls is_unrestricted(), which the planner takes out of the query again while no tenant has any.
  */
 #include "policy/policy_int.h"
 
+#include "access/relation.h"
 #include "base/change.h"
-#include "catalog/limit.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -151,10 +155,11 @@ toms_limit_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(request);
 }
 
-char *
-toms_policy_limit_condition(const TomsRelation *relation)
+/* As long as nobody is restricted lookups do not ask, and cost nothing more; toms.watch_limits() has them ask. */
+static char *
+limit_condition(const TomsRelation *relation)
 {
-	if (relation->subject == 0)
+	if (relation->subject == 0 || !toms_limits_exist())
 		return NULL;
 	return psprintf("toms.is_unrestricted('%u'::pg_catalog.regclass, %s)", relation->relid,
 					quote_identifier(get_attname(relation->relid, relation->subject, false)));
@@ -165,11 +170,39 @@ Datum
 toms_limit_condition(PG_FUNCTION_ARGS)
 {
 	TomsRelation *relation = toms_catalog_relation(PG_GETARG_OID(0));
-	char	   *condition = relation ? toms_policy_limit_condition(relation) : NULL;
+	char	   *condition = relation ? limit_condition(relation) : NULL;
 
 	if (condition == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(condition));
+}
+
+static bool
+calls_unrestricted(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && get_func_namespace(((FuncExpr *) node)->funcid) == *(Oid *) context &&
+		strcmp(get_func_name(((FuncExpr *) node)->funcid), "is_unrestricted") == 0)
+		return true;
+	return expression_tree_walker(node, calls_unrestricted, context);
+}
+
+bool
+toms_policy_asks_limits(const TomsParent *parent)
+{
+	const TomsRelation *relation = toms_limits_exist() ? toms_catalog_relation(parent->relid) : NULL;
+	Oid			schema = get_namespace_oid("toms", true);
+	Relation	view;
+	bool		asks;
+
+	if (relation == NULL || relation->subject == 0)
+		return true;
+	view = try_relation_open(parent->lookup, AccessShareLock);
+	asks = view && view->rd_rel->relkind == RELKIND_VIEW && calls_unrestricted(get_view_query(view)->jointree->quals, &schema);
+	if (view)
+		relation_close(view, AccessShareLock);
+	return asks;
 }
 
 /* explaining ----------------------------------------------------------------------------- */

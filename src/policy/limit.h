@@ -22,8 +22,8 @@ extern TomsReason toms_policy_limit_on(Oid relid, const char *category, Oid type
 /* A sentence on the rows that are hidden from the asker so, or NULL. */
 extern char *toms_policy_explain_limits(const TomsRelation *relation, const TomsAsker *asker);
 
-/* The condition on rows of a parent that its children's lookup has beside the tenant's; NULL: it names no person. */
-extern char *toms_policy_limit_condition(const TomsRelation *relation);
+/* Whether a lookup of parents asks about limits; it need not while there are none. */
+extern bool toms_policy_asks_limits(const TomsParent *parent);
 
 /*
  * The key that tokens hold of the person whom a relation's subject column names so, of the context's tenant; NULL: nobody

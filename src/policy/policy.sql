@@ -126,7 +126,7 @@ COMMENT ON FUNCTION toms.tenant_condition(regclass, boolean) IS 'internal: the c
 CREATE FUNCTION toms.limit_condition(relation regclass) RETURNS text
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_limit_condition';
 REVOKE ALL ON FUNCTION toms.limit_condition(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.limit_condition(regclass) IS 'internal: the condition that a parent row''s data subject is not restricted, as text; NULL: it has none';
+COMMENT ON FUNCTION toms.limit_condition(regclass) IS 'internal: the condition that a parent row''s data subject is not restricted, as text; NULL: it has none, or nobody is';
 
 CREATE FUNCTION toms.check_condition(relation regclass, condition text, OUT normalized text, OUT columns text[])
     LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_check_condition';

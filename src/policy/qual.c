@@ -21,7 +21,6 @@
 
 #include "base/change.h"
 #include "base/compat.h"
-#include "catalog/limit.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "fmgr.h"

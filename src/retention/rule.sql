@@ -348,6 +348,7 @@ BEGIN
         RAISE EXCEPTION 'relation must be named, and locked is true or false' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM toms.check_retainable(relation);
+    LOCK TABLE toms.hold IN ROW SHARE MODE;     -- one of the rule that is being set is waited for, or waits
     LOCK TABLE toms.retention_rule IN SHARE ROW EXCLUSIVE MODE;
     rule.relation := relation;
     SELECT f.elsewhere, f.col, f.key INTO rule.elsewhere, rule.since, key FROM toms.find_start_event(relation, since, through) f;
@@ -398,6 +399,7 @@ BEGIN
         RAISE EXCEPTION 'the period of rule % is locked: it can get longer only', id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     PERFORM toms.check_declarable(rule.relation);
+    LOCK TABLE toms.hold IN ROW SHARE MODE;
     LOCK TABLE toms.retention_rule IN SHARE ROW EXCLUSIVE MODE;
     SELECT h.id INTO held_by FROM toms.hold h WHERE h.rule = unretain.id AND h.state = 'held' ORDER BY h.id LIMIT 1;
     IF FOUND THEN

@@ -65,8 +65,8 @@ BEGIN
         'node', current_setting('toms.node'), 'place', toms.node_place(), 'in_recovery', pg_is_in_recovery(),
         'system', (SELECT s.system_identifier::text FROM pg_control_system() s), 'began', toms.iso_time(began), 'ended', toms.iso_time(clock_timestamp()),
         'last_entry', (SELECT toms.iso_time(max(b.sealed_at)) FROM toms.audit_block b), 'last_block', (SELECT max(b.number) FROM toms.audit_block b),
-        'gate', (SELECT g.gate FROM toms.judge_gate() g), 'rows', counts, 'epochs', toms.drill_epochs(), 'audit_faults', faults)::text;
-    RETURN words || E'\n' || toms.to_base64url(toms.sign_text(words)) || ' ' || toms.to_base64url(toms.audit_public_key()) || E'\n';
+        'gate', (SELECT ('{open,restored,ledger,node}'::text[])[g.gate] FROM toms.judge_gate() g), 'rows', counts, 'epochs', toms.drill_epochs(), 'audit_faults', faults)::text;
+    RETURN words || E'\n' || toms.to_base64url(toms.sign_text(words)) || ' ' || toms.to_base64url(toms.audit_public_key());
 END
 $$;
 REVOKE ALL ON FUNCTION toms.restore_drill() FROM PUBLIC;
@@ -94,12 +94,12 @@ RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET se
 DECLARE
     parts text[] := regexp_match(result, '^(\{[^\n]*\})\n([A-Za-z0-9_-]{86}) ([A-Za-z0-9_-]{43})\n?$');
     said jsonb;
-    key bytea;
+    signer bytea;
     recorded bigint;
 BEGIN
-    key := CASE WHEN parts IS NOT NULL THEN toms.from_base64url(parts[3]) END;
-    IF key IS NULL OR NOT toms.is_signed(parts[1], toms.from_base64url(parts[2]), key)
-       OR NOT (coalesce(key = toms.audit_public_key(), false) OR EXISTS (SELECT FROM toms.audit_block b WHERE b.key = record_restore_test.key)) THEN
+    signer := CASE WHEN parts IS NOT NULL THEN toms.from_base64url(parts[3]) END;
+    IF signer IS NULL OR NOT toms.is_signed(parts[1], toms.from_base64url(parts[2]), signer)
+       OR NOT (coalesce(signer = toms.audit_public_key(), false) OR EXISTS (SELECT FROM toms.audit_block b WHERE b.key = signer)) THEN
         RAISE EXCEPTION 'the text is not the result of a drill that was signed with our key' USING ERRCODE = 'data_exception',
             HINT = 'Take what toms.restore_drill() answers as it is: psql -XAtc ''SELECT toms.restore_drill()''.';
     END IF;

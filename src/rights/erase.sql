@@ -249,6 +249,9 @@ DECLARE
 BEGIN
     counts := '{}';
     keys := '{}';
+    IF NOT erasure.result ? 'dry_run' AND EXISTS (SELECT FROM unnest(parts) p WHERE toms.without(p.rows, p.held || p.restricted) <> '{}') THEN
+        PERFORM toms.ledger_intend(erasure.id);
+    END IF;
     WHILE cardinality(parts) > 0 LOOP
         left_over := '{}';
         FOREACH one IN ARRAY parts LOOP

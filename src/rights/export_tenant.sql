@@ -159,8 +159,9 @@ $$;
 REVOKE ALL ON FUNCTION toms.export_manifest(text, bigint, text, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.export_manifest(text, bigint, text, jsonb, jsonb) IS 'internal: what files an export has, once they are on record';
 
+-- Stable, so that it reads the rows as they were when they were found.
 CREATE FUNCTION toms.export_part(part regclass, tenant text, rows tid[], expression text, header text)
-RETURNS bytea LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+RETURNS bytea LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET timezone = 'UTC' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
     SELECT convert_to(coalesce(header || E'\n', '') || toms.read_portion(part, tenant, rows, expression, E'\n') || E'\n', 'UTF8');
 $$;

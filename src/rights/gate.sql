@@ -96,6 +96,7 @@ BEGIN
     compared AS (
         SELECT i.n, i.id, i.said,
                CASE WHEN NOT i.trusted THEN 'untrusted'
+                    WHEN i.said ->> 'again' IN (SELECT o.id::text FROM intents o) THEN NULL     -- a replay of one that stands here itself
                     WHEN f.fate = 'void' OR l.state IN ('erased', 'replayed') OR i.id IN (SELECT unnest(e.ledger) FROM toms.erasure e) THEN NULL
                     WHEN f.fate = 'erased' THEN 'came_back'
                     WHEN l.state = 'void' OR toms.ledger_fate(l.xid, l.system, l.timeline) IN ('in progress', 'aborted', 'committed') THEN NULL

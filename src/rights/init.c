@@ -4,12 +4,11 @@
 #include "rights/rights.h"
 
 #include "retention/retention.h"
-#include "rights/tenant_end.h"
 
 void
 toms_rights_init(void)
 {
 	toms_rights_gate_init();
 	toms_settle_init();
-	toms_retention_round_step(toms_end_tenants_step);
+	toms_retention_round_step(toms_rights_step);
 }

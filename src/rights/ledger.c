@@ -57,7 +57,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	Datum		value = Int64GetDatum(erasure);
 	char	   *subject;
 
-	if (SPI_execute_with_args("SELECT kind, tenant, subject, category FROM toms.erasure WHERE id = $1", 1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args("SELECT kind, tenant, subject, category, result ->> 'again' FROM toms.erasure WHERE id = $1", 1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read toms.erasure");
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
@@ -65,6 +65,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	intent->erasure = erasure;
 	strlcpy(intent->kind, column(1), sizeof(intent->kind));
 	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));
+	strlcpy(intent->again, column(5) ? column(5) : "", sizeof(intent->again));
 	intent->has_subject = subject != NULL;
 	toms_ledger_hash(intent->tenant, column(2), NULL);
 	if (subject)
@@ -126,20 +127,40 @@ name_line(const TomsLedgerIntent *intent)
 		elog(ERROR, "could not note the ledger's line in toms.erasure");
 }
 
+/* In this transaction, and not rolled back to a savepoint since. */
+static bool
+is_told(int64 erasure)
+{
+	Datum		value = Int64GetDatum(erasure);
+
+	if (SPI_execute_with_args("SELECT FROM toms.erasure e JOIN toms.ledger l ON l.id = ANY (e.ledger) WHERE e.id = $1 AND l.xid = pg_catalog.pg_current_xact_id()",
+							  1, (Oid[]) {INT8OID}, &value, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read toms.ledger");
+	return SPI_processed > 0;
+}
+
+static void
+tell(int64 erasure)
+{
+	TomsLedgerIntent intent = {0};
+
+	describe(&intent, erasure);
+	if (!toms_outside_configured())
+		warn_not_configured();
+	tell_in_background(&intent);
+	name_line(&intent);
+}
+
 /* toms.ledger_intend(erasure) */
 Datum
 toms_ledger_intend(PG_FUNCTION_ARGS)
 {
 	int			level = toms_use_system_settings();
-	TomsLedgerIntent intent = {0};
 
 	PreventCommandDuringRecovery("an erasure");
 	SPI_connect();
-	describe(&intent, PG_GETARG_INT64(0));
-	if (!toms_outside_configured())
-		warn_not_configured();
-	tell_in_background(&intent);
-	name_line(&intent);
+	if (!is_told(PG_GETARG_INT64(0)))
+		tell(PG_GETARG_INT64(0));
 	SPI_finish();
 	AtEOXact_GUC(true, level);
 	toms_worker_announce();

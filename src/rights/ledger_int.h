@@ -22,6 +22,7 @@ typedef struct TomsLedgerIntent
 	uint64		xid;
 	uint64		system;
 	int32		timeline;
+	char		again[40];		/* which line this replays; empty: none */
 } TomsLedgerIntent;
 
 /* ledger_line.c: with a key of the keyring; "subject" may be NULL. */

@@ -75,6 +75,8 @@ toms_ledger_intent_members(const TomsLedgerIntent *intent)
 		appendStringInfoString(&members, ",\"category\":");
 		escape_json(&members, pg_server_to_any(intent->category, strlen(intent->category), PG_UTF8));
 	}
+	if (intent->again[0])
+		appendStringInfo(&members, ",\"again\":\"%s\"", intent->again);
 	appendStringInfo(&members, ",\"system\":\"" UINT64_FORMAT "\",\"database\":%u,\"timeline\":%d,\"xid\":\"" UINT64_FORMAT "\",\"at\":\"%s\"",
 					 intent->system, MyDatabaseId, intent->timeline, intent->xid, toms_iso_time(GetCurrentTimestamp()));
 	return members.data;

@@ -47,6 +47,7 @@ BEGIN
     INSERT INTO toms.objection (tenant, subject, category, purpose, reason, recorded_by)
     VALUES (record_objection.tenant, record_objection.subject, record_objection.category, record_objection.purpose, record_objection.reason, session_user)
     RETURNING id INTO recorded;
+    PERFORM toms.watch_limits();
     RETURN recorded;
 END
 $$;

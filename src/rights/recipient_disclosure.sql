@@ -129,7 +129,7 @@ RETURNS SETOF text LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_ca
         SELECT owe_notices.tenant, owe_notices.about, owe_notices.instruction, r.recipient, r.categories
         FROM toms.recipients_to_inform(owe_notices.tenant, owe_notices.subject) r
         WHERE NOT EXISTS (SELECT FROM toms.notice n WHERE n.tenant = owe_notices.tenant AND n.about = owe_notices.about AND n.instruction = owe_notices.instruction
-                                                      AND n.recipient = r.recipient AND n.informed_at IS NULL)
+                                                      AND n.recipient = r.recipient AND (n.informed_at IS NULL OR n.about = 'erase'))
         RETURNING recipient)
     SELECT recipient FROM told ORDER BY recipient;
 $$;

@@ -126,6 +126,7 @@ BEGIN
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'rectify', subject);
         n := toms.change_subject_rows(tenant, subject, relation, changes, which, false);
+        PERFORM toms.owe_notices(tenant, subject, 'rectify', instruction);
         INSERT INTO toms.rectification (tenant, subject, relation, columns, rows, instruction, by)
         VALUES (rectify_subject.tenant, rectify_subject.subject, rectify_subject.relation::text, ARRAY(SELECT k::name FROM jsonb_object_keys(changes) k ORDER BY k), n,
                 rectify_subject.instruction, session_user);

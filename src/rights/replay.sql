@@ -24,47 +24,32 @@ $$;
 REVOKE ALL ON FUNCTION toms.subjects_of_tenant(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.subjects_of_tenant(text) IS 'internal: data subjects of a tenant, so that those can be found of whom the ledger has the hash';
 
--- All rows and keys of a person, or of a tenant, in one go.
-CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+-- The instruction was carried out once: it is not asked for again.  What a hold or the law keeps waits, as it did then.
+CREATE FUNCTION toms.erase_again(kind text, tenant text, subject text, category text, line uuid DEFAULT NULL, OUT row_count bigint, OUT state text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     again bigint;
-    part regclass;
-    found tid[];
-    done bigint := 0;
-    counts jsonb := '{}';
-    ids bigint[];
+    done toms.erasure;
 BEGIN
-    -- what the law keeps, stays
-    IF kind = 'tenant' THEN
-        RETURN toms.end_again(tenant);
-    END IF;
-    INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by)
-    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user) RETURNING id INTO again;
-    PERFORM toms.ledger_intend(again);
     LOCK TABLE toms.hold IN ROW SHARE MODE;
-    FOR part IN SELECT l FROM unnest(toms.tables_in_order()) WITH ORDINALITY o (root, n), toms.leaves(root) l ORDER BY o.n, l::text LOOP
-        CONTINUE WHEN category IS NOT NULL AND (SELECT d.category FROM toms.describe(part) d) IS DISTINCT FROM category OR toms.rows_condition(part, tenant, subject) IS NULL;
-        found := toms.find_rows(part, toms.rows_condition(part, tenant, subject));
-        CONTINUE WHEN cardinality(found) = 0;
-        PERFORM toms.delete_rows(part, tenant, found, again);
-        done := done + cardinality(found);
-        counts := counts || jsonb_build_object(part::text, jsonb_build_object('deleted', cardinality(found)));
-    END LOOP;
-    IF category IS NULL THEN
-        PERFORM FROM toms.tenant t WHERE t.tenant = erase_again.tenant FOR UPDATE;
-        PERFORM toms.lock_keys(tenant, exclusive => true);
-        ids := CASE WHEN subject IS NOT NULL THEN ARRAY(SELECT toms.keys_of_subject(tenant, subject))
-                    ELSE ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = erase_again.tenant AND k.wrapped IS NOT NULL) END;
-        counts := jsonb_build_object('tables', counts, 'keys', toms.bury_keys(ids));
+    IF kind = 'tenant' THEN
+        SELECT e.row_count, e.erasure INTO row_count, again FROM toms.end_again(tenant, line) e;
+        PERFORM toms.ledger_done(again);
+        state := (SELECT e.state FROM toms.erasure e WHERE e.id = again);
+        RETURN;
     END IF;
-    UPDATE toms.erasure e SET state = 'done', subject = NULL, ended_at = clock_timestamp(), result = counts WHERE e.id = again;
+    INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
+    VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user,
+            jsonb_strip_nulls(jsonb_build_object('carried_out', true, 'again', line))) RETURNING id INTO again;
+    PERFORM toms.ledger_intend(again);
+    done := toms.carry_out_erasure(again);
     PERFORM toms.ledger_done(again);
-    RETURN done;
+    state := done.state;
+    row_count := (SELECT coalesce(sum(coalesce((t.value ->> 'deleted')::bigint, 0) + coalesce((t.value ->> 'cascaded')::bigint, 0)), 0) FROM jsonb_each(done.result -> 'tables') t);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.erase_again(text, text, text, text) IS 'internal: erase what a restored backup has brought back';
+REVOKE ALL ON FUNCTION toms.erase_again(text, text, text, text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.erase_again(text, text, text, text, uuid) IS 'internal: erase what a restored backup has brought back';
 
 -- This database answers for the line now.
 CREATE FUNCTION toms.take_in_line(id uuid, state text)
@@ -84,10 +69,11 @@ REVOKE ALL ON FUNCTION toms.take_in_line(uuid, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.take_in_line(uuid, text) IS 'internal: a line of the log outside has its row in the ledger again';
 
 -- Of one erasure that came back: rows erased again; the outcome in words.
-CREATE FUNCTION toms.replay_erasure(kind text, tenant bytea, subject bytea, category text, dry_run boolean, OUT whose text, OUT outcome text, OUT row_count bigint)
+CREATE FUNCTION toms.replay_erasure(line uuid, kind text, tenant bytea, subject bytea, category text, dry_run boolean, OUT whose text, OUT outcome text, OUT row_count bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     person text;
+    done record;
 BEGIN
     row_count := 0;
     outcome := 'nothing came back';
@@ -105,12 +91,13 @@ BEGIN
         outcome := 'would be erased again';
         RETURN;
     END IF;
-    row_count := toms.erase_again(kind, whose, person, category);
-    outcome := 'erased again';
+    done := toms.erase_again(kind, whose, person, category, line);
+    row_count := done.row_count;
+    outcome := CASE done.state WHEN 'done' THEN 'erased again' ELSE 'erased again, but for what a hold or the law keeps' END;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.replay_erasure(text, bytea, bytea, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION toms.replay_erasure(text, bytea, bytea, text, boolean) IS 'internal: erase again what one line of the log outside tells of';
+REVOKE ALL ON FUNCTION toms.replay_erasure(uuid, text, bytea, bytea, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION toms.replay_erasure(uuid, text, bytea, bytea, text, boolean) IS 'internal: erase again what one line of the log outside tells of';
 
 -- In one transaction: all of it, or nothing.
 CREATE FUNCTION toms.replay_erasures(dry_run boolean DEFAULT false)
@@ -135,7 +122,7 @@ BEGIN
         line := d.line;  id := d.id;  at := d.at;  kind := d.kind;  "rows" := 0;
         tenant := (SELECT t.tenant FROM toms.tenant t WHERE toms.ledger_hash(t.tenant, NULL) = d.tenant);
         IF d.difference = 'came_back' THEN
-            done := toms.replay_erasure(d.kind, d.tenant, d.subject, d.category, dry_run);
+            done := toms.replay_erasure(d.id, d.kind, d.tenant, d.subject, d.category, dry_run);
             outcome := done.outcome;
             "rows" := done.row_count;
             IF NOT dry_run THEN

@@ -140,15 +140,14 @@ CREATE VIEW toms.requests WITH (security_barrier) AS
 COMMENT ON VIEW toms.requests IS 'requests of data subjects, open and closed, and whether they are overdue; who asked for admins and auditors only';
 GRANT SELECT ON toms.requests TO toms_admin, toms_auditor, toms_operator;
 
--- For erasures: nothing of what this file and its neighbours keep names the person any more, but what keeps his rows
--- from being seen.
+-- For erasures, when no row of him is left: nothing of what this file and its neighbours keep names the person any more.
 CREATE FUNCTION toms.forget_person(tenant text, subject text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE toms.request r SET subject = NULL, forwarded_to = NULL, extended_for = NULL, remark = NULL WHERE r.tenant = forget_person.tenant AND r.subject = forget_person.subject;
     UPDATE toms.rectification r SET subject = NULL WHERE r.tenant = forget_person.tenant AND r.subject = forget_person.subject;
     DELETE FROM toms.objection o WHERE o.tenant = forget_person.tenant AND o.subject = forget_person.subject;
-    DELETE FROM toms.restriction r WHERE r.tenant = forget_person.tenant AND r.subject = forget_person.subject AND r.kind = 'request';
+    DELETE FROM toms.restriction r WHERE r.tenant = forget_person.tenant AND r.subject = forget_person.subject;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_person(text, text) FROM PUBLIC;

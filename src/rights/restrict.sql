@@ -75,12 +75,14 @@ BEGIN
         PERFORM toms.check_instruction(instruction, tenant, 'restrict', subject);
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'restrict', subject);
+        PERFORM toms.owe_notices(tenant, subject, 'restrict', instruction);
         UPDATE toms.restriction r SET purposes = restrict_subject.purposes, instruction = restrict_subject.instruction WHERE r.id = today.id;
         IF NOT FOUND THEN
             INSERT INTO toms.restriction (tenant, subject, relation, purposes, kind, instruction, restricted_by)
             VALUES (restrict_subject.tenant, restrict_subject.subject, restrict_subject.relation, restrict_subject.purposes, 'request',
                     restrict_subject.instruction, session_user);
         END IF;
+        PERFORM toms.watch_limits();
     END IF;
     RETURN jsonb_build_object('rows', toms.count_rows(tenant, subject, relation), 'inform', toms.inform(tenant, subject));
 END
@@ -113,6 +115,7 @@ BEGIN
         RAISE EXCEPTION 'the data subject was told before he was restricted' USING ERRCODE = 'invalid_parameter_value';
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'unrestrict', subject);
+        PERFORM toms.owe_notices(tenant, subject, 'unrestrict', instruction);
         UPDATE toms.restriction r SET ended_at = clock_timestamp(), ended_by = session_user, told_at = unrestrict_subject.told_at,
                ended_instruction = unrestrict_subject.instruction
         WHERE r.id = today.id;
@@ -138,37 +141,25 @@ $$;
 REVOKE ALL ON FUNCTION toms.subject_tables(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.subject_tables(regclass) IS 'internal: a table, or those of its parents, that name the data subject';
 
--- The purposes are those that rules of retention name for restricted rows: taxes, claims.
+-- The purposes are those that rules of retention name for restricted rows: taxes, claims. It ends with the erasure, when the
+-- last row of it is gone, never by the clock (forget_person()).
 CREATE FUNCTION toms.restrict_rows(relation regclass, tenant text, subject text, reason text, until timestamptz)
-RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
     INSERT INTO toms.restriction AS r (tenant, subject, relation, purposes, kind, reason, until, restricted_by)
     SELECT restrict_rows.tenant, restrict_rows.subject, s,
            ARRAY(SELECT DISTINCT u FROM toms.retention_rule x, unnest(x.purposes) u
                  WHERE x.relation = s AND x.valid_until IS NULL AND coalesce(x.tenant, restrict_rows.tenant) = restrict_rows.tenant ORDER BY u),
            'statutory', restrict_rows.reason, restrict_rows.until, session_user
-    FROM toms.subject_tables(relation) s
+    FROM toms.subject_tables(restrict_rows.relation) s
     ON CONFLICT (tenant, subject, relation, kind) WHERE ended_at IS NULL
     DO UPDATE SET purposes = excluded.purposes, reason = excluded.reason, until = greatest(r.until, excluded.until);
+    PERFORM toms.watch_limits();
+END
 $$;
 REVOKE ALL ON FUNCTION toms.restrict_rows(regclass, text, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.restrict_rows(regclass, text, text, text, timestamptz) IS 'internal: what the law keeps of an erased data subject''s rows in a table is there for the purposes of its rule alone';
-
--- Such a restriction ends with the last row that it was for, never by the clock; nothing is kept of it.
-CREATE FUNCTION toms.finish_restrictions()
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    finished bigint;
-BEGIN
-    LOCK TABLE toms.restriction IN SHARE ROW EXCLUSIVE MODE;
-    DELETE FROM toms.restriction r
-    WHERE r.kind = 'statutory' AND coalesce(r.until, '-infinity') <= clock_timestamp() AND toms.count_rows(r.tenant, r.subject, r.relation) = '{}';
-    GET DIAGNOSTICS finished = ROW_COUNT;
-    RETURN finished;
-END
-$$;
-REVOKE ALL ON FUNCTION toms.finish_restrictions() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.finish_restrictions() TO toms_admin, toms_operator;
-COMMENT ON FUNCTION toms.finish_restrictions() IS 'forget the restrictions of erased data subjects of whom nothing is left';
 
 CREATE VIEW toms.restrictions AS
     SELECT r.id, r.tenant, r.subject, c.oid::pg_catalog.regclass AS relation, r.purposes, r.kind, r.instruction, r.reason, r.until, r.restricted_at, r.restricted_by,

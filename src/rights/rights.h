@@ -14,5 +14,6 @@ extern void toms_rights_init(void);
 /* Between the files of the slice. */
 extern void toms_rights_gate_init(void);
 extern void toms_settle_init(void);
+extern int64 toms_rights_step(int rows, bool *more);
 
 #endif							/* TOMS_RIGHTS_H */

@@ -59,6 +59,9 @@ BEGIN
         UNION
         SELECT k.id FROM toms.data_key k
         WHERE k.tenant = erasure.tenant AND k.subject = ANY (in_trail) AND k.wrapped IS NOT NULL AND k.relation <> 0 AND toms.is_audit_entry(k.relation) AND NOT is_held);
+    IF ids <> '{}' AND NOT erasure.result ? 'dry_run' THEN
+        PERFORM toms.ledger_intend(erasure.id);
+    END IF;
     INSERT INTO toms.loose_key (key, tenant, relation)
     SELECT k.id, k.tenant, k.relation FROM toms.data_key k WHERE k.id = ANY (deleted_keys) AND k.wrapped IS NOT NULL AND k.id <> ALL (ids) AND k.relation <> 0
     ON CONFLICT DO NOTHING;
@@ -70,11 +73,12 @@ COMMENT ON FUNCTION toms.erase_keys(toms.erasure, jsonb, text[], regclass[], boo
 
 -- one erasure -----------------------------------------------------------------------------------
 
--- In what toms itself has written about him: a name that tells nobody, but is the same for the same person.
+-- In what toms itself has written about him: a name that tells nobody, but is the same for the same person; without a keyring it
+-- is another one each time.
 CREATE FUNCTION toms.erased_name(tenant text, subject text)
-RETURNS text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN 'erased:' || toms.pseudonym_in(tenant, subject, 'toms.erasure');
+    RETURN 'erased:' || CASE WHEN toms.keyring_is_configured() THEN toms.pseudonym_in(tenant, subject, 'toms.erasure') ELSE gen_random_uuid()::text END;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.erased_name(text, text) FROM PUBLIC;
@@ -89,22 +93,20 @@ BEGIN
     WHERE i.tenant = forget_subject.tenant AND i.subject = forget_subject.subject AND i.state IN ('carried_out', 'refused', 'withdrawn');
     UPDATE toms.hold h SET subject = name WHERE h.tenant = forget_subject.tenant AND h.subject = forget_subject.subject AND h.state = 'released';
     UPDATE toms.pending_erasure e SET subject = name WHERE e.tenant = forget_subject.tenant AND e.subject = forget_subject.subject AND e.state <> 'pending';
+    PERFORM toms.forget_person(tenant, subject);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_subject(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.forget_subject(text, text) IS 'internal: take an erased data subject out of what toms has written about him and is over';
 
--- Where slice rights has them: rows that the law keeps are restricted.
+-- Rows that the law keeps are there for its purposes alone.
 CREATE FUNCTION toms.restrict_kept(erasure toms.erasure, counts jsonb, until timestamptz)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kept text;
 BEGIN
-    IF erasure.kind <> 'subject' OR to_regprocedure('toms.restrict_rows(regclass,text,text,text,timestamptz)') IS NULL THEN
-        RETURN;
-    END IF;
-    FOR kept IN SELECT c.key FROM jsonb_each(counts) c WHERE c.value ? 'restricted' ORDER BY 1 LOOP
-        EXECUTE 'SELECT toms.restrict_rows($1, $2, $3, $4, $5)' USING kept::regclass, erasure.tenant, erasure.subject, format('erasure %s: the law has it kept', erasure.id), until;
+    FOR kept IN SELECT c.key FROM jsonb_each(counts) c WHERE erasure.kind = 'subject' AND c.value ? 'restricted' ORDER BY 1 LOOP
+        PERFORM toms.restrict_rows(kept::regclass, erasure.tenant, erasure.subject, format('erasure %s: the law has it kept', erasure.id), until);
     END LOOP;
 END
 $$;
@@ -162,18 +164,27 @@ DECLARE
     is_kept boolean := is_held OR EXISTS (SELECT FROM jsonb_each(counts) c WHERE c.value ? 'restricted');
     ended toms.erasure;
 BEGIN
-    IF NOT is_held AND NOT coalesce((erasure.result ->> 'carried_out')::boolean, false) THEN
+    IF NOT is_held AND erasure.instruction IS NOT NULL AND NOT erasure.result ? 'carried_out' THEN
         PERFORM toms.carry_out_instruction(erasure.instruction, erasure.tenant, CASE erasure.kind WHEN 'subject' THEN 'erase' ELSE 'erase_category' END,
                                            coalesce(erasure.subject, erasure.category));
     END IF;
     UPDATE toms.erasure e
     SET state = CASE WHEN is_kept THEN 'waiting' ELSE 'done' END, ended_at = CASE WHEN NOT is_kept THEN clock_timestamp() END,
         subject = CASE WHEN is_kept THEN e.subject END,
-        result = jsonb_strip_nulls(jsonb_build_object('tables', toms.add_counts(before, counts), 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys,
-                                                      'until', CASE WHEN is_kept THEN until END, 'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END, 'carried_out', CASE WHEN NOT is_held THEN true END))
+        result = jsonb_strip_nulls(e.result || jsonb_build_object(
+            'tables', toms.add_counts(before, counts), 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys, 'until', CASE WHEN is_kept THEN until END,
+            'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END,
+            'carried_out', CASE WHEN NOT is_held OR e.result ? 'carried_out' THEN true END))
     WHERE e.id = erasure.id RETURNING * INTO ended;
+    IF erasure.kind = 'subject' AND erasure.instruction IS NOT NULL AND NOT erasure.result ? 'names' THEN
+        PERFORM toms.owe_notices(erasure.tenant, erasure.subject, 'erase', erasure.instruction);
+    END IF;
     IF NOT is_kept AND erasure.kind = 'subject' THEN
         PERFORM toms.forget_subject(erasure.tenant, erasure.subject);
+        PERFORM toms.forget_disclosures(erasure.tenant, erasure.subject);
+    END IF;
+    IF NOT is_kept THEN
+        PERFORM toms.ledger_done(erasure.id);
     END IF;
     RAISE LOG 'toms erasure %: id=% tenant=% instruction=% keys=% login=%', ended.state, ended.id, ended.tenant, ended.instruction, keys, session_user;
     RETURN ended;
@@ -231,9 +242,12 @@ BEGIN
             INSERT INTO toms.erasure (kind, tenant, subject, category, instruction, state, requested_by)
             VALUES (erase.kind, erase.tenant, CASE erase.kind WHEN 'subject' THEN whose END, CASE erase.kind WHEN 'category' THEN whose END, erase.instruction, 'running', session_user)
             RETURNING * INTO erasure;
-            IF NOT dry_run AND to_regprocedure('toms.ledger_intend(bigint)') IS NOT NULL THEN
-                EXECUTE 'SELECT toms.ledger_intend($1)' USING erasure.id;
+            IF NOT dry_run THEN
+                PERFORM toms.ledger_intend(erasure.id);
             END IF;
+        END IF;
+        IF dry_run THEN     -- it is rolled back: nothing is to be told outside
+            UPDATE toms.erasure e SET result = e.result || '{"dry_run": true}' WHERE e.id = erasure.id;
         END IF;
         erasure := toms.carry_out_erasure(erasure.id);
         IF dry_run THEN
@@ -302,7 +316,10 @@ BEGIN
             CONTINUE;
         END IF;
         CONTINUE WHEN NOT waiting.result ? 'carried_out' AND told IS DISTINCT FROM 'confirmed';
+        -- nothing but the law keeps it
+        CONTINUE WHEN (waiting.result ->> 'until')::timestamptz > now() AND NOT EXISTS (SELECT FROM jsonb_each(waiting.result -> 'tables') t WHERE t.value ? 'held');
         BEGIN
+            PERFORM toms.ledger_intend(waiting.id);
             waiting := toms.carry_out_erasure(waiting.id);
             finished := finished + CASE waiting.state WHEN 'done' THEN 1 ELSE 0 END;
         EXCEPTION WHEN OTHERS THEN

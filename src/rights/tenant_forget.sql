@@ -246,14 +246,13 @@ GRANT EXECUTE ON FUNCTION toms.end_tenants(integer) TO toms_admin, toms_operator
 COMMENT ON FUNCTION toms.end_tenants(integer) IS 'take one step with each tenant whose return window has closed: begin, delete a batch of rows, or destroy his keys; the worker of retention does the same';
 
 -- A restored backup has brought a tenant back whose contract had ended: all that nothing keeps goes at once, and the end goes on.
-CREATE FUNCTION toms.end_again(tenant text)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION toms.end_again(tenant text, line uuid, OUT row_count bigint, OUT erasure bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     due toms.tenant_end;
     went record;
-    done bigint := 0;
 BEGIN
-    LOCK TABLE toms.hold IN ROW SHARE MODE;
+    row_count := 0;
     IF NOT EXISTS (SELECT FROM toms.tenant_end e WHERE e.tenant = end_again.tenant AND e.state IN ('announced', 'erasing')) THEN
         INSERT INTO toms.tenant_end (state, tenant, ends_at, announced_by) VALUES ('announced', end_again.tenant, now(), session_user);
     END IF;
@@ -262,14 +261,15 @@ BEGIN
         PERFORM toms.begin_end(due, again => true);
     END IF;
     UPDATE toms.tenant_end e SET sealed_off = clock_timestamp() WHERE e.id = due.id RETURNING * INTO due;
+    erasure := due.erasure;
+    UPDATE toms.erasure e SET result = e.result || jsonb_strip_nulls(jsonb_build_object('again', line)) WHERE e.id = due.erasure;
     LOOP
         SELECT * INTO went FROM toms.erase_batch_of_tenant(tenant, due.erasure, 10000);
-        done := done + went.rows;
+        row_count := row_count + went.rows;
         EXIT WHEN NOT went.more;
     END LOOP;
     PERFORM toms.conclude_end(due, went.problem);
-    RETURN done;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.end_again(text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.end_again(text) IS 'internal: delete what a restored backup has brought back of a tenant whose contract has ended';
+REVOKE ALL ON FUNCTION toms.end_again(text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.end_again(text, uuid) IS 'internal: delete what a restored backup has brought back of a tenant whose contract has ended';

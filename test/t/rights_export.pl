@@ -158,6 +158,7 @@ SKIP:
 	skip 'gpg is not installed', 6 if system('gpg --version >/dev/null 2>&1') != 0;
 	my $home = PostgreSQL::Test::Utils::tempdir_short();
 	chmod 0700, $home or die $!;
+	system("gpg-agent --homedir $home --debug-quick-random --daemon >/dev/null 2>&1");		# else making a key takes minutes
 	my @gpg = ('gpg', '--homedir', $home, '--batch', '--quiet', '--no-tty', '--pinentry-mode', 'loopback', '--passphrase', '');
 	my $gpg = sub {
 		my ($in, @arguments) = @_;

@@ -39,7 +39,7 @@ sub officer
 sub erase
 {
 	my ($on, $tenant, $subject, $database) = @_;
-	return sql($on, "SET client_min_messages = error; SELECT toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
+	return sql($on, "SET client_min_messages = error; SELECT row_count FROM toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
 }
 
 # Notes of acme: who has some; or the error.
@@ -68,9 +68,9 @@ sub restored
 {
 	my ($name, $backup, %how) = @_;
 	my $restored = PostgreSQL::Test::Cluster->new($name);
-	my $settings = delete $how{settings} // '';
+	my $settings = "archive_mode = off\n" . (delete $how{settings} // '');
 	$restored->init_from_backup($node, $backup, %how);
-	$restored->append_conf('postgresql.conf', $settings) if $settings;
+	$restored->append_conf('postgresql.conf', $settings);
 	$restored->start;
 	return $restored;
 }
@@ -110,9 +110,75 @@ $old->restart;
 is(persons($old), '18,19', 'and stays so');
 $old->stop;
 my $newer = restored('newer', 'after');
-like(persons($newer), qr/what was erased may be back/, 'another backup does not know of the second erasure');
-is(officer($newer, 'SELECT outcome, rows FROM toms.replay_erasures()'), 'erased again|0', 'of which only the trail\'s keys came back');
-is(persons($newer), '18,19', 'it is open');
+is(persons($newer), '18,19', 'a backup of after the erasure is open: that it was done again elsewhere is nothing new');
 $newer->stop;
+
+# To a point in time
+
+my $pitr = PostgreSQL::Test::Cluster->new('pitr');
+$pitr->init_from_backup($node, 'before', has_restoring => 1, standby => 0);
+$pitr->append_conf('postgresql.conf', "recovery_target_name = 'here'\nrecovery_target_action = promote\narchive_mode = off\n");
+$node->start;
+is(persons($node), '18,19', 'and so is the first server');
+sql($node, q{SELECT pg_create_restore_point('here')});
+is(erase($node, 'acme', '18'), '2', 'another one is erased');
+ok(settled($node), 'and told');
+sql($node, 'SELECT pg_switch_wal()');
+$node->stop;
+$pitr->start;
+$pitr->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'not promoted';
+like(persons($pitr), qr/1 came back, of 0 nobody can tell/, 'to a point in time before: closed');
+is(officer($pitr, 'SELECT outcome, rows FROM toms.replay_erasures()'), 'erased again|2', 'it is erased again');
+is(persons($pitr), '19', 'gone');
+$pitr->stop;
+
+# Of an erasure under way when the server was lost nobody can tell
+
+$node->start;
+officer($node, 'SELECT toms.replay_erasures()');
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query_safe(q{SET client_min_messages = error});
+$session->query_safe(q{BEGIN});
+$session->query_safe(q{SELECT toms.erase_again('subject', 'acme', '19', NULL)});
+sql($node, 'CHECKPOINT');
+$node->backup('under_way');
+$session->query_safe('ROLLBACK');
+$session->quit;
+$node->stop('immediate');
+my $promoted = PostgreSQL::Test::Cluster->new('promoted');
+$promoted->init_from_backup($node, 'under_way', has_streaming => 0, standby => 0, has_restoring => 0);
+$promoted->append_conf('postgresql.conf', "archive_mode = off\n");
+$promoted->set_standby_mode;
+$promoted->start;
+$promoted->promote;
+like(persons($promoted), qr/0 came back, of 1 nobody can tell/, 'one under way is not erased again by itself');
+like(officer($promoted, 'SELECT outcome FROM toms.replay_erasures()'), qr/to be decided/, 'it is listed');
+my $line = sql($promoted, q{SELECT id FROM toms.replay_erasures(true)});
+like(officer($promoted, "SELECT toms.decide_erasure('$line', false, '')"), qr/violates check constraint/, 'who decides says why');
+is(officer($promoted, "SELECT toms.decide_erasure('$line', false, 'the officer took it back')"), '', 'an officer decides that he stays');
+is(persons($promoted), '19', 'open, and he is there');
+$promoted->stop;
+
+# The log is lost
+
+$node->start;
+officer($node, 'SELECT toms.replay_erasures()');
+is(persons($node), '19', 'the first server is open');
+my ($log) = glob "$outside/*.log";
+$node->stop;
+rename $log, "$log.away" or die;
+$node->start;
+like(persons($node), qr/what was erased may be back.*lines of the log outside \d+ are missing.*accept_ledger/s, 'without its log it is closed');
+rename "$log.away", $log or die;
+sleep 1.2;
+is(persons($node), '19', 'once it is back it is open');
+$node->stop;
+rename $log, "$log.away" or die;
+$node->start;
+like(officer($node, q{SELECT toms.accept_ledger(' ')}), qr/violates check constraint/, 'who gives it up says why');
+is(officer($node, q{SELECT toms.accept_ledger('the disk was lost') > 3}), 't', 'what is known is told again');
+is(persons($node), '19', 'and it is open');
+$node->restart;
+is(persons($node), '19', 'after a restart too');
 
 done_testing();
