@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "text.h"
 
 #define HASH_BYTES		32
@@ -106,7 +105,7 @@ extern uint64_t log_last_block(void);
 extern void log_check_dataset(const uint8_t dataset[DATASET_BYTES]);
 extern void log_check_block(const Block *block);
 
-/* proof.c, chain.c, archive.c, certificate.c; the entry that is proved in that data set, or false and a fault */
+/* proof.c, certificate.c, chain.c, archive.c */
 extern void check_proof(Text text);
 extern bool prove_entry(Text text, const uint8_t dataset[DATASET_BYTES], Entry *entry);
 extern void check_certificate(Text text);
