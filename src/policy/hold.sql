@@ -13,8 +13,8 @@ RETURNS text LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog,
     SELECT '(' || string_agg(format('EXISTS (SELECT FROM %s %s WHERE %2$s.%I = %s.%I%s AND %s)', p.parent, p.above, p.parent_column, alias, d.parent_key,
                                             CASE WHEN p.type_value IS NOT NULL THEN format(' AND %s.%I::text = %L', alias, d.type_column, p.type_value) END, p.condition), ' OR ' ORDER BY p.id) || ')'
     FROM toms.describe(part) d,
-         LATERAL (SELECT q.*, a.above, toms.held_condition(q.parent, held, a.above) AS condition
-                  FROM toms.parent q JOIN pg_class c ON c.oid = q.parent, LATERAL (SELECT alias || '_' || q.id AS above) a WHERE q.child = d.root) p
+         LATERAL (SELECT q.*, toms.held_condition(q.parent, held, q.above) AS condition
+                  FROM (SELECT r.*, alias || '_' || r.id AS above FROM toms.parent r JOIN pg_class c ON c.oid = r.parent WHERE r.child = d.root OFFSET 0) q) p     -- no other table's parents, whatever the planner makes of it
     WHERE p.condition IS NOT NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.held_through_parents(regclass, toms.hold, text) FROM PUBLIC;

@@ -61,8 +61,8 @@ BEGIN
     SELECT string_agg(format('EXISTS (SELECT FROM %s %s WHERE %2$s.%I = %s.%I%s AND %s)', p.parent, p.above, p.parent_column, alias, today.parent_key,
                              CASE WHEN p.type_value IS NOT NULL THEN format(' AND %s.%I::text = %L', alias, today.type_column, p.type_value) END, p.condition), ' OR ' ORDER BY p.id)
     INTO of_category
-    FROM (SELECT q.*, a.above, toms.category_condition(q.parent, category_condition.tenant, category_condition.category, a.above) AS condition
-          FROM toms.parent q JOIN pg_class c ON c.oid = q.parent, LATERAL (SELECT alias || '_' || q.id AS above) a WHERE q.child = root) p
+    FROM (SELECT q.*, toms.category_condition(q.parent, category_condition.tenant, category_condition.category, q.above) AS condition
+          FROM (SELECT r.*, alias || '_' || r.id AS above FROM toms.parent r JOIN pg_class c ON c.oid = r.parent WHERE r.child = root OFFSET 0) q) p   -- no other table's
     WHERE p.condition IS NOT NULL;
     IF label IS NULL AND of_category IS NULL THEN
         RETURN NULL;

@@ -22,8 +22,8 @@ RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalo
     SELECT '(' || string_agg(format('EXISTS (SELECT FROM %s %s WHERE %2$s.%I = %s.%I%s AND %s)', p.parent, p.above, p.parent_column, alias, d.parent_key,
                                     CASE WHEN p.type_value IS NOT NULL THEN format(' AND %s.%I::text = %L', alias, d.type_column, p.type_value) END, p.condition), ' OR ' ORDER BY p.id) || ')'
     FROM toms.describe(part) d,
-         LATERAL (SELECT q.*, a.above, toms.rows_condition(q.parent, condition_through_parents.tenant, condition_through_parents.subject, a.above) AS condition
-                  FROM toms.parent q JOIN pg_class c ON c.oid = q.parent, LATERAL (SELECT alias || '_' || q.id AS above) a WHERE q.child = d.root) p
+         LATERAL (SELECT q.*, toms.rows_condition(q.parent, condition_through_parents.tenant, condition_through_parents.subject, q.above) AS condition
+                  FROM (SELECT r.*, alias || '_' || r.id AS above FROM toms.parent r JOIN pg_class c ON c.oid = r.parent WHERE r.child = d.root OFFSET 0) q) p     -- no other table's parents, whatever the planner makes of it
     WHERE p.condition IS NOT NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.condition_through_parents(regclass, text, text, text) FROM PUBLIC;
