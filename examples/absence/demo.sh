@@ -690,6 +690,55 @@ SELECT relation, start_event, standard_period, implementation FROM toms.deletion
 WHERE rule IS NOT NULL;
 SQL
 
+chapter 'Whose right: access, erasure, a certificate'
+
+try dba 'Employee 19 asks what there is about him. ACME instructs its processor, and confirms it' '= f' <<'SQL'
+SELECT toms.record_instruction('acme', 'export', given_by => 'Ms Berg, ACME', wording => 'his request of today', subject => '19') AS id \gset
+SELECT toms.confirm_instruction(:id), toms.record_request('acme', '19', 'access', now()) \g /dev/null
+SELECT overdue FROM toms.requests WHERE closed_at IS NULL;
+SQL
+try dba 'One call, and a copy of everything that is about him; the trail knows that he got it' '4 rows' <<'SQL'
+SELECT i.id FROM toms.instruction i WHERE i.kind = 'export' \gset
+SELECT t.key AS relation, jsonb_array_length(t.value) AS rows
+FROM jsonb_each(toms.export_subject('acme', '19', instruction => :id) -> 'data') t
+WHERE jsonb_array_length(t.value) > 0 ORDER BY 1;
+SQL
+try dba 'That instruction is used up' 55000 <<'SQL'
+SELECT i.id FROM toms.instruction i WHERE i.kind = 'export' \gset
+SELECT toms.export_subject('acme', '19', instruction => :id);
+SQL
+try dba 'Nor does personal data go to whom ACME does not know' toms_recipient_unknown <<'SQL'
+SELECT toms.record_instruction('acme', 'export', given_by => 'Ms Berg, ACME', wording => 'give it to them', subject => '17') AS id \gset
+SELECT toms.confirm_instruction(:id) \g /dev/null
+SELECT toms.export_subject('acme', '17', instruction => :id, recipient => 'Data Broker Ltd');
+SQL
+try dba 'He leaves, and is to be erased. What the database does not know to be his would stop it' '4 rows' <<'SQL'
+SELECT toms.record_instruction('acme', 'erase', given_by => 'Ms Berg, ACME', wording => 'he has left', subject => '19') AS id \gset
+SELECT toms.confirm_instruction(:id) \g /dev/null
+SELECT relation, deleted, held FROM toms.erase_subject('acme', '19', instruction => :id) WHERE deleted > 0;
+SQL
+try hr 'He is gone, in one transaction' '= 0' <<'SQL'
+SELECT count(*) FROM hr.employee WHERE employee_id = 19;
+SQL
+try dba 'Employee 18 is at law with ACME: an erasure waits until his hold is released' '= waiting' <<'SQL'
+SELECT toms.record_instruction('acme', 'erase', given_by => 'Ms Berg, ACME', wording => 'he has left', subject => '18') AS id \gset
+SELECT toms.confirm_instruction(:id) \g /dev/null
+SELECT sum(held) > 0 FROM toms.erase_subject('acme', '18', instruction => :id) \g /dev/null
+SELECT e.state FROM toms.erasure e WHERE e.instruction = :id;
+SQL
+as_dba -c 'SELECT toms.seal_audit()' >/dev/null
+try dba 'ACME gets a certificate: what was erased, by whose order, and until when a backup may hold it' 'COPY 1' <<'SQL'
+SELECT toms.declare_backup_tier('daily', every => '1 day', keep => '2 months') \g /dev/null
+\copy (SELECT toms.certificate(min(id)) FROM toms.erasure WHERE state = 'done' AND kind = 'subject') TO 'certificate.json'
+SQL
+try controller 'It names nobody, and is checked without the database' whole <<'SH'
+toms-verify certificate certificate.json --key-file key --log outside/*.log
+SH
+try controller 'One figure changed, and it is none any more' '1 fault' <<'SH'
+sed 's/"deleted": *[0-9]*/"deleted": 0/' certificate.json >forged.json
+toms-verify certificate forged.json --key-file key --log outside/*.log
+SH
+
 chapter 'A new table: observe, then enforce'
 
 try deploy 'A migration adds a table' 'INSERT 0 1' <<'SQL'
