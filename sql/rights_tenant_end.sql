@@ -251,3 +251,4 @@ FROM (SELECT :'certificate'::json) c (said);
 RESET SESSION AUTHORIZATION;
 DROP TABLE toms.regress_request, toms.regress_answer;
 DELETE FROM toms.backup_tier;
+DROP SCHEMA sky CASCADE;
