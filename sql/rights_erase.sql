@@ -265,6 +265,12 @@ SELECT state, result FROM toms.erasure WHERE instruction = :erase;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT * FROM toms.erase_subject('acme', '4711', :erase);
 ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT toms.finish_erasures();
+ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM toms.end_tenants();
+ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
 -- clean up

@@ -116,6 +116,7 @@ BEGIN
         RAISE EXCEPTION 'this node is not one that works with this data' USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = toms.node_problem(),
             HINT = 'SELECT toms.admit_node(reason => ''…''); if it is to take over.';
     END IF;
+    PERFORM toms.check_reads_latest();
     PERFORM pg_advisory_xact_lock(hashtextextended('toms.replay_erasures', 0));
     PERFORM toms.pass_gate(true);
     FOR d IN SELECT * FROM toms.ledger_differences() LOOP
