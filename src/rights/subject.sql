@@ -322,7 +322,7 @@ BEGIN
             waiting := toms.carry_out_erasure(waiting.id);
             finished := finished + CASE waiting.state WHEN 'done' THEN 1 ELSE 0 END;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'erasure % goes on waiting: %', waiting.id, SQLERRM;
+            RAISE WARNING 'erasure % goes on waiting: SQLSTATE %', waiting.id, SQLSTATE;     -- a message of the table's owner may name persons
         END;
     END LOOP;
     RETURN finished;
