@@ -64,6 +64,7 @@ SELECT regress.verdict(format(s, rec.instruct())) FROM unnest(ARRAY[
     $$SELECT toms.rectify_subject('acme', '17', 'rec.note', '{"words": "X"}', %s, which => '{"day": "2020-01-01"}')$$,     -- refused: of that type rows are not told
     $$SELECT toms.rectify_subject('acme', '17', 'rec.note', '{"words": "X"}', %s, which => '{"id": 2}')$$]) s;             -- refused: not his row
 SELECT toms.rectify_subject('acme', '17', 'rec.person', '{"name": "Mia"}', rec.instruct(), dry_run => true);
+SELECT toms.rectify_subject('acme', '17', 'rec.person', '{"name": "Mia"}', rec.instruct(), dry_run => NULL);
 SELECT rec.instruct() AS given \gset
 SELECT toms.rectify_subject('acme', '17', 'rec.person', '{"name": "Mia", "born": "1990-02-01", "tags": ["a", "b"]}', :given);
 SELECT toms.rectify_subject('acme', '17', 'rec.person', '{"name": "Mia", "born": "1990-02-01", "tags": ["a", "b"]}', :given);     -- once more: it is done

@@ -107,6 +107,7 @@ SELECT regexp_replace(regress.verdict(s), '[0-9]+ is', 'N is') FROM unnest(ARRAY
     format($$SELECT toms.restrict_subject('acme', '17', %s, purposes => '{tax,NULL}')$$, rst.instruct('restrict'))]) s;        -- refused
 SELECT toms.confirm_instruction(:given);
 SELECT toms.restrict_subject('acme', '17', :given, purposes => '{tax}', dry_run => true);               -- tells, and does nothing
+SELECT toms.restrict_subject('acme', '17', :given, purposes => '{tax}', dry_run => NULL);               -- tells, and does nothing
 SELECT count(*) FROM toms.restrictions;
 SELECT toms.restrict_subject('acme', '17', :given, purposes => '{tax}');
 SELECT toms.restrict_subject('acme', '17', :given, purposes => '{tax}');                                -- once more: it is done

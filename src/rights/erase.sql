@@ -154,7 +154,8 @@ $$;
 REVOKE ALL ON FUNCTION toms.needed_rows(toms.erasure_part, regclass, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.needed_rows(toms.erasure_part, regclass, text, text) IS 'internal: rows on which others depend that stay';
 
--- Until no more are found: in a circle a row that stays can keep others in turn.
+-- Until no more are found: in a circle a row that stays can keep others in turn.  Rows of others still name him where the law has
+-- kept the name, or another tenant has: they would be deleted with his by a foreign key that cascades.
 CREATE FUNCTION toms.keep_needed(erasure toms.erasure, parts toms.erasure_part[], owns jsonb)
 RETURNS toms.erasure_part[] LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -183,7 +184,8 @@ BEGIN
                 IF first AND NOT r.names_person THEN
                     PERFORM toms.check_no_others(one, toms.without(one.rows, one.held || one.restricted), r.child, joined, owns -> (r.child_root::oid::text) ->> 'q');
                 END IF;
-                needed := toms.needed_rows(one, r.child, joined, CASE WHEN r.in_circle THEN toms.staying_rows(parts, r.child_root, false) ELSE 'true' END);
+                needed := toms.needed_rows(one, r.child, joined, CASE WHEN r.in_circle
+                    THEN format('(%s) OR (%s) IS NOT TRUE', toms.staying_rows(parts, r.child_root, false), owns -> (r.child_root::oid::text) ->> 'q') ELSE 'true' END);
                 one.restricted := one.restricted || needed;
                 changed := changed OR needed <> '{}';
                 parts[i] := one;

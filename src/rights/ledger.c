@@ -19,6 +19,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "guard/guard.h"
+#include "keyring/keyring.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
@@ -62,6 +63,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
 	subject = column(3);
+	toms_keyring_create(TOMS_LEDGER_KEY);
 	intent->erasure = erasure;
 	strlcpy(intent->kind, column(1), sizeof(intent->kind));
 	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));

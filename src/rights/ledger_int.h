@@ -25,7 +25,9 @@ typedef struct TomsLedgerIntent
 	char		again[40];		/* which line this replays; empty: none */
 } TomsLedgerIntent;
 
-/* ledger_line.c: with a key of the keyring; "subject" may be NULL. */
+#define TOMS_LEDGER_KEY "ledger"
+
+/* ledger_line.c: with a key of the keyring, which must be there; "subject" may be NULL. */
 extern void toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *subject);
 
 /* The members of such a line; of one that tells what became of it. */

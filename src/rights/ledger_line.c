@@ -19,11 +19,11 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#define LEDGER_KEY "ledger"
+
 
 PG_FUNCTION_INFO_V1(toms_ledger_hash_of);
 
-/* Lengths come first, so that no two pairs are one text. */
+/* Lengths come first, so that no two pairs are one text.  The key is there. */
 void
 toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *subject)
 {
@@ -36,12 +36,14 @@ toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *
 	if (subject)
 		appendStringInfo(&text, " %zu %s", strlen(subject), subject);
 	utf8 = pg_server_to_any(text.data, text.len, PG_UTF8);
-	toms_keyring_create(LEDGER_KEY);
-	key = toms_keyring_seed(LEDGER_KEY);
+	key = toms_keyring_seed(TOMS_LEDGER_KEY);
 	toms_crypto_digest(hash, utf8, strlen(utf8), key, TOMS_SEED_BYTES);
 }
 
-/* toms.ledger_hash(tenant, subject): the latter may be null */
+/*
+ * toms.ledger_hash(tenant, subject): the latter may be null.  Asked for what a line tells of, so the key has been made: with
+ * a new one nobody would be found, and what came back would pass for not being there.
+ */
 Datum
 toms_ledger_hash_of(PG_FUNCTION_ARGS)
 {
@@ -49,6 +51,11 @@ toms_ledger_hash_of(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
+	if (toms_keyring_seed(TOMS_LEDGER_KEY) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the keyring has no key \"%s\", with which the erasure ledger was written", TOMS_LEDGER_KEY),
+				 errhint("Bring the keyring back as it was last; it is not to be restored with the data.")));
 	SET_VARSIZE(hash, VARHDRSZ + TOMS_DIGEST_BYTES);
 	toms_ledger_hash((uint8 *) VARDATA(hash), text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_BYTEA_P(hash);

@@ -120,7 +120,7 @@ BEGIN
     IF FOUND THEN
         RAISE NOTICE 'instruction % has been carried out', instruction;
         n := done.rows;
-    ELSIF dry_run THEN
+    ELSIF dry_run IS NOT FALSE THEN
         PERFORM toms.check_instruction(instruction, tenant, 'rectify', subject);
         n := toms.change_subject_rows(tenant, subject, relation, changes, which, true);
     ELSE

@@ -18,6 +18,14 @@ BEGIN
                                                                    toms.rows_condition(a.relation, tenant, NULL))) FROM toms.subject_alias a LOOP
         RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
     END LOOP;
+    -- who has no row of his own any more may be named in those of others; of types whose output runs nobody's code
+    FOR part, found IN SELECT c.relation, toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%1$I::text) FROM %2$s t WHERE t.%1$I IS NOT NULL AND %3$s', c.col, c.relation, n.condition))
+                       FROM toms.person_column c JOIN pg_attribute a ON a.attrelid = c.relation AND a.attname = c.col JOIN pg_type y ON y.oid = a.atttypid,
+                            LATERAL (SELECT toms.rows_condition(c.relation, subjects_of_tenant.tenant, NULL) AS condition OFFSET 0) n
+                       WHERE c.on_erase = 'clear' AND n.condition IS NOT NULL
+                         AND coalesce(nullif(y.typbasetype, 0), y.oid)::regtype::text IN ('uuid', 'text', 'character varying', 'smallint', 'integer', 'bigint') LOOP
+        RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
+    END LOOP;
     RETURN QUERY SELECT DISTINCT k.subject FROM toms.data_key k WHERE k.tenant = subjects_of_tenant.tenant AND k.subject IS NOT NULL;
 END
 $$;
@@ -116,6 +124,7 @@ BEGIN
         RAISE EXCEPTION 'this node is not one that works with this data' USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = toms.node_problem(),
             HINT = 'SELECT toms.admit_node(reason => ''…''); if it is to take over.';
     END IF;
+    PERFORM toms.check_reads_latest();
     PERFORM pg_advisory_xact_lock(hashtextextended('toms.replay_erasures', 0));
     PERFORM toms.pass_gate(true);
     FOR d IN SELECT * FROM toms.ledger_differences() LOOP

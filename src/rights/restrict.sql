@@ -71,7 +71,7 @@ BEGIN
       AND r.kind = 'request' AND r.ended_at IS NULL;
     IF today.instruction = instruction THEN
         RAISE NOTICE 'instruction % has been carried out', instruction;
-    ELSIF dry_run THEN
+    ELSIF dry_run IS NOT FALSE THEN
         PERFORM toms.check_instruction(instruction, tenant, 'restrict', subject);
     ELSE
         PERFORM toms.carry_out_instruction(instruction, tenant, 'restrict', subject);

@@ -49,3 +49,15 @@ RETURNS tid[] LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog
 $$;
 REVOKE ALL ON FUNCTION toms.find_rows(regclass, text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION toms.find_rows(regclass, text, bigint) IS 'internal: rows of one table, of whichever tenant, that satisfy a condition on "t"; locks them';
+
+-- Rows that others have written since would be left behind, and pass for erased.
+CREATE FUNCTION toms.check_reads_latest()
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'nothing can be erased in a transaction that reads an older state' USING ERRCODE = 'active_sql_transaction', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_reads_latest() FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_reads_latest() IS 'internal: refuse to erase in a transaction that reads an older state';

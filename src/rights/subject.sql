@@ -205,9 +205,7 @@ BEGIN
     IF num_nulls(tenant, whose, instruction) > 0 THEN
         RAISE EXCEPTION 'tenant, %, and instruction must be given', CASE kind WHEN 'subject' THEN 'data subject' ELSE kind END USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'nothing can be erased in a transaction that reads an older state' USING ERRCODE = 'active_sql_transaction', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
-    END IF;
+    PERFORM toms.check_reads_latest();
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     SELECT * INTO given FROM toms.instruction i WHERE i.id = find_erasure.instruction FOR UPDATE;
     SELECT * INTO erasure FROM toms.erasure e
@@ -308,6 +306,7 @@ DECLARE
     finished bigint := 0;
     told text;
 BEGIN
+    PERFORM toms.check_reads_latest();
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     FOR waiting IN SELECT * FROM toms.erasure e WHERE e.state = 'waiting' AND e.kind IN ('subject', 'category') ORDER BY e.id LOOP
         told := (SELECT i.state FROM toms.instruction i WHERE i.id = waiting.instruction);
@@ -323,7 +322,7 @@ BEGIN
             waiting := toms.carry_out_erasure(waiting.id);
             finished := finished + CASE waiting.state WHEN 'done' THEN 1 ELSE 0 END;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'erasure % goes on waiting: %', waiting.id, SQLERRM;
+            RAISE WARNING 'erasure % goes on waiting: SQLSTATE %', waiting.id, SQLSTATE;     -- a message of the table's owner may name persons
         END;
     END LOOP;
     RETURN finished;

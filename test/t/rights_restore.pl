@@ -101,6 +101,11 @@ like(as_migration($old, 'postgres', 'SELECT count(*) FROM med.note'), qr/what wa
 like(as_tenant($old, 'postgres', 'globex', q{INSERT INTO med.note (id, tenant, employee) VALUES (90, 'globex', 1)}), qr/what was erased may be back/, 'for writing');
 like(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures(dry_run => true)'), qr/^subject\|acme\|would be erased again\|0$/, 'a dry run says what would be erased');
 like(persons($old), qr/what was erased may be back/, 'and opens nothing');
+my ($key) = glob("$keyring/ledger*");
+rename $key, "$keyring.ledger" or die;
+like(officer($old, 'SELECT * FROM toms.replay_erasures()'), qr/the keyring has no key "ledger"/, 'nor is it with a keyring of before, which would find nobody');
+rename "$keyring.ledger", $key or die;
+like(persons($old), qr/what was erased may be back/, 'it stays closed');
 is(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures()'), 'subject|acme|erased again|3', 'it is erased again');
 is(persons($old), '18,19', 'he is gone, and the tables are open');
 is(officer($old, 'SELECT count(*) FROM toms.replay_erasures()'), '0', 'nothing is left to replay');
