@@ -17,6 +17,7 @@
 #include "tcop/pquery.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
+#include "utils/regproc.h"
 
 TomsLevel	toms_level;
 
@@ -90,7 +91,8 @@ refuse_owners_function(Oid function)
 	if (function >= FirstNormalObjectId && get_func_namespace(function) != get_namespace_oid("toms", true))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a query of toms over all rows does not run function %u", function)));
+				 errmsg("a query of toms over all rows does not run function %s", format_procedure(function)),
+				 errhint("It stands in an index, a constraint or a cast of a table, where functions of PostgreSQL itself are of use alone.")));
 }
 
 /* A function is about to be evaluated: by the planner it is for good, or for an estimate. */

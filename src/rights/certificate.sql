@@ -43,6 +43,7 @@ CREATE INDEX issued_certificate_erasure_idx ON toms.issued_certificate (erasure)
 SELECT pg_catalog.pg_extension_config_dump('toms.issued_certificate', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.issued_certificate_id_seq', '');
 COMMENT ON TABLE toms.issued_certificate IS 'certificates of erasures, as they were given out';
+GRANT SELECT ON SEQUENCE toms.issued_certificate_id_seq TO toms_auditor;     -- a dump of the schema reads it
 GRANT SELECT ON toms.issued_certificate TO toms_admin, toms_auditor;
 
 CREATE FUNCTION toms.utc(at timestamptz)

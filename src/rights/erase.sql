@@ -247,6 +247,7 @@ DECLARE
     one toms.erasure_part;
     gone record;
     hindered_by text;
+    statutory text;
     left_over toms.erasure_part[];
 BEGIN
     counts := '{}';
@@ -259,6 +260,11 @@ BEGIN
         FOREACH one IN ARRAY parts LOOP
             one.rows := toms.without(toms.find_rows(one.part, one.own), one.held || one.restricted);
             CONTINUE WHEN one.rows = '{}';
+            statutory := toms.statutory_condition(one.root, erasure.tenant);
+            IF statutory IS NOT NULL AND toms.find_rows(one.part, format('t.ctid = ANY (%L) AND (%s)', one.rows, statutory)) <> '{}' THEN
+                RAISE EXCEPTION 'rows of % that the law keeps came or changed while an erasure was under way', one.root USING ERRCODE = 'serialization_failure',
+                    HINT = 'Call it again.';
+            END IF;
             IF EXISTS (SELECT FROM toms.parent q JOIN unnest(parts) p ON p.root = q.child WHERE q.parent = one.root AND p.root <> one.root) THEN
                 left_over := left_over || one;
                 CONTINUE;

@@ -65,7 +65,7 @@ DECLARE
     places bigint;
     said jsonb := '[]';
 BEGIN
-    FOR named IN SELECT p.relation, p.col, p.role FROM toms.person_column p ORDER BY p.relation::text, p.col LOOP
+    FOR named IN SELECT p.relation, p.col, p.role FROM toms.person_column p JOIN pg_class c ON c.oid = p.relation ORDER BY p.relation::text, p.col LOOP
         places := 0;
         FOR part IN SELECT l FROM toms.leaves(named.relation) l LOOP
             own := toms.rows_condition(part, tenant, NULL);

@@ -15,7 +15,7 @@ BEGIN
         RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
     END LOOP;
     FOR part, found IN SELECT a.relation, toms.ask_all_rows(format('SELECT jsonb_agg(DISTINCT t.%1$I::text) FROM %2$s t WHERE t.%1$I IS NOT NULL AND %3$s', a.canonical, a.relation,
-                                                                   toms.rows_condition(a.relation, tenant, NULL))) FROM toms.subject_alias a LOOP
+                                                                   toms.rows_condition(a.relation, tenant, NULL))) FROM toms.subject_alias a JOIN pg_class c ON c.oid = a.relation LOOP
         RETURN QUERY SELECT jsonb_array_elements_text(found::jsonb);
     END LOOP;
     -- who has no row of his own any more may be named in those of others; of types whose output runs nobody's code
@@ -174,6 +174,9 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET sear
 DECLARE
     d record;
 BEGIN
+    IF erase IS NULL OR coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'a decision and its reason must be given' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     SELECT * INTO d FROM toms.ledger_differences() l WHERE l.id = decide_erasure.id AND l.difference = 'unresolved';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'nothing is to be decided about %', id USING ERRCODE = 'undefined_object', HINT = 'SELECT * FROM toms.replay_erasures(dry_run => true);';

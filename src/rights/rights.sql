@@ -19,6 +19,7 @@ CREATE INDEX erasure_tenant_idx ON toms.erasure (tenant, subject) WHERE state IN
 SELECT pg_catalog.pg_extension_config_dump('toms.erasure', '');
 SELECT pg_catalog.pg_extension_config_dump('toms.erasure_id_seq', '');
 COMMENT ON TABLE toms.erasure IS 'erasures of data subjects, categories and tenants: by which instruction, what became of which table; whose it was only until it is done';
+GRANT SELECT ON SEQUENCE toms.erasure_id_seq TO toms_auditor;     -- a dump of the schema reads it
 GRANT SELECT ON toms.erasure TO toms_admin, toms_auditor;
 CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.erasure FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration('subject, result');
 CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.erasure FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration();

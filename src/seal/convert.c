@@ -204,6 +204,33 @@ owner_of(Oid relid)
 	return owner;
 }
 
+/* The statement names persons: an error is not to show it. */
+static int64
+execute(const char *statement)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(statement, false, 0) < 0)
+			elog(ERROR, "could not run a statement over all rows");
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->context = "statement of toms over all rows";
+		error->internalquery = NULL;
+		error->internalpos = 0;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return SPI_processed;
+}
+
 /* Run a statement as "user", in the way that the head of this file tells; on error the transaction restores all. */
 static int64
 run_over_all(Oid user, const char *statement, char **first)
@@ -218,9 +245,7 @@ run_over_all(Oid user, const char *statement, char **first)
 	(void) set_config_option("toms.reason", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	GetUserIdAndSecContext(&former, &secure);
 	SetUserIdAndSecContext(user, secure | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(statement, false, 0) < 0)
-		elog(ERROR, "could not run a statement over all rows");
-	count = SPI_processed;
+	count = execute(statement);
 	if (first && count > 0)
 	{
 		char	   *value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
