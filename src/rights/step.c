@@ -16,7 +16,7 @@ finish_erasures(void)
 	bool		isnull;
 
 	SPI_connect();
-	if (SPI_execute("SELECT toms.finish_erasures() FROM (SELECT toms.finish_restrictions() OFFSET 0) r", false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+	if (SPI_execute("SELECT toms.finish_erasures()", false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not go on with erasures");
 	finished = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
