@@ -69,13 +69,11 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 seconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.2f\n", to - from }'; }
 clock() { date +%s.%N; }
 
-# Waits until the query answers true.
+# Waits until the query answers true, in one session: to start programs meanwhile would be felt by the client.
 await() {
-	local until=$(($(date +%s) + patience))
-	while [ "$(psql -c "$1")" != t ]; do
-		[ "$(date +%s)" -lt $until ] || { echo "bench-retention: not within $patience s: $1" >&2; psql -x -c 'SELECT * FROM toms.retention_progress' >&2; return 1; }
-		sleep 0.2
-	done
+	psql -c "DO \$\$ BEGIN
+		FOR i IN 1 .. $patience * 20 LOOP IF ($1) THEN RETURN; END IF; COMMIT; PERFORM pg_sleep(0.05); END LOOP;
+		RAISE EXCEPTION 'bench-retention: not within $patience s'; END \$\$" >/dev/null || { psql -x -c 'SELECT * FROM toms.retention_progress' >&2; return 1; }
 }
 
 # The client, of a table; its latencies go to files of that name, until it is stopped.
