@@ -4,7 +4,7 @@
 # worker and, beside it, by one plain DELETE without toms.  Then partitions that are due as a whole,
 # and a run of many tenants that finds nothing.
 #
-#     make bench-retention            on any Debian machine: half an hour
+#     make bench-retention            on any Debian machine: ten minutes
 #     make bench-retention BENCH=-q   a minute, to see that everything runs
 #
 #     run.sh [-q]                     with the programs of a PostgreSQL that has toms
