@@ -21,8 +21,6 @@
 #include "guard/guard.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -33,14 +31,11 @@ PG_FUNCTION_INFO_V1(toms_ledger_done);
 
 extern PGDLLEXPORT void toms_ledger_main(Datum handle);
 
-/* What lies in the segment of shared memory; the worker writes the last three. */
+/* What lies in the segment of shared memory. */
 typedef struct Task
 {
-	Oid			database;
+	TomsBackgroundTask common;
 	TomsLedgerIntent intent;
-	bool		done;
-	char		problem[512];
-	char		detail[1024];
 } Task;
 
 /* the caller ------------------------------------------------------------------------------ */
@@ -79,7 +74,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 }
 
 static void
-refuse_worker(const Task *task)
+refuse_worker(const TomsBackgroundTask *task)
 {
 	if (task->problem[0])
 		ereport(ERROR,
@@ -97,14 +92,12 @@ refuse_worker(const Task *task)
 static void
 tell_in_background(const TomsLedgerIntent *intent)
 {
-	dsm_segment *segment = dsm_create(sizeof(Task), 0);
+	dsm_segment *segment = toms_background_segment(sizeof(Task));
 	Task	   *task = dsm_segment_address(segment);
 
-	memset(task, 0, sizeof(Task));
-	task->database = MyDatabaseId;
 	task->intent = *intent;
-	if (!toms_run_in_background("toms writes the erasure ledger", "toms ledger", "toms_ledger_main", segment) || !task->done)
-		refuse_worker(task);
+	if (!toms_background_run("toms writes the erasure ledger", "toms ledger", "toms_ledger_main", segment))
+		refuse_worker(&task->common);
 	dsm_detach(segment);
 }
 
@@ -242,8 +235,9 @@ write_line(const TomsLedgerIntent *intent)
 }
 
 static void
-write_both(const TomsLedgerIntent *intent)
+write_both(void *task)
 {
+	const TomsLedgerIntent *intent = &((Task *) task)->intent;
 	uint8		dataset[16];
 
 	begin();
@@ -265,45 +259,8 @@ write_both(const TomsLedgerIntent *intent)
 	commit();
 }
 
-static void
-write_or_say_why(Task *task)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		write_both(&task->intent);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		strlcpy(task->problem, error->message, sizeof(task->problem));
-		strlcpy(task->detail, error->detail ? error->detail : "", sizeof(task->detail));
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	task->done = true;
-}
-
 void
 toms_ledger_main(Datum handle)
 {
-	dsm_segment *segment;
-	Task	   *task;
-
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	segment = dsm_attach(DatumGetUInt32(handle));
-	if (segment == NULL)
-		return;					/* nobody waits any more */
-	task = dsm_segment_address(segment);
-	/* the bootstrap superuser, may he log in or not */
-	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-	/* what is told must not be gone after a crash; who waits may hold a lock himself: nobody would notice */
-	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "10s", PGC_SUSET, PGC_S_OVERRIDE);
-	write_or_say_why(task);
+	toms_background_work(handle, "toms.ledger_intend()", write_both);
 }
