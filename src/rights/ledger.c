@@ -46,7 +46,30 @@ column(int number)
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number);
 }
 
-/* SPI is connected. */
+/* What is erased before it is known whether the database was restored would be told of another state. */
+static void
+require_open(void)
+{
+	if (!toms_gate_is_open() && !toms_gate_is_passed())
+		toms_guard_refuse_closed(InvalidOid);
+}
+
+/* A new one where lines were written with another one would make nobody of whom those tell. */
+static void
+require_key(void)
+{
+	bool		isnull;
+
+	if (toms_keyring_seed(TOMS_LEDGER_KEY))
+		return;
+	if (SPI_execute("SELECT toms.ledger_is_begun()", false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not tell whether the erasure ledger has been begun");
+	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)))
+		toms_ledger_refuse_without_key();
+	toms_keyring_create(TOMS_LEDGER_KEY);
+}
+
+/* SPI is connected; the key is there. */
 static void
 describe(TomsLedgerIntent *intent, int64 erasure)
 {
@@ -58,12 +81,12 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
 	subject = column(3);
-	toms_keyring_create(TOMS_LEDGER_KEY);
 	intent->erasure = erasure;
 	strlcpy(intent->kind, column(1), sizeof(intent->kind));
 	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));
 	strlcpy(intent->again, column(5) ? column(5) : "", sizeof(intent->again));
 	intent->has_subject = subject != NULL;
+	toms_ledger_hash(intent->check, "", NULL);
 	toms_ledger_hash(intent->tenant, column(2), NULL);
 	if (subject)
 		toms_ledger_hash(intent->subject, column(2), subject);
@@ -139,6 +162,8 @@ tell(int64 erasure)
 {
 	TomsLedgerIntent intent = {0};
 
+	require_open();
+	require_key();
 	describe(&intent, erasure);
 	if (!toms_outside_configured())
 		warn_not_configured();
@@ -185,16 +210,17 @@ bytea_of(const uint8 *bytes, size_t length)
 static void
 store_row(const TomsLedgerIntent *intent)
 {
-	Oid			types[] = {UUIDOID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, INT4OID};
+	Oid			types[] = {UUIDOID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID};
 	Datum		values[] = {UUIDPGetDatum(&intent->id), Int64GetDatum(intent->erasure), CStringGetTextDatum(intent->kind),
 		bytea_of(intent->tenant, sizeof(intent->tenant)), bytea_of(intent->subject, sizeof(intent->subject)), CStringGetTextDatum(intent->category),
-		CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->xid)), CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->system)), Int32GetDatum(intent->timeline)};
-	char		nulls[] = "         ";
+		CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->xid)), CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->system)), Int32GetDatum(intent->timeline),
+	bytea_of(intent->check, sizeof(intent->check))};
+	char		nulls[] = "          ";
 
 	nulls[4] = intent->has_subject ? ' ' : 'n';
 	nulls[5] = intent->category[0] ? ' ' : 'n';
-	if (SPI_execute_with_args("INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline) "
-							  "VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.xid8, $8, $9)", lengthof(types), types, values, nulls, false, 0) != SPI_OK_INSERT)
+	if (SPI_execute_with_args("INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline, key_check) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.xid8, $8, $9, $10)", lengthof(types), types, values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write toms.ledger");
 }
 
