@@ -32,8 +32,7 @@ typedef struct TomsLedgerIntent
 extern void toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *subject);
 extern void toms_ledger_refuse_without_key(void) __attribute__((noreturn));
 
-/* The members of such a line; of one that tells what became of it. */
+/* The members of such a line. */
 extern char *toms_ledger_intent_members(const TomsLedgerIntent *intent);
-extern char *toms_ledger_fate_members(const pg_uuid_t *id, int64 erasure);
 
 #endif							/* TOMS_LEDGER_INT_H */

@@ -1,8 +1,8 @@
 /*
  * ledger_line.c - what the erasure ledger writes into the log outside of the database.
  *
- * Called by ledger.c before something is destroyed, and by settle.c when it is known what became of it.  Nobody's name
- * is in a line: tenant and data subject are hashes under a key of the keyring, which the log's readers need not have.
+ * Called by ledger.c before something is destroyed; what becomes of it settle.sql tells.  Nobody's name is in a line:
+ * tenant and data subject are hashes under a key of the keyring, which the log's readers need not have.
  */
 #include "rights/ledger_int.h"
 
@@ -91,10 +91,4 @@ toms_ledger_intent_members(const TomsLedgerIntent *intent)
 	appendStringInfo(&members, ",\"system\":\"" UINT64_FORMAT "\",\"database\":%u,\"timeline\":%d,\"xid\":\"" UINT64_FORMAT "\",\"at\":\"%s\"",
 					 intent->system, MyDatabaseId, intent->timeline, intent->xid, toms_iso_time(GetCurrentTimestamp()));
 	return members.data;
-}
-
-char *
-toms_ledger_fate_members(const pg_uuid_t *id, int64 erasure)
-{
-	return psprintf("\"id\":\"%s\",\"erasure\":" INT64_FORMAT ",\"at\":\"%s\"", uuid_text(id), erasure, toms_iso_time(GetCurrentTimestamp()));
 }
