@@ -376,6 +376,7 @@ SET client_min_messages = error;
 DROP SCHEMA gone CASCADE;
 SELECT count(*) FROM toms.person_column;
 DELETE FROM toms.hold;
+DELETE FROM toms.restriction;
 DELETE FROM toms.erasure;
 DELETE FROM toms.issued_certificate;
 TRUNCATE toms.ledger;
