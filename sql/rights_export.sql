@@ -244,5 +244,19 @@ CREATE POLICY secret ON exp.note AS RESTRICTIVE FOR SELECT TO regress_owner USIN
 SELECT regress.verdict(format('SELECT toms.export_subject(''acme'', ''617'', %s)', pg_temp.instructed('acme', 'export', '617')));
 DROP POLICY secret ON exp.note;
 
+--
+-- What is asked of all rows names persons: an error of it shows neither the query nor a row
+--
+\set VERBOSITY default
+\set SHOW_CONTEXT always
+SELECT toms.find_portions('exp.employee', $$t.name = 'Otto' AND nonsense$$, 10);
+SELECT toms.find_portions('exp.employee', $$t.name = 'Otto' AND 1 / (t.id - t.id) = 0$$, 10);
+SELECT toms.ask_all_rows($$SELECT max(name) FROM exp.employee WHERE name = 'Otto' AND nonsense$$);
+SET toms.reason = 'a migration';
+ALTER TABLE exp.employee ADD CONSTRAINT adult CHECK (born < '2010-01-01');
+RESET toms.reason;
+SELECT toms.run_as_owner('exp.employee', $$UPDATE exp.employee SET born = '2020-01-01' WHERE name = 'Otto'$$, '');
+\set SHOW_CONTEXT never
+
 DROP SCHEMA exp CASCADE;
 DELETE FROM toms.recipient WHERE NOT shipped; DELETE FROM toms.person_column; DELETE FROM toms.disclosure; DELETE FROM toms.notice; DELETE FROM toms.provided_column; DELETE FROM toms.automated_decision;

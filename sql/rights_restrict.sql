@@ -198,7 +198,7 @@ RESET SESSION AUTHORIZATION;
 BEGIN;
 SELECT toms.change_rows('rst.note', 'acme', toms.find_rows('rst.note', $$t.id = 1$$), $$words = ($2)[1]$$, '{corrected}');
 SELECT toms.change_rows('rst.mark', 'acme', toms.find_rows('rst.mark', $$t.id = 100$$), $$words = ($2)[1]$$, '{corrected}');
-SELECT toms.read_rows('rst.line', 'acme', toms.find_rows('rst.line', $$t.id = 10$$), 't.words');
+SELECT toms.read_portion('rst.line', 'acme', toms.find_rows('rst.line', $$t.id = 10$$), 't.words', ',');
 ROLLBACK;
 
 --

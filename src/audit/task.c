@@ -13,22 +13,14 @@
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "tcop/tcopprot.h"
 #include "tcop/utility.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* What lies in the segment of shared memory; all but the database is written by the worker, read when it has ended. */
+/* What lies in the segment of shared memory. */
 typedef struct Task
 {
-	Oid			database;
-	bool		done;
-	int64		number;
-	char		problem[512];
-	char		detail[1024];
+	TomsBackgroundTask common;
+	int64		number;			/* of the last block */
 } Task;
 
 PG_FUNCTION_INFO_V1(toms_seal_audit);
@@ -36,7 +28,7 @@ PG_FUNCTION_INFO_V1(toms_seal_audit);
 extern PGDLLEXPORT void toms_seal_main(Datum handle);
 
 static void
-refuse_worker(const Task *task)
+refuse_worker(const TomsBackgroundTask *task)
 {
 	if (task->problem[0])
 		ereport(ERROR,
@@ -61,12 +53,10 @@ toms_seal_audit(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("toms.seal_audit()");
 	/* what has happened so far is to be in the block */
 	(void) toms_event_flush();
-	segment = dsm_create(sizeof(Task), 0);
+	segment = toms_background_segment(sizeof(Task));
 	task = dsm_segment_address(segment);
-	memset(task, 0, sizeof(Task));
-	task->database = MyDatabaseId;
-	if (!toms_run_in_background("toms seals the audit trail", "toms seal", "toms_seal_main", segment) || !task->done)
-		refuse_worker(task);
+	if (!toms_background_run("toms seals the audit trail", "toms seal", "toms_seal_main", segment))
+		refuse_worker(&task->common);
 	number = task->number;
 	dsm_detach(segment);
 	if (number == 0)
@@ -95,58 +85,27 @@ last_number(void)
 }
 
 static void
-run_step(Task *task)
+run_step(void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
+	Task	   *task = arg;
 
-	PG_TRY();
-	{
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		XactReadOnly = false;
-		XactIsoLevel = XACT_READ_COMMITTED;
-		/* who asks for it takes what there is for all that is coming */
-		PushActiveSnapshot(GetTransactionSnapshot());
-		toms_guard_trail_used();
-		PopActiveSnapshot();
-		task->number = toms_block_close();
-		CommitTransactionCommand();
-		toms_block_publish();
-		if (task->number == 0)
-			task->number = last_number();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		strlcpy(task->problem, error->message, sizeof(task->problem));
-		strlcpy(task->detail, error->detail ? error->detail : "", sizeof(task->detail));
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	task->done = true;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactReadOnly = false;
+	XactIsoLevel = XACT_READ_COMMITTED;
+	/* who asks for it takes what there is for all that is coming */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	toms_guard_trail_used();
+	PopActiveSnapshot();
+	task->number = toms_block_close();
+	CommitTransactionCommand();
+	toms_block_publish();
+	if (task->number == 0)
+		task->number = last_number();
 }
 
 void
 toms_seal_main(Datum handle)
 {
-	dsm_segment *segment;
-	Task	   *task;
-
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	segment = dsm_attach(DatumGetUInt32(handle));
-	if (segment == NULL)
-		return;					/* nobody waits any more */
-	task = dsm_segment_address(segment);
-	/* the bootstrap superuser, may he log in or not */
-	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-	pgstat_report_activity(STATE_RUNNING, "toms.seal_audit()");
-	/* what has been told must not be gone after a crash */
-	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-	/* who asks for it may hold a lock himself that the step needs: nobody would notice */
-	SetConfigOption("lock_timeout", "10s", PGC_SUSET, PGC_S_OVERRIDE);
-	run_step(task);
+	toms_background_work(handle, "toms.seal_audit()", run_step);
 }

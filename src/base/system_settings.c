@@ -61,6 +61,30 @@ toms_system_query_end(TomsSystemQuery query)
 	AtEOXact_GUC(true, query.settings);
 }
 
+/* Refusals of toms tell what their reasons are named for. */
+static bool
+shows_row(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
+		(error->constraint_name == NULL || strncmp(error->constraint_name, "toms_", 5) != 0);
+}
+
+void
+toms_system_query_rethrow(MemoryContext memory)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(memory);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->context = "statement of toms over all rows";
+	error->internalquery = NULL;
+	error->internalpos = 0;
+	if (shows_row(error))
+		error->detail = error->detail_log = NULL;
+	ReThrowError(error);
+}
+
 void
 toms_system_query_forget(SubTransactionId ended)
 {

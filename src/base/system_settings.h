@@ -27,6 +27,12 @@ extern TomsSystemQuery toms_system_query_begin(void);
 extern void toms_system_query_end(TomsSystemQuery query);
 
 /*
+ * In PG_CATCH() around a statement of toms over all rows, whose text names persons: raise the error again without the
+ * statement, where it was, and the row that PostgreSQL shows where a constraint is violated; "memory" is the caller's.
+ */
+extern void toms_system_query_rethrow(MemoryContext memory) __attribute__((noreturn));
+
+/*
  * An error in between is followed by the end of the subtransaction it began in, or of the transaction
  * (InvalidSubTransactionId), where guard calls that.  Those within it do not end it.
  */

@@ -1,10 +1,11 @@
 /*
  * limit.c - restrictions and objections in the policies of protected tables.
  *
- * Called by qual.c, which has the subject's value in hand, and by guard for explain_access().  Where nobody of the tenant is
- * restricted or has objected, a call site learns it once, and its rows cost nothing more.  Rows of tables without a data
- * subject are limited as their parents are: from the first limit of the database on the lookup through which policies find
- * parents calls is_unrestricted(), which the planner takes out of the query again while no tenant has any.
+ * Called by qual.c, which has the subject's value in hand, by seal before it opens a value, and by guard for
+ * explain_access().  Where nobody of the tenant is restricted or has objected, a call site learns it once, and its rows
+ * cost nothing more.  Rows of tables without a data subject are limited as their parents are: from the first limit of the
+ * database on the lookup through which policies find parents calls is_unrestricted(), which the planner takes out of the
+ * query again while no tenant has any.
  */
 #include "policy/policy_int.h"
 
@@ -66,23 +67,45 @@ reason_of(TomsLimit limit)
 
 /* One whom the persons' table does not know, or not any more, may be anybody: also one who is restricted. */
 TomsReason
-toms_policy_limit_on(Oid relid, const char *category, Oid type, Datum subject)
+toms_policy_limit_on_named(Oid relid, const char *category, const char *subject)
 {
 	const TomsContext *context = toms_context_get();
 	const TomsRelation *relation = context ? toms_catalog_relation(relid) : NULL;
-	char		text[TOMS_IDENTIFIER_BYTES];
-	const char *person = text;
 	TomsLimitAsked asked;
 
-	/* anybody can call the functions of policies, with arguments of any type */
-	if (relation == NULL || (!toms_type_is_bounded(type) && type != TEXTOID) || !toms_identifier_text(type, subject, text))
-		return TOMS_RESTRICTED;
-	if (relation->alias.id != 0)
-		person = toms_alias_canonical(relation, context, text);
-	if (person == NULL)
+	if (relation == NULL)
 		return TOMS_RESTRICTED;
 	asked = asked_of(relation, context, toms_context_purpose(), category);
-	return reason_of(toms_limit_on(&asked, person));
+	if (relation->alias.id != 0)
+		subject = toms_alias_canonical(relation, context, subject);	/* which may renew the relation */
+	return subject ? reason_of(toms_limit_on(&asked, subject)) : TOMS_RESTRICTED;
+}
+
+TomsReason
+toms_policy_limit_on(Oid relid, const char *category, Oid type, Datum subject)
+{
+	char		text[TOMS_IDENTIFIER_BYTES];
+
+	/* anybody can call the functions of policies, with arguments of any type */
+	if ((!toms_type_is_bounded(type) && type != TEXTOID) || !toms_identifier_text(type, subject, text))
+		return TOMS_RESTRICTED;
+	return toms_policy_limit_on_named(relid, category, text);
+}
+
+/* Who it is stands in the row, or value, that the caller brings himself. */
+void
+toms_policy_tell_limit(TomsRefusal *refusal)
+{
+	const char *purpose = toms_context_purpose();
+
+	if (refusal->reason == TOMS_RESTRICTED)
+		refusal->detail = psprintf("What is about this person is processed for purposes that the restriction names alone, of which \"%s\" is none.",
+								   purpose ? purpose : "none");
+	else if (refusal->reason == TOMS_OBJECTED)
+		refusal->detail = psprintf("What is about this person is not processed for purpose \"%s\".", purpose ? purpose : "none");
+	else
+		refusal->detail = "Nothing of this category is recorded about this person.";
+	refusal->hint = refusal->reason == TOMS_RESTRICTED ? "SELECT * FROM toms.restrictions; is for officers." : "SELECT * FROM toms.objections; is for officers.";
 }
 
 /* in lookups of parents ------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /*
- * limit.h - rows of persons whose rows are restricted, or who have objected; between qual.c, guard and limit.c.
+ * limit.h - rows of persons whose rows are restricted, or who have objected; between qual.c, seal, guard and limit.c.
  */
 #ifndef TOMS_POLICY_LIMIT_H
 #define TOMS_POLICY_LIMIT_H
@@ -18,6 +18,10 @@ extern bool toms_policy_is_limited(const TomsRelation *relation, const char *cat
 
 /* TOMS_OK, or which limit is on a row of that person (a value of the subject column, of that type). */
 extern TomsReason toms_policy_limit_on(Oid relid, const char *category, Oid type, Datum subject);
+extern TomsReason toms_policy_limit_on_named(Oid relid, const char *category, const char *subject);	/* its text */
+
+/* The sentences of a refusal for that reason. */
+extern void toms_policy_tell_limit(TomsRefusal *refusal);
 
 /* A sentence on the rows that are hidden from the asker so, or NULL. */
 extern char *toms_policy_explain_limits(const TomsRelation *relation, const TomsAsker *asker);

@@ -399,22 +399,6 @@ tell_of_category(TomsRefusal *refusal, const char *category)
 							 quote_literal_cstr(context ? context->tenant : "…"), quote_literal_cstr(category));
 }
 
-/* Who it is stands in the row that the caller brings himself. */
-static void
-tell_of_limit(TomsRefusal *refusal)
-{
-	const char *purpose = toms_context_purpose();
-
-	if (refusal->reason == TOMS_RESTRICTED)
-		refusal->detail = psprintf("What is about this person is processed for purposes that the restriction names alone, of which \"%s\" is none.",
-								   purpose ? purpose : "none");
-	else if (refusal->reason == TOMS_OBJECTED)
-		refusal->detail = psprintf("What is about this person is not processed for purpose \"%s\".", purpose ? purpose : "none");
-	else
-		refusal->detail = "Nothing of this category is recorded about this person.";
-	refusal->hint = refusal->reason == TOMS_RESTRICTED ? "SELECT * FROM toms.restrictions; is for officers." : "SELECT * FROM toms.objections; is for officers.";
-}
-
 static void
 refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 {
@@ -431,7 +415,7 @@ refuse_row(FunctionCallInfo fcinfo, TomsReason reason, CategoryAsked asked)
 	else if (reason == TOMS_CATEGORY_NOT_ENABLED)
 		tell_of_category(&refusal, text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	else if (reason == TOMS_RESTRICTED || reason == TOMS_OBJECTED || reason == TOMS_OBJECTED_CATEGORY)
-		tell_of_limit(&refusal);
+		toms_policy_tell_limit(&refusal);
 	else if (ask(fcinfo, asked, &relation, &decision))
 	{
 		refusal.detail = toms_policy_detail(relation, &decision);

@@ -1,7 +1,7 @@
 /*
  * candidates.c - which pairs of rule and tenant a run can leave out, since nothing of theirs is due.
  *
- * Called by round.c at its start: a thousand tenants with twenty rules are to cost a few queries, not one for each
+ * Called by round.c once partitions have been taken out: a thousand tenants with twenty rules are to cost a few queries, not one for each
  * pair.  Each table is asked once for each column that rules count from, with the latest of their horizons,
  * which tenants have rows before it.  That is more than are due, perhaps; never fewer.
  *

@@ -1,7 +1,7 @@
 /*
  * partition.c - whole partitions of which all rows are due are detached and dropped.
  *
- * Called by round.c before the rows of a partitioned table.  The steps are transactions of their own: it is noted
+ * Called by round.c before it asks for rows of any table.  The steps are transactions of their own: it is noted
  * in toms.retention_partition what is to go, then it is detached, concurrently if there is no default partition, then
  * dropped.  Who breaks off in between leaves the note, and the next run goes on from what it finds.
  *

@@ -3,6 +3,8 @@
  *
  * Called by worker.c.  Each batch is a transaction with its progress, so that a run that is broken off is gone on with
  * by the next one.  What goes wrong with one rule and tenant is written down, and the others go on.
+ *
+ * Partitions that go as a whole come first: whoever asks for rows that are due does not read theirs.
  */
 #include "retention/worker.h"
 
@@ -21,10 +23,11 @@ typedef struct Run
 	MemoryContext context;
 	TimestampTz as_of;
 	List	   *turns;
-	List	   *noted;			/* roots of which partitions are being taken out */
+	List	   *roots;			/* of partitions that may go: those that the last run began with first */
 	List	   *loose;			/* tenants with keys that are to be destroyed */
 	List	   *open;			/* pairs that the last run left something to tell of */
 	TomsCandidates *candidates;
+	char		problem[TOMS_PROBLEM_BYTES];
 	TomsRoundEnd end;
 } Run;
 
@@ -78,11 +81,23 @@ plan(void *arg)
 {
 	Run		   *run = arg;
 	MemoryContext old = MemoryContextSwitchTo(run->context);
+	ListCell   *cell;
 
 	run->turns = toms_retention_turns();
-	run->candidates = toms_candidates(run->turns, run->as_of);
 	run->open = toms_progress_open();
-	run->noted = toms_retention_noted_roots();
+	run->roots = toms_retention_noted_roots();
+	foreach(cell, run->turns)
+		run->roots = list_append_unique_oid(run->roots, ((TomsRuleTurn *) lfirst(cell))->root);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+find_candidates(void *arg)
+{
+	Run		   *run = arg;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->candidates = toms_candidates(run->turns, run->as_of);
 	MemoryContextSwitchTo(old);
 }
 
@@ -262,24 +277,29 @@ do_turn(Run *run, const TomsRuleTurn *pair)
 
 /* The run --------------------------------------------------------------------------------- */
 
+/* This, and those that follow: false if the worker is to leave. */
 static bool
-do_turns(Run *run)
+do_partitions(Run *run)
 {
 	ListCell   *cell;
-	Oid			root = InvalidOid;
 
-	foreach(cell, run->noted)
+	foreach(cell, run->roots)
 	{
 		if (!toms_retention_partitions(lfirst_oid(cell), run->as_of, &run->end.failed))
 			return false;
 	}
+	return true;
+}
+
+static bool
+do_turns(Run *run)
+{
+	ListCell   *cell;
+
 	foreach(cell, run->turns)
 	{
 		const TomsRuleTurn *pair = lfirst(cell);
 
-		if (pair->root != root && !toms_retention_partitions(pair->root, run->as_of, &run->end.failed))
-			return false;
-		root = pair->root;
 		if ((toms_is_candidate(run->candidates, pair) || is_open(run, pair)) && !do_turn(run, pair))
 			return false;
 	}
@@ -387,18 +407,35 @@ say_end(const TomsRoundEnd *end)
 			 errhint("SELECT * FROM toms.retention_progress; tells of each rule.")));
 }
 
+/* Returns false where the run cannot go on without it. */
+static bool
+prepare(Run *run, TomsRetentionStep step)
+{
+	if (toms_retention_try(step, run, run->problem))
+		return true;
+	run->end.problem = run->problem;
+	run->end.failed++;
+	return false;
+}
+
+static bool
+do_all(Run *run)
+{
+	if (!prepare(run, plan))
+		return true;
+	if (!do_partitions(run))
+		return false;
+	if (!prepare(run, find_candidates))
+		return true;
+	return do_turns(run) && destroy_keys(run) && do_others(run) && (run->end.rows == 0 || toms_retention_vacuum());
+}
+
 static bool
 run_all(Run *run)
 {
-	char		problem[TOMS_PROBLEM_BYTES] = "";
 	char		ignored[TOMS_PROBLEM_BYTES];
 
-	if (!toms_retention_try(plan, run, problem))
-	{
-		run->end.problem = problem;
-		run->end.failed++;
-	}
-	else if (!do_turns(run) || !destroy_keys(run) || !do_others(run) || (run->end.rows > 0 && !toms_retention_vacuum()))
+	if (!do_all(run))
 		return false;
 	(void) toms_retention_try(write_round, run, ignored);
 	toms_process_tell_problems(run->end.failed + run->end.stopped);

@@ -8,7 +8,6 @@
 
 #include "base/system_settings.h"
 #include "catalog/catalog.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "executor/spi.h"
@@ -81,23 +80,23 @@ Datum
 toms_find_portions(PG_FUNCTION_ARGS)
 {
 	char	   *query = psprintf("SELECT t.ctid FROM ONLY %s t WHERE %s", toms_relation_name(PG_GETARG_OID(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	int			most = PG_GETARG_INT32(2);
-	int			level;
-	Oid			former;
-	int			secure;
+	MemoryContext caller = CurrentMemoryContext;
 	TomsSystemQuery system;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	system = toms_system_query_begin();
-	level = toms_use_system_settings();
 	(void) set_config_option("toms.reason", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	GetUserIdAndSecContext(&former, &secure);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, secure | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	SPI_connect();
-	find(query, Max(most, 1), (ReturnSetInfo *) fcinfo->resultinfo);
-	SPI_finish();
-	SetUserIdAndSecContext(former, secure);
-	AtEOXact_GUC(true, level);
+	PG_TRY();
+	{
+		SPI_connect();
+		find(query, Max(PG_GETARG_INT32(2), 1), (ReturnSetInfo *) fcinfo->resultinfo);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		toms_system_query_rethrow(caller);
+	}
+	PG_END_TRY();
 	toms_system_query_end(system);
 	PG_RETURN_NULL();
 }

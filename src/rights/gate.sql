@@ -53,6 +53,17 @@ $$;
 REVOKE ALL ON FUNCTION toms.ledger_dataset() FROM PUBLIC;
 COMMENT ON FUNCTION toms.ledger_dataset() IS 'internal: which log outside is this database''s';
 
+CREATE FUNCTION toms.ledger_is_begun() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM toms.ledger) THEN
+        RETURN true;
+    END IF;
+    RETURN toms.outside_fault() IS NULL AND EXISTS (SELECT FROM toms.outside_records(toms.ledger_dataset()) r WHERE r.type = 'erasure');
+END
+$$;
+REVOKE ALL ON FUNCTION toms.ledger_is_begun() FROM PUBLIC;
+COMMENT ON FUNCTION toms.ledger_is_begun() IS 'internal: whether an erasure has been told of, inside or outside';
+
 -- Of a transaction of this cluster: aborted, in progress, committed, which a savepoint may have made nothing of; unknown where it is of another one, or of before a promotion.
 CREATE FUNCTION toms.ledger_fate(xid xid8, system text, timeline integer)
 RETURNS text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -77,7 +88,7 @@ COMMENT ON FUNCTION toms.ledger_fate(xid8, text, integer) IS 'internal: what bec
 -- came_back: it was erased, and is not any more.  unresolved: nobody can tell whether it was.  missing, untrusted: the log
 -- itself is not as it was written.
 CREATE FUNCTION toms.ledger_differences()
-RETURNS TABLE (line bigint, id uuid, erasure bigint, kind text, tenant bytea, subject bytea, category text, at timestamptz, difference text)
+RETURNS TABLE (line bigint, id uuid, erasure bigint, kind text, tenant bytea, subject bytea, category text, at timestamptz, difference text, key_check bytea)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -103,10 +114,10 @@ BEGIN
                     ELSE 'unresolved' END AS difference
         FROM intents i LEFT JOIN fates f ON f.id = i.id LEFT JOIN toms.ledger l ON l.id = i.id)
     SELECT c.n, c.id, (c.said ->> 'erasure')::bigint, c.said ->> 'kind', toms.from_base64url(c.said ->> 'tenant'), toms.from_base64url(c.said ->> 'subject'),
-           c.said ->> 'category', (c.said ->> 'at')::timestamptz, c.difference
+           c.said ->> 'category', (c.said ->> 'at')::timestamptz, c.difference, toms.from_base64url(c.said ->> 'check')
     FROM compared c WHERE c.difference IS NOT NULL
     UNION ALL
-    SELECT NULL, l.id, l.erasure, l.kind, l.tenant, l.subject, l.category, l.intended_at, 'missing'
+    SELECT NULL, l.id, l.erasure, l.kind, l.tenant, l.subject, l.category, l.intended_at, 'missing', l.key_check
     FROM toms.ledger l WHERE l.told AND NOT EXISTS (SELECT FROM intents i WHERE i.id = l.id)
     ORDER BY 8, 1;
 END

@@ -21,8 +21,6 @@
 #include "guard/guard.h"
 #include "keyring/keyring.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -33,14 +31,11 @@ PG_FUNCTION_INFO_V1(toms_ledger_done);
 
 extern PGDLLEXPORT void toms_ledger_main(Datum handle);
 
-/* What lies in the segment of shared memory; the worker writes the last three. */
+/* What lies in the segment of shared memory. */
 typedef struct Task
 {
-	Oid			database;
+	TomsBackgroundTask common;
 	TomsLedgerIntent intent;
-	bool		done;
-	char		problem[512];
-	char		detail[1024];
 } Task;
 
 /* the caller ------------------------------------------------------------------------------ */
@@ -51,7 +46,30 @@ column(int number)
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number);
 }
 
-/* SPI is connected. */
+/* What is erased before it is known whether the database was restored would be told of another state. */
+static void
+require_open(void)
+{
+	if (!toms_gate_is_open() && !toms_gate_is_passed())
+		toms_guard_refuse_closed(InvalidOid);
+}
+
+/* A new one where lines were written with another one would make nobody of whom those tell. */
+static void
+require_key(void)
+{
+	bool		isnull;
+
+	if (toms_keyring_seed(TOMS_LEDGER_KEY))
+		return;
+	if (SPI_execute("SELECT toms.ledger_is_begun()", false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not tell whether the erasure ledger has been begun");
+	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)))
+		toms_ledger_refuse_without_key();
+	toms_keyring_create(TOMS_LEDGER_KEY);
+}
+
+/* SPI is connected; the key is there. */
 static void
 describe(TomsLedgerIntent *intent, int64 erasure)
 {
@@ -63,12 +81,12 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no erasure " INT64_FORMAT, erasure)));
 	subject = column(3);
-	toms_keyring_create(TOMS_LEDGER_KEY);
 	intent->erasure = erasure;
 	strlcpy(intent->kind, column(1), sizeof(intent->kind));
 	strlcpy(intent->category, column(4) ? column(4) : "", sizeof(intent->category));
 	strlcpy(intent->again, column(5) ? column(5) : "", sizeof(intent->again));
 	intent->has_subject = subject != NULL;
+	toms_ledger_hash(intent->check, "", NULL);
 	toms_ledger_hash(intent->tenant, column(2), NULL);
 	if (subject)
 		toms_ledger_hash(intent->subject, column(2), subject);
@@ -79,7 +97,7 @@ describe(TomsLedgerIntent *intent, int64 erasure)
 }
 
 static void
-refuse_worker(const Task *task)
+refuse_worker(const TomsBackgroundTask *task)
 {
 	if (task->problem[0])
 		ereport(ERROR,
@@ -97,14 +115,12 @@ refuse_worker(const Task *task)
 static void
 tell_in_background(const TomsLedgerIntent *intent)
 {
-	dsm_segment *segment = dsm_create(sizeof(Task), 0);
+	dsm_segment *segment = toms_background_segment(sizeof(Task));
 	Task	   *task = dsm_segment_address(segment);
 
-	memset(task, 0, sizeof(Task));
-	task->database = MyDatabaseId;
 	task->intent = *intent;
-	if (!toms_run_in_background("toms writes the erasure ledger", "toms ledger", "toms_ledger_main", segment) || !task->done)
-		refuse_worker(task);
+	if (!toms_background_run("toms writes the erasure ledger", "toms ledger", "toms_ledger_main", segment))
+		refuse_worker(&task->common);
 	dsm_detach(segment);
 }
 
@@ -146,6 +162,8 @@ tell(int64 erasure)
 {
 	TomsLedgerIntent intent = {0};
 
+	require_open();
+	require_key();
 	describe(&intent, erasure);
 	if (!toms_outside_configured())
 		warn_not_configured();
@@ -192,16 +210,17 @@ bytea_of(const uint8 *bytes, size_t length)
 static void
 store_row(const TomsLedgerIntent *intent)
 {
-	Oid			types[] = {UUIDOID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, INT4OID};
+	Oid			types[] = {UUIDOID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID};
 	Datum		values[] = {UUIDPGetDatum(&intent->id), Int64GetDatum(intent->erasure), CStringGetTextDatum(intent->kind),
 		bytea_of(intent->tenant, sizeof(intent->tenant)), bytea_of(intent->subject, sizeof(intent->subject)), CStringGetTextDatum(intent->category),
-		CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->xid)), CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->system)), Int32GetDatum(intent->timeline)};
-	char		nulls[] = "         ";
+		CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->xid)), CStringGetTextDatum(psprintf(UINT64_FORMAT, intent->system)), Int32GetDatum(intent->timeline),
+	bytea_of(intent->check, sizeof(intent->check))};
+	char		nulls[] = "          ";
 
 	nulls[4] = intent->has_subject ? ' ' : 'n';
 	nulls[5] = intent->category[0] ? ' ' : 'n';
-	if (SPI_execute_with_args("INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline) "
-							  "VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.xid8, $8, $9)", lengthof(types), types, values, nulls, false, 0) != SPI_OK_INSERT)
+	if (SPI_execute_with_args("INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline, key_check) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.xid8, $8, $9, $10)", lengthof(types), types, values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write toms.ledger");
 }
 
@@ -242,8 +261,9 @@ write_line(const TomsLedgerIntent *intent)
 }
 
 static void
-write_both(const TomsLedgerIntent *intent)
+write_both(void *task)
 {
+	const TomsLedgerIntent *intent = &((Task *) task)->intent;
 	uint8		dataset[16];
 
 	begin();
@@ -265,45 +285,8 @@ write_both(const TomsLedgerIntent *intent)
 	commit();
 }
 
-static void
-write_or_say_why(Task *task)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		write_both(&task->intent);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		strlcpy(task->problem, error->message, sizeof(task->problem));
-		strlcpy(task->detail, error->detail ? error->detail : "", sizeof(task->detail));
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	task->done = true;
-}
-
 void
 toms_ledger_main(Datum handle)
 {
-	dsm_segment *segment;
-	Task	   *task;
-
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	segment = dsm_attach(DatumGetUInt32(handle));
-	if (segment == NULL)
-		return;					/* nobody waits any more */
-	task = dsm_segment_address(segment);
-	/* the bootstrap superuser, may he log in or not */
-	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-	/* what is told must not be gone after a crash; who waits may hold a lock himself: nobody would notice */
-	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "10s", PGC_SUSET, PGC_S_OVERRIDE);
-	write_or_say_why(task);
+	toms_background_work(handle, "toms.ledger_intend()", write_both);
 }

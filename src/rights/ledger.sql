@@ -7,7 +7,8 @@ CREATE TABLE toms.ledger (
     id          uuid PRIMARY KEY,
     erasure     bigint NOT NULL,            -- of toms.erasure at that time: after a restore its numbers are given out again
     kind        text NOT NULL,
-    tenant      bytea NOT NULL,             -- keyed hashes
+    key_check   bytea NOT NULL,             -- keyed hashes, as the next: of nobody, to know the key again
+    tenant      bytea NOT NULL,
     subject     bytea,
     category    text,
     xid         xid8 NOT NULL,              -- of the transaction that erases
@@ -39,3 +40,15 @@ CREATE FUNCTION toms.ledger_hash(tenant text, subject text) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_ledger_hash_of';
 REVOKE ALL ON FUNCTION toms.ledger_hash(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.ledger_hash(text, text) IS 'internal: how the erasure ledger writes a tenant, or a data subject of his';
+
+-- With another key nobody would be found, and what came back would pass for not being there.
+CREATE FUNCTION toms.check_ledger_key(key_check bytea) RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF toms.ledger_hash('', NULL) IS DISTINCT FROM key_check THEN
+        RAISE EXCEPTION 'the key "ledger" of the keyring is not the one with which the erasure ledger was written' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Bring the keyring back as it was last; it is not to be restored with the data.';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_ledger_key(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_ledger_key(bytea) IS 'internal: refuse where a line of the erasure ledger was written with another key than there is now';

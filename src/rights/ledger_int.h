@@ -17,7 +17,8 @@ typedef struct TomsLedgerIntent
 	char		kind[16];
 	char		category[NAMEDATALEN];	/* empty: of none */
 	bool		has_subject;
-	uint8		tenant[TOMS_DIGEST_BYTES];	/* keyed hashes */
+	uint8		check[TOMS_DIGEST_BYTES];	/* keyed hashes, as the next: of nobody, to know the key again */
+	uint8		tenant[TOMS_DIGEST_BYTES];
 	uint8		subject[TOMS_DIGEST_BYTES];
 	uint64		xid;
 	uint64		system;
@@ -27,11 +28,11 @@ typedef struct TomsLedgerIntent
 
 #define TOMS_LEDGER_KEY "ledger"
 
-/* ledger_line.c: with a key of the keyring, which must be there; "subject" may be NULL. */
+/* ledger_line.c: with a key of the keyring, which must be there; "tenant" may be empty, "subject" NULL. */
 extern void toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *subject);
+extern void toms_ledger_refuse_without_key(void) __attribute__((noreturn));
 
-/* The members of such a line; of one that tells what became of it. */
+/* The members of such a line. */
 extern char *toms_ledger_intent_members(const TomsLedgerIntent *intent);
-extern char *toms_ledger_fate_members(const pg_uuid_t *id, int64 erasure);
 
 #endif							/* TOMS_LEDGER_INT_H */

@@ -1,8 +1,8 @@
 /*
  * ledger_line.c - what the erasure ledger writes into the log outside of the database.
  *
- * Called by ledger.c before something is destroyed, and by settle.c when it is known what became of it.  Nobody's name
- * is in a line: tenant and data subject are hashes under a key of the keyring, which the log's readers need not have.
+ * Called by ledger.c before something is destroyed; what becomes of it settle.sql tells.  Nobody's name is in a line:
+ * tenant and data subject are hashes under a key of the keyring, which the log's readers need not have.
  */
 #include "rights/ledger_int.h"
 
@@ -18,8 +18,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
-
-
 
 PG_FUNCTION_INFO_V1(toms_ledger_hash_of);
 
@@ -40,9 +38,18 @@ toms_ledger_hash(uint8 hash[TOMS_DIGEST_BYTES], const char *tenant, const char *
 	toms_crypto_digest(hash, utf8, strlen(utf8), key, TOMS_SEED_BYTES);
 }
 
+void
+toms_ledger_refuse_without_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the keyring has no key \"%s\", with which the erasure ledger was written", TOMS_LEDGER_KEY),
+			 errhint("Bring the keyring back as it was last; it is not to be restored with the data.")));
+}
+
 /*
- * toms.ledger_hash(tenant, subject): the latter may be null.  Asked for what a line tells of, so the key has been made: with
- * a new one nobody would be found, and what came back would pass for not being there.
+ * toms.ledger_hash(tenant, subject): the former may be empty, the latter null.  Asked for what a line tells of, so the
+ * key has been made: with a new one nobody would be found, and what came back would pass for not being there.
  */
 Datum
 toms_ledger_hash_of(PG_FUNCTION_ARGS)
@@ -52,10 +59,7 @@ toms_ledger_hash_of(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	if (toms_keyring_seed(TOMS_LEDGER_KEY) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the keyring has no key \"%s\", with which the erasure ledger was written", TOMS_LEDGER_KEY),
-				 errhint("Bring the keyring back as it was last; it is not to be restored with the data.")));
+		toms_ledger_refuse_without_key();
 	SET_VARSIZE(hash, VARHDRSZ + TOMS_DIGEST_BYTES);
 	toms_ledger_hash((uint8 *) VARDATA(hash), text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_BYTEA_P(hash);
@@ -73,8 +77,8 @@ toms_ledger_intent_members(const TomsLedgerIntent *intent)
 	StringInfoData members;
 
 	initStringInfo(&members);
-	appendStringInfo(&members, "\"id\":\"%s\",\"erasure\":" INT64_FORMAT ",\"kind\":\"%s\",\"tenant\":\"%s\"", uuid_text(&intent->id), intent->erasure,
-					 intent->kind, toms_base64url_encode(intent->tenant, sizeof(intent->tenant)));
+	appendStringInfo(&members, "\"id\":\"%s\",\"erasure\":" INT64_FORMAT ",\"kind\":\"%s\",\"check\":\"%s\",\"tenant\":\"%s\"", uuid_text(&intent->id), intent->erasure,
+					 intent->kind, toms_base64url_encode(intent->check, sizeof(intent->check)), toms_base64url_encode(intent->tenant, sizeof(intent->tenant)));
 	if (intent->has_subject)
 		appendStringInfo(&members, ",\"subject\":\"%s\"", toms_base64url_encode(intent->subject, sizeof(intent->subject)));
 	if (intent->category[0])
@@ -87,10 +91,4 @@ toms_ledger_intent_members(const TomsLedgerIntent *intent)
 	appendStringInfo(&members, ",\"system\":\"" UINT64_FORMAT "\",\"database\":%u,\"timeline\":%d,\"xid\":\"" UINT64_FORMAT "\",\"at\":\"%s\"",
 					 intent->system, MyDatabaseId, intent->timeline, intent->xid, toms_iso_time(GetCurrentTimestamp()));
 	return members.data;
-}
-
-char *
-toms_ledger_fate_members(const pg_uuid_t *id, int64 erasure)
-{
-	return psprintf("\"id\":\"%s\",\"erasure\":" INT64_FORMAT ",\"at\":\"%s\"", uuid_text(id), erasure, toms_iso_time(GetCurrentTimestamp()));
 }

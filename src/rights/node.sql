@@ -2,7 +2,7 @@
 -- As long as none is named all do.
 
 CREATE FUNCTION toms.ledger_members(l toms.ledger) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('"id":"%s","erasure":%s,"kind":"%s","tenant":"%s"', l.id, l.erasure, l.kind, toms.to_base64url(l.tenant))
+    SELECT format('"id":"%s","erasure":%s,"kind":"%s","check":"%s","tenant":"%s"', l.id, l.erasure, l.kind, toms.to_base64url(l.key_check), toms.to_base64url(l.tenant))
         || coalesce(format(',"subject":"%s"', toms.to_base64url(l.subject)), '') || coalesce(',"category":' || to_json(l.category), '')
         || format(',"system":"%s","database":%s,"timeline":%s,"xid":"%s","at":"%s"', l.system,
                   (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()), l.timeline, l.xid, toms.iso_time(l.intended_at));

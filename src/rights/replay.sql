@@ -67,8 +67,8 @@ COMMENT ON FUNCTION toms.erase_again(text, text, text, text, uuid) IS 'internal:
 CREATE FUNCTION toms.take_in_line(id uuid, state text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO toms.ledger (id, erasure, kind, tenant, subject, category, xid, system, timeline, intended_at, state, told)
-    SELECT i.id, (s.said ->> 'erasure')::bigint, s.said ->> 'kind', toms.from_base64url(s.said ->> 'tenant'), toms.from_base64url(s.said ->> 'subject'),
+    INSERT INTO toms.ledger (id, erasure, kind, key_check, tenant, subject, category, xid, system, timeline, intended_at, state, told)
+    SELECT i.id, (s.said ->> 'erasure')::bigint, s.said ->> 'kind', toms.from_base64url(s.said ->> 'check'), toms.from_base64url(s.said ->> 'tenant'), toms.from_base64url(s.said ->> 'subject'),
            s.said ->> 'category', (s.said ->> 'xid')::xid8, s.said ->> 'system', (s.said ->> 'timeline')::integer, (s.said ->> 'at')::timestamptz, take_in_line.state, true
     FROM (SELECT take_in_line.id) i (id), LATERAL (
         SELECT r.record::jsonb AS said FROM toms.outside_records(toms.ledger_dataset()) r
@@ -132,6 +132,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('toms.replay_erasures', 0));
     PERFORM toms.pass_gate(true);
     FOR d IN SELECT * FROM toms.ledger_differences() LOOP
+        IF d.difference IN ('came_back', 'unresolved') THEN
+            PERFORM toms.check_ledger_key(d.key_check);
+        END IF;
         line := d.line;  id := d.id;  at := d.at;  kind := d.kind;  "rows" := 0;
         tenant := (SELECT t.tenant FROM toms.tenant t WHERE toms.ledger_hash(t.tenant, NULL) = d.tenant);
         IF d.difference = 'came_back' THEN

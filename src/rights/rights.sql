@@ -37,11 +37,6 @@ CREATE FUNCTION toms.change_rows(part regclass, tenant text, rows tid[], assignm
 REVOKE ALL ON FUNCTION toms.change_rows(regclass, text, tid[], text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.change_rows(regclass, text, tid[], text, text[]) IS 'internal: update rows of a tenant in one table, as its owner; assignments refer to the values as $2';
 
-CREATE FUNCTION toms.read_rows(part regclass, tenant text, rows tid[], expression text) RETURNS SETOF text
-    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_read_rows';
-REVOKE ALL ON FUNCTION toms.read_rows(regclass, text, tid[], text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.read_rows(regclass, text, tid[], text) IS 'internal: an expression on rows of a tenant in one table, as its owner; sealed values can be revealed in it';
-
 -- Runs none of the owner's code.  The rows stay locked until the transaction ends.
 CREATE FUNCTION toms.find_rows(part regclass, condition text, most bigint DEFAULT NULL)
 RETURNS tid[] LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

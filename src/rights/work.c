@@ -1,5 +1,5 @@
 /*
- * work.c - rows of one tenant that are deleted, changed or read for a right, in the name of their table's owner.
+ * work.c - rows of one tenant that are deleted or changed for a right, in the name of their table's owner.
  *
  * Called by SQL of this slice alone, which has chosen and locked the rows (toms.find_rows()).  All of it in the caller's
  * transaction, in a context of the tenant and purpose "rights" (retention/owner.h): a trigger of the table's owner that
@@ -25,7 +25,6 @@
 
 PG_FUNCTION_INFO_V1(toms_delete_rows);
 PG_FUNCTION_INFO_V1(toms_change_rows);
-PG_FUNCTION_INFO_V1(toms_read_rows);
 
 /* Rows of one table, not of its children; the first three arguments of each function. */
 typedef struct Rows
@@ -175,30 +174,4 @@ toms_change_rows(PG_FUNCTION_ARGS)
 	check_all_done(&rows, done);
 	SPI_finish();
 	PG_RETURN_INT64((int64) done);
-}
-
-/* reading -------------------------------------------------------------------------------- */
-
-/*
- * toms.read_rows(part, tenant, rows, expression): the values of an expression of type text on "t", in which
- * toms.reveal() opens what is sealed.  Nothing of it is recorded here: who exports says so himself.
- */
-Datum
-toms_read_rows(PG_FUNCTION_ARGS)
-{
-	Rows		rows = take_rows(fcinfo);
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	SPI_connect();
-	(void) run(&rows, psprintf("SELECT (%s)::pg_catalog.text FROM ONLY %s t WHERE t.ctid = ANY ($1) ORDER BY t.ctid", text_to_cstring(PG_GETARG_TEXT_PP(3)), rows.name), NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-
-		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
-	}
-	SPI_finish();
-	PG_RETURN_NULL();
 }

@@ -204,7 +204,6 @@ owner_of(Oid relid)
 	return owner;
 }
 
-/* The statement names persons: an error is not to show it. */
 static int64
 execute(const char *statement)
 {
@@ -217,15 +216,7 @@ execute(const char *statement)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		error->context = "statement of toms over all rows";
-		error->internalquery = NULL;
-		error->internalpos = 0;
-		ReThrowError(error);
+		toms_system_query_rethrow(caller);
 	}
 	PG_END_TRY();
 	return SPI_processed;

@@ -3,7 +3,8 @@
  *
  * The key of a value says whose it is: tenant, subject and table.  The context must be of that
  * tenant and be permitted to select rows of every category of the table, in scope own of that
- * subject only.  Another tenant's value, one of a key that is not known, and a damaged one get the same
+ * subject only.  A limit on the rows of that person, restricted or having objected, holds for values that somebody took
+ * along, too.  Another tenant's value, one of a key that is not known, and a damaged one get the same
  * answer.  Each call site keeps the decision until toms_change_count changes.
  *
  * Whose values are opened goes into the audit trail, once in a transaction: see reveal_event.c.
@@ -27,6 +28,7 @@ typedef struct RevealSite
 	TimestampTz expires_at;		/* of the context; PL/pgSQL keeps call sites over statements */
 	Oid			relid;			/* the table it was decided on */
 	bool		all_subjects;	/* scope tenant */
+	bool		limited;		/* some of the tenant's are restricted, or have objected */
 	char		tenant[TOMS_IDENTIFIER_BYTES];
 	char		subject[TOMS_IDENTIFIER_BYTES]; /* as the table writes it; empty: nobody */
 } RevealSite;
@@ -136,6 +138,7 @@ decide(RevealSite *site, Oid relid)
 		all &= permits_all(relation, relation->row_labels[i].category, &asker);
 	site->relid = relid;
 	site->all_subjects = all;
+	site->limited = toms_policy_is_limited(relation, NULL);
 	if (all ||
 		!toms_alias_subject(relation, asker.context, relation->subject_type, &subject) ||
 		!toms_identifier_text(relation->subject_type, subject, site->subject))
@@ -156,6 +159,19 @@ key_of_tenant(RevealSite *site, int64 id)
 	return key;
 }
 
+/* Looking up the person may let the key go. */
+static void
+refuse_limited(const TomsDataKey *key)
+{
+	TomsRefusal refusal = {.relid = key->relid,.who = toms_context_who()};
+
+	refusal.reason = toms_policy_limit_on_named(key->relid, NULL, pstrdup(key->subject));
+	if (refusal.reason == TOMS_OK)
+		return;
+	toms_policy_tell_limit(&refusal);
+	toms_refuse(&refusal);
+}
+
 /* The key of a value that the context may open. */
 static const TomsDataKey *
 permitted_key(RevealSite *site, int64 id)
@@ -171,6 +187,11 @@ permitted_key(RevealSite *site, int64 id)
 		refuse_destroyed(key);
 	if (!site->all_subjects && (site->subject[0] == '\0' || strcmp(site->subject, key->subject) != 0))
 		refuse_subject(key);
+	if (site->limited)
+	{
+		refuse_limited(key);
+		key = key_of_tenant(site, id);
+	}
 	return key;
 }
 

@@ -5,8 +5,6 @@
  * take back that a period is published, but not that he has read it: he could ask again after a
  * row has changed and subtract.  So a background worker runs the statement that it finds in a
  * segment of shared memory, as the bootstrap superuser, and commits while the caller waits.
- *
- * The caller holds no lock that the statement needs; his segment lives until he is done or fails.
  */
 #include "statistic/statistic_int.h"
 
@@ -14,17 +12,12 @@
 #include "base/background.h"
 #include "base/system_settings.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 
 /* What lies in the segment. */
 typedef struct Task
 {
-	Oid			database;
-	bool		done;			/* written by the worker, read when it has ended */
+	TomsBackgroundTask common;
 	char		statement[FLEXIBLE_ARRAY_MEMBER];
 } Task;
 
@@ -44,13 +37,11 @@ void
 toms_publish(const char *statement)
 {
 	Size		length = strlen(statement) + 1;
-	dsm_segment *segment = dsm_create(offsetof(Task, statement) + length, 0);
+	dsm_segment *segment = toms_background_segment(offsetof(Task, statement) + length);
 	Task	   *task = dsm_segment_address(segment);
 
-	task->database = MyDatabaseId;
-	task->done = false;
 	memcpy(task->statement, statement, length);
-	if (!toms_run_in_background("toms publishes a statistic", "toms statistic", "toms_publish_main", segment) || !task->done)
+	if (!toms_background_run("toms publishes a statistic", "toms statistic", "toms_publish_main", segment))
 		refuse_worker();
 	dsm_detach(segment);
 }
@@ -58,14 +49,14 @@ toms_publish(const char *statement)
 /* the worker ------------------------------------------------------------------------------ */
 
 static void
-run_task(const char *statement)
+run_task(void *task)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactReadOnly = false;
 	(void) toms_use_system_settings();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(statement, false, 0) < 0 || SPI_finish() != SPI_OK_FINISH)
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(((Task *) task)->statement, false, 0) < 0 || SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not store a statistic");
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -74,20 +65,5 @@ run_task(const char *statement)
 void
 toms_publish_main(Datum handle)
 {
-	dsm_segment *segment;
-	Task	   *task;
-
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	segment = dsm_attach(DatumGetUInt32(handle));
-	if (segment == NULL)
-		return;					/* nobody waits any more */
-	task = dsm_segment_address(segment);
-	/* the bootstrap superuser, may he log in or not */
-	BackgroundWorkerInitializeConnectionByOid(task->database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-	pgstat_report_activity(STATE_RUNNING, "toms.statistic()");
-	/* what somebody has read must not be gone after a crash */
-	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-	run_task(task->statement);
-	task->done = true;
+	toms_background_work(handle, "toms.statistic()", run_task);
 }

@@ -105,8 +105,18 @@ sub interrupted
 	return $reader;
 }
 
+# Whoever ends the worker then sees what it has counted until now.
+my $reader = interrupted('unread');
+my $worker = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'toms retention'});
+sql("SELECT pg_terminate_backend($worker)");
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $worker");
+is(sql(q{SELECT seq_tup_read, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'unread_9'}), '1|0', 'its row was read by ATTACH alone: nobody asks whose rows are due in what goes as a whole');
+$reader->query_safe('COMMIT');
+$reader->quit;
+becomes(left('unread'), '5 10 0', 'and it is gone');
+
 # In whatever state they are.
-my $reader = interrupted('broken');
+$reader = interrupted('broken');
 my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'toms retention'});
 kill 'KILL', $pid;
 eval { $reader->quit };
@@ -121,6 +131,6 @@ $reader->quit;
 becomes(left('late'), '6 11 0', 'everything is in its place again');
 becomes(q{SELECT string_agg(DISTINCT state, ',') FROM toms.retention_progress}, 'waiting', 'nothing has failed') or diag sql('SELECT * FROM toms.retention_progress');
 is(sql(q{SELECT string_agg(concat_ws(' ', relation, action, count), '; ' ORDER BY relation) FROM (SELECT relation, action, count(*) FROM toms.deletion_log WHERE action = 'drop partition' GROUP BY 1, 2) d}),
-	'work.broken drop partition 1; work.grown drop partition 5; work.log drop partition 20; work.owned drop partition 2; work.viewed drop partition 4', 'the deletion log tells of each');
+	'work.broken drop partition 1; work.grown drop partition 5; work.log drop partition 20; work.owned drop partition 2; work.unread drop partition 1; work.viewed drop partition 4', 'the deletion log tells of each');
 
 done_testing();

@@ -42,6 +42,9 @@ sub erase
 	return sql($on, "SET client_min_messages = error; SELECT row_count FROM toms.erase_again('subject', '$tenant', '$subject', NULL)", $database);
 }
 
+# The error of statements that are to fail.
+sub refused { my ($on, $statements) = @_; return ($on->psql('postgres', $statements, on_error_stop => 1))[2] }
+
 # Notes of acme: who has some; or the error.
 sub persons
 {
@@ -101,11 +104,31 @@ like(as_migration($old, 'postgres', 'SELECT count(*) FROM med.note'), qr/what wa
 like(as_tenant($old, 'postgres', 'globex', q{INSERT INTO med.note (id, tenant, employee) VALUES (90, 'globex', 1)}), qr/what was erased may be back/, 'for writing');
 like(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures(dry_run => true)'), qr/^subject\|acme\|would be erased again\|0$/, 'a dry run says what would be erased');
 like(persons($old), qr/what was erased may be back/, 'and opens nothing');
-my ($key) = glob("$keyring/ledger*");
-rename $key, "$keyring.ledger" or die;
+my $erasing = q{SET client_min_messages = error; SELECT toms.erase_again('subject', 'acme', '18', NULL)};
+my $told = told();
+like(refused($old, $erasing), qr/what was erased may be back.*HINT:  SELECT \* FROM toms\.replay_erasures\(\)/s, 'nobody is erased before that');
+
+# The key of the ledger
+
+my $key = "$keyring/ledger.key";
+rename $key, "$key.away" or die;
 like(officer($old, 'SELECT * FROM toms.replay_erasures()'), qr/the keyring has no key "ledger"/, 'nor is it with a keyring of before, which would find nobody');
-rename "$keyring.ledger", $key or die;
+like(refused($old, $erasing), qr/what was erased may be back/, 'nor is anybody erased with one');
+ok(!-e $key, 'and no key is made');
+append_to_file($key, 'ed25519 ' . 'A' x 43 . "\n");
+chmod 0600, $key or die;
+like(officer($old, "SELECT * FROM toms.replay_erasures($_)"), qr/the key "ledger" of the keyring is not the one.*HINT:  Bring the keyring back/s, "nor with another key, which would find nobody either ($_)")
+  for 'false', 'dry_run => true';
 like(persons($old), qr/what was erased may be back/, 'it stays closed');
+unlink $key or die;
+my $keyless = restored('keyless', 'after');
+is(persons($keyless), '18,19', 'where nothing came back the tables are open without the key');
+like(refused($keyless, $erasing), qr/the keyring has no key "ledger", with which the erasure ledger was written/, 'but nobody is erased');
+like(refused($old, "BEGIN; SELECT toms.pass_gate(true); $erasing"), qr/the keyring has no key "ledger", with which/, 'nor where only the log outside knows of erasures');
+ok(!-e $key, 'and no key is made: what has been told would never be found again');
+$keyless->stop;
+rename "$key.away", $key or die;
+is(told(), $told, 'none of that was told outside');
 is(officer($old, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures()'), 'subject|acme|erased again|3', 'it is erased again');
 is(persons($old), '18,19', 'he is gone, and the tables are open');
 is(officer($old, 'SELECT count(*) FROM toms.replay_erasures()'), '0', 'nothing is left to replay');
@@ -185,5 +208,20 @@ is(officer($node, q{SELECT toms.accept_ledger('the disk was lost') > 3}), 't', '
 is(persons($node), '19', 'and it is open');
 $node->restart;
 is(persons($node), '19', 'after a restart too');
+$node->stop;
+
+# Without a log outside the ledger inside tells that there was a key
+
+my $alone = keyring();
+my $inside = sealed_server('inside', $alone);
+$inside->start;
+add_roles($inside);
+create_sealed($inside, 'postgres');
+read_without_keys($inside, 'postgres');
+fill($inside, 'postgres');
+is(erase($inside, 'acme', '17'), '3', 'a person is erased');
+unlink "$alone/ledger.key" or die;
+like(refused($inside, $erasing), qr/the keyring has no key "ledger", with which/, 'once the key is gone nobody is');
+ok(!-e "$alone/ledger.key", 'and no key is made');
 
 done_testing();
