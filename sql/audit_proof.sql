@@ -169,3 +169,5 @@ SELECT bool_and(proof.bytes(b ->> 'header') = k.header AND proof.bytes(b ->> 'si
 FROM toms.export_blocks() b JOIN toms.audit_block k ON k.number = (b ->> 'block')::bigint;
 DROP SCHEMA proof CASCADE;
 DELETE FROM toms.permission WHERE relation = 'toms.audit_entry'::regclass;
+DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;

@@ -144,3 +144,5 @@ SELECT toms.revoke_officer('regress_second', 'auditor');
 DROP ROLE regress_second;
 SET toms.reason = 'test';
 DROP SCHEMA own CASCADE;
+DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;

@@ -172,3 +172,5 @@ SELECT role = session_user AS superuser, login = session_user AS login, applicat
 SET toms.reason = 'test';
 DROP SCHEMA read CASCADE;
 DROP FUNCTION regress.reads(text);
+DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;

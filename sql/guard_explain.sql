@@ -406,6 +406,35 @@ RESET SESSION AUTHORIZATION;
 SELECT * FROM toms.explain_protection('hr.visit') WHERE kind = 'slow: index';
 
 --
+-- What an export or an erasure needs to read a person's rows alone: an index on tenant and subject, one on the parent's key, and one on
+-- each foreign key to a protected table; one on the tenant alone, or on some of the rows, is none
+--
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE hr.ward (tenant_id text NOT NULL, id integer NOT NULL, nurse text, PRIMARY KEY (id), UNIQUE (tenant_id, id));
+CREATE TABLE hr.bed (id integer PRIMARY KEY, tenant_id text NOT NULL, "The nurse" text, ward integer REFERENCES hr.ward, FOREIGN KEY (tenant_id, ward) REFERENCES hr.ward (tenant_id, id),
+                     FOREIGN KEY (tenant_id, id) REFERENCES hr.ward (tenant_id, id)) PARTITION BY HASH (id);
+CREATE TABLE hr.bed_0 PARTITION OF hr.bed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hr.bed_1 PARTITION OF hr.bed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE hr.sheet (bed integer, day date);
+CREATE INDEX ON hr.bed (tenant_id);
+CREATE INDEX ON hr.bed ("The nurse") WHERE ward > 0;
+CREATE INDEX ON hr.bed (tenant_id, id, ward);
+CREATE INDEX ON hr.sheet USING brin (bed);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('hr.ward', tenant => 'tenant_id', subject => 'nurse'), toms.protect('hr.bed', tenant => 'tenant_id', subject => 'The nurse'),
+       toms.protect('hr.sheet', parent => 'hr.bed', parent_key => 'bed');
+SELECT r, f.* FROM unnest('{hr.ward,hr.bed,hr.bed_1,hr.sheet}'::regclass[]) r, regress.found(r, 'slow: no index') f;
+SET toms.reason = 'test';
+SELECT m.* FROM unnest('{hr.ward,hr.bed,hr.sheet}'::regclass[]) r, regress.mend(r, 'slow: no index') m;
+SELECT count(*) FROM unnest('{hr.ward,hr.bed,hr.bed_1,hr.sheet}'::regclass[]) r, regress.found(r, 'slow: no index') f;         -- 0
+-- the person's column alone, or first, does as well
+DROP INDEX hr.ward_tenant_id_nurse_idx;
+CREATE INDEX ON hr.ward (nurse, id);
+SELECT * FROM regress.found('hr.ward', 'slow: no index');                                               -- none
+DROP TABLE hr.sheet, hr.bed, hr.ward;
+RESET toms.reason;
+
+--
 -- What leaks around a partition leaks around the table, in any order of columns
 --
 SET SESSION AUTHORIZATION regress_owner;

@@ -351,3 +351,5 @@ DELETE FROM toms.purpose;
 DROP OWNED BY regress_dashboard, regress_planner;
 DELETE FROM toms.permission WHERE role = 'regress_planner'::regrole;
 DROP ROLE regress_dashboard, regress_planner;
+DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;

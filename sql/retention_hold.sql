@@ -334,6 +334,8 @@ DROP SCHEMA held CASCADE;
 DROP ROLE regress_held_operator;
 DELETE FROM toms.officer WHERE role::text LIKE '%held%' OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role);
 DELETE FROM toms.pending_erasure;
+DELETE FROM toms.erasure;
+TRUNCATE toms.ledger;
 DELETE FROM toms.hold;
 DELETE FROM toms.instruction_event WHERE instruction IN (SELECT id FROM toms.instruction WHERE tenant = 'acme' AND kind = 'erase');
 DELETE FROM toms.instruction WHERE tenant = 'acme' AND kind = 'erase';

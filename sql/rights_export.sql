@@ -206,6 +206,39 @@ SELECT jsonb_array_length(toms.export_subject('acme', '617', pg_temp.instructed(
 SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'exp.log'::regclass;
 COMMIT;
 
+--
+-- What leads to a person and is not declared makes the export of a person fail with its name; what belongs to any protected row,
+-- that of a tenant. Neither uses the instruction up
+--
+SELECT pg_temp.instructed('acme', 'export', '617') AS person, pg_temp.instructed('acme', 'export', NULL) AS tenant, pg_temp.instructed('acme', 'portability', '617') AS portable \gset
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE exp.rate (id integer PRIMARY KEY, tenant text NOT NULL);
+CREATE TABLE exp.payslip (id integer PRIMARY KEY, contract integer REFERENCES exp.contract);
+CREATE TABLE exp.payslip_line (payslip integer REFERENCES exp.payslip, rate integer REFERENCES exp.rate);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('exp.rate', tenant => 'tenant');
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.export_subject('acme', '617', :person);
+SELECT * FROM toms.export_subject_csv('acme', '617', :portable, kind => 'portability');
+SELECT toms.export_tenant('acme', :tenant);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('exp.payslip', parent => 'exp.contract', parent_key => 'contract'), toms.protect('exp.payslip_line', parent => 'exp.payslip', parent_key => 'payslip');
+-- a table of which no row is a person's leads to none, and can hold a tenant's rows all the same
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE exp.step (rate integer REFERENCES exp.rate);
+ALTER TABLE exp.payslip ADD checked_by integer REFERENCES exp.employee;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.export_tenant('acme', :tenant);
+-- in a column that nobody has labelled another person would be named
+SELECT toms.export_subject('acme', '617', :person);
+SELECT toms.label_person('exp.payslip', 'checked_by', role => 'payroll clerk');
+RESET SESSION AUTHORIZATION;
+DROP TABLE exp.step;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.export_subject('acme', '617', :person) IS NOT NULL, (SELECT count(*) > 0 FROM toms.export_subject_csv('acme', '617', :portable, kind => 'portability')), (SELECT count(*) > 5 FROM toms.export_tenant('acme', :tenant));
+RESET SESSION AUTHORIZATION;
+DROP TABLE exp.payslip_line, exp.payslip, exp.rate;
+
 -- a policy that hides rows from the owner makes the export fail
 CREATE POLICY secret ON exp.note AS RESTRICTIVE FOR SELECT TO regress_owner USING (id <> 1);
 SELECT regress.verdict(format('SELECT toms.export_subject(''acme'', ''617'', %s)', pg_temp.instructed('acme', 'export', '617')));

@@ -440,7 +440,9 @@ BEGIN
     (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l
      ORDER BY l.kind COLLATE "C", l.object COLLATE "C", l.finding COLLATE "C")
     UNION ALL
-    (SELECT 'slow: index', s.object, s.finding, s.remedy FROM toms.slow_indexes(relation) s ORDER BY s.object COLLATE "C", s.finding COLLATE "C");
+    (SELECT 'slow: index', s.object, s.finding, s.remedy FROM toms.slow_indexes(relation) s ORDER BY s.object COLLATE "C", s.finding COLLATE "C")
+    UNION ALL
+    (SELECT 'slow: no index', m.object, m.finding, m.remedy FROM toms.missing_indexes(relation) m ORDER BY m.object COLLATE "C", m.finding COLLATE "C");
 END
 $$;
 REVOKE ALL ON FUNCTION toms.explain_protection(regclass) FROM PUBLIC;

@@ -298,5 +298,38 @@ $$;
 REVOKE ALL ON FUNCTION toms.slow_indexes(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.slow_indexes(regclass) IS 'internal: indexes of a table that cannot be used below its policies';
 
+-- Indexes by which a person's rows are found, and those that depend on one that is deleted: the tenant's column alone is not enough, nor is it needed.
+CREATE FUNCTION toms.missing_indexes(relation regclass, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH part AS MATERIALIZED (
+        SELECT c.oid, CASE WHEN c.relispartition THEN missing_indexes.relation ELSE c.oid::regclass END AS on_table, d.tenant, d.subject, d.parent_key
+        FROM toms.relation_tree(missing_indexes.relation) t (child) JOIN pg_class c ON c.oid = t.child AND c.relkind = 'r', LATERAL toms.describe(c.oid) d
+    ), wanted AS (
+        SELECT p.oid, p.on_table, p.tenant, array_remove(ARRAY[p.tenant, p.subject], NULL) AS columns, 'an export or an erasure of a person' AS who
+        FROM part p WHERE p.subject IS NOT NULL
+        UNION ALL
+        SELECT p.oid, p.on_table, p.tenant, ARRAY[p.parent_key], 'an export or an erasure of a person' FROM part p WHERE p.parent_key IS NOT NULL
+        UNION ALL
+        SELECT p.oid, p.on_table, p.tenant, k.columns, format('deleting a row of %s', f.confrelid::regclass)
+        FROM part p JOIN pg_constraint f ON f.conrelid = p.oid AND f.contype = 'f',
+             LATERAL (SELECT array_agg(a.attname ORDER BY u.n) AS columns FROM unnest(f.conkey) WITH ORDINALITY u (key, n) JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum = u.key) k
+        WHERE (toms.describe(f.confrelid)).root IS NOT NULL AND array_remove(k.columns, p.tenant) <> '{}'
+    ), indexed AS MATERIALIZED (
+        SELECT i.indrelid, i.indisunique, i.indnkeyatts, ARRAY(SELECT a.attname FROM unnest(i.indkey::int2[]) WITH ORDINALITY u (key, n)
+                      LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.key WHERE u.n <= i.indnkeyatts ORDER BY u.n) AS columns
+        FROM part p JOIN pg_index i ON i.indrelid = p.oid AND i.indisvalid AND i.indpred IS NULL
+             JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam AND m.amname IN ('btree', 'hash')
+    )
+    SELECT DISTINCT w.on_table::text, format('no index begins with (%s): %s reads all of %s', array_to_string(w.columns, ', '), string_agg(DISTINCT w.who, ', ' ORDER BY w.who), w.on_table),
+           (SELECT format('CREATE INDEX ON %s (%s);', w.on_table, string_agg(quote_ident(u.col), ', ' ORDER BY u.n)) FROM unnest(w.columns) WITH ORDINALITY u (col, n))
+    FROM wanted w
+    WHERE NOT EXISTS (SELECT FROM indexed i WHERE i.indrelid = w.oid AND (
+                          i.indisunique AND i.columns <@ w.columns
+                          OR EXISTS (SELECT FROM generate_series(1, i.indnkeyatts) n WHERE i.columns[:n] <@ w.columns AND array_remove(w.columns, w.tenant) <@ i.columns[:n])))
+    GROUP BY w.on_table, w.columns;
+$$;
+REVOKE ALL ON FUNCTION toms.missing_indexes(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.missing_indexes(regclass) IS 'internal: columns of a table without the index that exports and erasures need';
+
 -- What pg_dump reads of the extension, as an auditor with BYPASSRLS.
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA toms TO toms_auditor;

@@ -239,17 +239,31 @@ $$;
 REVOKE ALL ON FUNCTION toms.delete_part(toms.erasure, regclass, tid[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.delete_part(toms.erasure, regclass, tid[]) IS 'internal: delete rows of one table for an erasure, unless other rows refer to them';
 
+-- What stays may lie elsewhere, and more may have to stay, once a trigger of the table's owner has run, or others have written.
+CREATE FUNCTION toms.is_as_planned(erasure toms.erasure, one toms.erasure_part)
+RETURNS boolean LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    staying constant tid[] := one.held || one.restricted;
+    statutory constant text := toms.statutory_condition(one.root, erasure.tenant);
+BEGIN
+    RETURN (staying = '{}' OR cardinality(toms.find_rows(one.part, format('t.ctid = ANY (%L)', staying))) = cardinality(staying))
+           AND (one.rows = '{}' OR statutory IS NULL OR toms.find_rows(one.part, format('t.ctid = ANY (%L) AND (%s)', one.rows, statutory)) = '{}');
+END
+$$;
+REVOKE ALL ON FUNCTION toms.is_as_planned(toms.erasure, toms.erasure_part) FROM PUBLIC;
+COMMENT ON FUNCTION toms.is_as_planned(toms.erasure, toms.erasure_part) IS 'internal: whether rows of a table that stay are where they were, and none that is to go is the law''s';
+
 -- Rows that stay are told from those that go; the latter are found anew, since others that went may have changed them.  Rows that
--- belong to their parent row go before it.
-CREATE FUNCTION toms.delete_parts(erasure toms.erasure, parts toms.erasure_part[], OUT counts jsonb, OUT keys bigint[])
+-- belong to their parent row go before it.  "again": what is left is to be planned anew.
+CREATE FUNCTION toms.delete_parts(erasure toms.erasure, parts toms.erasure_part[], OUT counts jsonb, OUT keys bigint[], OUT again boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     one toms.erasure_part;
     gone record;
     hindered_by text;
-    statutory text;
     left_over toms.erasure_part[];
 BEGIN
+    again := false;
     counts := '{}';
     keys := '{}';
     IF NOT erasure.result ? 'dry_run' AND EXISTS (SELECT FROM unnest(parts) p WHERE toms.without(p.rows, p.held || p.restricted) <> '{}') THEN
@@ -259,12 +273,11 @@ BEGIN
         left_over := '{}';
         FOREACH one IN ARRAY parts LOOP
             one.rows := toms.without(toms.find_rows(one.part, one.own), one.held || one.restricted);
-            CONTINUE WHEN one.rows = '{}';
-            statutory := toms.statutory_condition(one.root, erasure.tenant);
-            IF statutory IS NOT NULL AND toms.find_rows(one.part, format('t.ctid = ANY (%L) AND (%s)', one.rows, statutory)) <> '{}' THEN
-                RAISE EXCEPTION 'rows of % that the law keeps came or changed while an erasure was under way', one.root USING ERRCODE = 'serialization_failure',
-                    HINT = 'Call it again.';
+            again := NOT toms.is_as_planned(erasure, one);
+            IF again THEN
+                RETURN;
             END IF;
+            CONTINUE WHEN one.rows = '{}';
             IF EXISTS (SELECT FROM toms.parent q JOIN unnest(parts) p ON p.root = q.child WHERE q.parent = one.root AND p.root <> one.root) THEN
                 left_over := left_over || one;
                 CONTINUE;
@@ -296,22 +309,30 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
     parts toms.erasure_part[];
     one toms.erasure_part;
+    step record;
     stay jsonb := '{}';
 BEGIN
-    parts := ARRAY(SELECT toms.take_part(erasure, l, r, owns -> (r::oid::text) ->> 't', toms.find_rows(l, owns -> (r::oid::text) ->> 't'))
-                   FROM unnest(tables) r, toms.leaves(r) l WHERE owns ? (r::oid::text));
-    parts := ARRAY(SELECT p FROM unnest(parts) p WHERE p.rows <> '{}');
-    parts := toms.keep_needed(erasure, parts, owns);
+    counts := '{}';
+    keys := '{}';
+    LOOP
+        parts := ARRAY(SELECT toms.take_part(erasure, l, r, owns -> (r::oid::text) ->> 't', toms.find_rows(l, owns -> (r::oid::text) ->> 't'))
+                       FROM unnest(tables) r, toms.leaves(r) l WHERE owns ? (r::oid::text));
+        parts := ARRAY(SELECT p FROM unnest(parts) p WHERE p.rows <> '{}');
+        parts := toms.keep_needed(erasure, parts, owns);
+        IF cardinality(parts) > 1 THEN
+            PERFORM toms.break_circles(erasure, parts);
+        END IF;
+        SELECT * INTO step FROM toms.delete_parts(erasure, parts);
+        counts := toms.add_counts(counts, step.counts);
+        keys := keys || step.keys;
+        EXIT WHEN NOT step.again;
+    END LOOP;
     FOREACH one IN ARRAY parts LOOP
         stay := toms.add_count(toms.add_count(stay, one.root::text, 'held', cardinality(one.held)), one.root::text, 'restricted', cardinality(one.restricted));
         IF one.restricted <> '{}' THEN
             until := greatest(until, toms.kept_until(one.part, one.root, erasure.tenant, one.restricted));
         END IF;
     END LOOP;
-    IF cardinality(parts) > 1 THEN
-        PERFORM toms.break_circles(erasure, parts);
-    END IF;
-    SELECT d.counts, d.keys INTO counts, keys FROM toms.delete_parts(erasure, parts) d;
     counts := toms.add_counts(counts, stay);
 END
 $$;

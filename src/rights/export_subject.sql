@@ -201,6 +201,7 @@ DECLARE
     answer jsonb;
 BEGIN
     PERFORM toms.check_export_asked(tenant, subject, kind, third_persons);
+    PERFORM toms.check_complete();
     PERFORM toms.carry_out_instruction(instruction, tenant, CASE kind WHEN 'access' THEN 'export' ELSE kind END, subject);
     PERFORM toms.check_recipient(recipient, tenant, 'rights', '{}');
     read := coalesce((SELECT jsonb_agg(to_jsonb(r)) FROM toms.read_subject(tenant, subject, kind, third_persons, 'json') r), '[]');
@@ -230,6 +231,7 @@ DECLARE
     all_categories text[];
 BEGIN
     PERFORM toms.check_export_asked($1, $2, $4, $6);
+    PERFORM toms.check_complete();
     PERFORM toms.carry_out_instruction($3, $1, CASE $4 WHEN 'access' THEN 'export' ELSE $4 END, $2);
     PERFORM toms.check_recipient($5, $1, 'rights', '{}');
     read := coalesce((SELECT jsonb_agg(to_jsonb(r)) FROM toms.read_subject($1, $2, $4, $6, 'csv') r), '[]');

@@ -97,6 +97,7 @@ DECLARE
     all_categories text[];
 BEGIN
     PERFORM toms.check_tenant_export(tenant, recipient, format, pgp_key);
+    PERFORM toms.check_complete_for_tenants();
     PERFORM toms.carry_out_instruction(instruction, tenant, 'export', NULL);
     all_categories := toms.tenant_categories(tenant);
     PERFORM toms.check_recipient(recipient, tenant, 'rights', all_categories);

@@ -49,9 +49,13 @@ BEGIN
     INSERT INTO toms.erasure (kind, tenant, subject, category, state, requested_by, result)
     VALUES (erase_again.kind, erase_again.tenant, erase_again.subject, erase_again.category, 'running', session_user,
             jsonb_strip_nulls(jsonb_build_object('carried_out', true, 'again', line))) RETURNING id INTO again;
-    PERFORM toms.ledger_intend(again);
-    done := toms.carry_out_erasure(again);
-    PERFORM toms.ledger_done(again);
+    IF kind = 'keys' THEN
+        done := toms.carry_out_key_erasure(again);
+    ELSE
+        PERFORM toms.ledger_intend(again);
+        done := toms.carry_out_erasure(again);
+        PERFORM toms.ledger_done(again);
+    END IF;
     state := done.state;
     row_count := (SELECT coalesce(sum(coalesce((t.value ->> 'deleted')::bigint, 0) + coalesce((t.value ->> 'cascaded')::bigint, 0)), 0) FROM jsonb_each(done.result -> 'tables') t);
 END

@@ -3,7 +3,7 @@
 -- One of them, from the moment it is under way; whose it was is not kept once it is done.
 CREATE TABLE toms.erasure (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind         text NOT NULL CHECK (kind IN ('subject', 'category', 'tenant')),
+    kind         text NOT NULL CHECK (kind IN ('subject', 'category', 'tenant', 'keys')),     -- keys: by toms.destroy_keys() alone, rows stay
     tenant       text COLLATE "C" NOT NULL,
     subject      text COLLATE "C",      -- as tokens write it; NULL: it is done, or of no one person
     category     text,

@@ -308,7 +308,7 @@ DECLARE
 BEGIN
     PERFORM toms.check_reads_latest();
     LOCK TABLE toms.hold IN ROW SHARE MODE;
-    FOR waiting IN SELECT * FROM toms.erasure e WHERE e.state = 'waiting' AND e.kind IN ('subject', 'category') ORDER BY e.id LOOP
+    FOR waiting IN SELECT * FROM toms.erasure e WHERE e.state = 'waiting' AND e.kind IN ('subject', 'category', 'keys') ORDER BY e.id LOOP
         told := (SELECT i.state FROM toms.instruction i WHERE i.id = waiting.instruction);
         IF NOT waiting.result ? 'carried_out' AND told IN ('refused', 'withdrawn') THEN
             UPDATE toms.erasure e SET state = 'void', subject = NULL, ended_at = clock_timestamp() WHERE e.id = waiting.id;
@@ -319,7 +319,7 @@ BEGIN
         CONTINUE WHEN (waiting.result ->> 'until')::timestamptz > now() AND NOT EXISTS (SELECT FROM jsonb_each(waiting.result -> 'tables') t WHERE t.value ? 'held');
         BEGIN
             PERFORM toms.ledger_intend(waiting.id);
-            waiting := toms.carry_out_erasure(waiting.id);
+            waiting := CASE waiting.kind WHEN 'keys' THEN toms.carry_out_key_erasure(waiting.id) ELSE toms.carry_out_erasure(waiting.id) END;
             finished := finished + CASE waiting.state WHEN 'done' THEN 1 ELSE 0 END;
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'erasure % goes on waiting: SQLSTATE %', waiting.id, SQLSTATE;     -- a message of the table's owner may name persons

@@ -85,24 +85,38 @@ $$;
 REVOKE ALL ON FUNCTION toms.destroy_epochs(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.destroy_epochs(text) IS 'internal: destroy all epochs of a tenant';
 
--- The lock on holds comes first, as everywhere.
+-- Of a data subject, or of a whole tenant; nobody writes with one of them, or rotates them, until the transaction ends.
+CREATE FUNCTION toms.keys_to_destroy(tenant text, subject text, OUT free bigint[], OUT held bigint[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    PERFORM FROM toms.tenant t WHERE t.tenant = keys_to_destroy.tenant FOR UPDATE;     -- no rotation meanwhile
+    PERFORM toms.lock_keys(tenant, exclusive => true);
+    ids := CASE WHEN subject IS NOT NULL THEN ARRAY(SELECT toms.keys_of_subject(tenant, subject))
+                ELSE ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = keys_to_destroy.tenant AND k.wrapped IS NOT NULL) END;
+    held := ARRAY(SELECT toms.held_keys(ids));
+    free := ARRAY(SELECT unnest(ids) EXCEPT SELECT unnest(held));
+END
+$$;
+REVOKE ALL ON FUNCTION toms.keys_to_destroy(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.keys_to_destroy(text, text) IS 'internal: keys that an erasure by key destroys, and those that a hold keeps';
+
+-- The lock on holds comes first, as everywhere.  Slice rights tells outside of the database what is destroyed.
 CREATE FUNCTION toms.destroy_keys(tenant text, instruction bigint, subject text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    ids bigint[];
-    held bigint[];
-    destroyed bigint;
+    keys record;
+    destroyed bigint := 0;
 BEGIN
     PERFORM toms.check_instruction(instruction, tenant, 'erase', subject);
     LOCK TABLE toms.hold IN ROW SHARE MODE;
-    PERFORM FROM toms.tenant t WHERE t.tenant = destroy_keys.tenant FOR UPDATE;     -- no rotation meanwhile
-    PERFORM toms.lock_keys(tenant, exclusive => true);
-    ids := CASE WHEN subject IS NOT NULL THEN ARRAY(SELECT toms.keys_of_subject(tenant, subject))
-                ELSE ARRAY(SELECT k.id FROM toms.data_key k WHERE k.tenant = destroy_keys.tenant AND k.wrapped IS NOT NULL) END;
-    held := ARRAY(SELECT toms.held_keys(ids));
-    destroyed := toms.bury_keys(ARRAY(SELECT unnest(ids) EXCEPT SELECT unnest(held)));
-    RAISE LOG 'toms keys destroyed: tenant=% keys=% held=% instruction=% login=%', tenant, destroyed, cardinality(held), instruction, session_user;
-    IF cardinality(held) > 0 THEN
+    SELECT * INTO keys FROM toms.keys_to_destroy(tenant, subject);
+    IF keys.free <> '{}' THEN
+        destroyed := toms.destroy_and_tell(tenant, subject, instruction, keys.free);
+    END IF;
+    RAISE LOG 'toms keys destroyed: tenant=% keys=% held=% instruction=% login=%', tenant, destroyed, cardinality(keys.held), instruction, session_user;
+    IF keys.held <> '{}' THEN
         PERFORM toms.remember_erasure(tenant, instruction, subject);
         RETURN destroyed;
     END IF;
