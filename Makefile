@@ -6,7 +6,7 @@ EXTENSION  = toms
 MODULE_big = toms
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" toms.control)
 
-SLICES = base catalog trail keyring context purpose policy seal statistic guard login audit retention rights
+SLICES = base catalog trail keyring context purpose policy seal statistic guard login audit retention rights evidence
 
 SOURCES   = src/toms.c src/hooks.c src/shmem.c $(foreach s,$(SLICES),$(sort $(wildcard src/$(s)/*.c)))
 HEADERS_  = $(wildcard src/*.h src/*/*.h)

@@ -1,0 +1,76 @@
+-- The check: each measure as it holds now.
+
+-- A probe that breaks, or says nothing, is not a measure that holds.
+CREATE FUNCTION toms.run_probe(probe text)
+RETURNS SETOF toms.probed LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT p.* FROM toms.%I() p', 'probe_' || probe);
+    IF NOT FOUND THEN
+        RETURN NEXT ROW('fail', 'probe_silent', ARRAY[probe], NULL, NULL)::toms.probed;
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NEXT ROW('fail', 'probe_failed', ARRAY[SQLERRM, SQLSTATE], NULL, NULL)::toms.probed;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.run_probe(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.run_probe(text) IS 'internal: what a probe finds now';
+
+-- The worst comes first; of a measure that is not applicable there is one row, which says so.
+CREATE FUNCTION toms.status_rank(status text)
+RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN array_position(ARRAY['fail', 'overdue', 'partial', 'pass', 'not_applicable'], status);
+REVOKE ALL ON FUNCTION toms.status_rank(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.status_rank(text) IS 'internal: the lower, the worse';
+
+-- Each probe runs once, whatever number of measures name it.
+CREATE FUNCTION toms.check_rows()
+RETURNS TABLE (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH applicable AS MATERIALIZED (
+        SELECT m.measure, m.probe, m.reviewed FROM toms.measure m WHERE NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure = m.measure)),
+    probes AS MATERIALIZED (
+        SELECT p.probe, f.* FROM (SELECT DISTINCT a.probe FROM applicable a WHERE a.probe IS NOT NULL) p, LATERAL toms.run_probe(p.probe) f),
+    found AS (
+        SELECT a.measure, p.status, p.phrase, p.args, p.remedy, p.tenant FROM applicable a JOIN probes p USING (probe)
+        UNION ALL
+        SELECT a.measure, v.status, v.phrase, v.args, v.remedy, v.tenant FROM applicable a, LATERAL toms.review_state(a.measure) v WHERE a.reviewed
+        UNION ALL
+        SELECT x.measure, 'not_applicable', 'excluded', ARRAY[x.reason, x.decided_by, to_char(x.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')], NULL, NULL
+        FROM toms.excluded_measures x)
+    SELECT f.measure,
+           row_number() OVER (PARTITION BY f.measure ORDER BY toms.status_rank(f.status), f.phrase COLLATE "C", array_to_string(f.args, ' ') COLLATE "C")::integer,
+           f.status, f.phrase, f.args, f.remedy, f.tenant
+    FROM found f;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_rows() FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_rows() IS 'internal: all that is found of each measure, the worst first';
+
+CREATE FUNCTION toms.check(lang text DEFAULT 'en')
+RETURNS TABLE (measure text, status text, evidence text, "limit" text, remedy text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    most constant integer := 20;        -- sentences about one measure
+BEGIN
+    PERFORM toms.check_language(lang);
+    RETURN QUERY
+    WITH found AS MATERIALIZED (SELECT * FROM toms.check_rows())
+    SELECT m.measure,
+           (SELECT f.status FROM found f WHERE f.measure = m.measure AND f.n = 1),
+           (SELECT concat_ws(E'\n', string_agg(toms.say(f.phrase, f.args, lang), E'\n' ORDER BY f.n) FILTER (WHERE f.n <= most),
+                             CASE WHEN count(*) > most THEN toms.say('more', ARRAY[(count(*) - most)::text], lang) END)
+            FROM found f WHERE f.measure = m.measure),
+           CASE lang WHEN 'de' THEN m.limit_de ELSE m.limit_en END,
+           (SELECT string_agg(r.remedy, E'\n' ORDER BY r.n)
+            FROM (SELECT f.remedy, min(f.n) AS n FROM found f WHERE f.measure = m.measure AND f.remedy IS NOT NULL GROUP BY f.remedy) r)
+    FROM toms.measure m
+    ORDER BY m.position;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.check(text) TO toms_admin, toms_auditor;
+COMMENT ON FUNCTION toms.check(text) IS 'each measure as it holds now: pass, partial, fail, overdue or not_applicable, with evidence, what it does not cover, and the SQL that mends it';
