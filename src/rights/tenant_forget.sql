@@ -8,6 +8,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant' AND a.atttypid = 'text'::regtype AND NOT a.attisdropped
          LEFT JOIN (VALUES ('tenant', 'the controller''s name alone, so that it is not given to another one'),
                            ('agreement', 'what was agreed on'),
+                           ('incident_notice', 'that he was told of incidents, and when'),
                            ('tenant_end', 'that it was carried out'),
                            ('erasure', 'counts, and no person'),
                            ('audit_entry', 'sealed blocks: what they say of persons is under keys that are destroyed'),
