@@ -22,32 +22,40 @@ RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalo
 REVOKE ALL ON FUNCTION toms.status_rank(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.status_rank(text) IS 'internal: the lower, the worse';
 
--- Each probe runs once, whatever number of measures name it.
-CREATE FUNCTION toms.check_rows()
+-- Each probe runs once, whatever number of measures name it; what agreements say is compared with what the others have found.
+CREATE FUNCTION toms.check_rows("of" text[] DEFAULT NULL)
 RETURNS TABLE (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH applicable AS MATERIALIZED (
-        SELECT m.measure, m.probe, m.reviewed FROM toms.measure m WHERE NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure = m.measure)),
+        SELECT m.measure, m.probe, m.reviewed FROM toms.measure m
+        WHERE (check_rows.of IS NULL OR m.measure = ANY (check_rows.of)) AND NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure = m.measure)),
     probes AS MATERIALIZED (
-        SELECT p.probe, f.* FROM (SELECT DISTINCT a.probe FROM applicable a WHERE a.probe IS NOT NULL) p, LATERAL toms.run_probe(p.probe) f),
-    found AS (
+        SELECT p.probe, f.* FROM (SELECT DISTINCT a.probe FROM applicable a WHERE a.probe <> 'agreements') p, LATERAL toms.run_probe(p.probe) f),
+    first AS MATERIALIZED (
         SELECT a.measure, p.status, p.phrase, p.args, p.remedy, p.tenant FROM applicable a JOIN probes p USING (probe)
         UNION ALL
         SELECT a.measure, v.status, v.phrase, v.args, v.remedy, v.tenant FROM applicable a, LATERAL toms.review_state(a.measure) v WHERE a.reviewed
         UNION ALL
         SELECT x.measure, 'not_applicable', 'excluded', ARRAY[x.reason, x.decided_by, to_char(x.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')], NULL, NULL
-        FROM toms.excluded_measures x)
+        FROM toms.excluded_measures x WHERE check_rows.of IS NULL OR x.measure = ANY (check_rows.of)),
+    found AS (
+        SELECT * FROM first
+        UNION ALL
+        SELECT a.measure, c.* FROM applicable a, toms.compare_agreements((
+            SELECT jsonb_object_agg(l.about, l.status)
+            FROM (SELECT DISTINCT ON (1) toms.level_name(f.measure, f.tenant) AS about, f.status FROM first f ORDER BY 1, toms.status_rank(f.status)) l)) c
+        WHERE a.probe = 'agreements')
     SELECT f.measure,
            row_number() OVER (PARTITION BY f.measure ORDER BY toms.status_rank(f.status), f.phrase COLLATE "C", array_to_string(f.args, ' ') COLLATE "C")::integer,
            f.status, f.phrase, f.args, f.remedy, f.tenant
     FROM found f;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.check_rows() FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_rows() IS 'internal: all that is found of each measure, the worst first';
+REVOKE ALL ON FUNCTION toms.check_rows(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_rows(text[]) IS 'internal: all that is found of each measure, or of these, the worst first';
 
 CREATE FUNCTION toms.check(lang text DEFAULT 'en')
 RETURNS TABLE (measure text, status text, evidence text, "limit" text, remedy text)
