@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 CREATE FUNCTION regress.probe() RETURNS TABLE (status text, evidence text, remedy text, tenant text) LANGUAGE sql AS $$
     SELECT p.status, regexp_replace(toms.say(p.phrase, p.args, 'en'), '\d{4}-\d\d-\d\d', '(day)'), p.remedy, p.tenant
-    FROM toms.run_probe('agreements') p ORDER BY p.tenant, toms.status_rank(p.status), p.args
+    FROM toms.run_probe('agreements') p WHERE p.tenant IN ('acme', 'globex') ORDER BY p.tenant, toms.status_rank(p.status), p.args
 $$;
 CREATE FUNCTION regress.mend(remedy text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE remedy; RETURN 'done'; END $$;
 
@@ -20,7 +20,7 @@ CREATE FUNCTION regress.mend(remedy text) RETURNS text LANGUAGE plpgsql AS $$ BE
 SELECT * FROM regress.probe();
 -- a measure that there is not cannot be agreed on
 SELECT regress.verdict($$SELECT toms.adopt_agreement('acme', 'dpa', '1', now(), '{A-1.1,A-0.0}')$$);
-SELECT count(*) FROM toms.agreement;
+SELECT count(*) FROM toms.agreement WHERE tenant IN ('acme', 'globex');
 
 -- A-1.1 stands well; nobody has said anything of P-R.1, and acme agrees all the same
 SELECT toms.record_measure('A-1.1', owner => 'Head of operations', evidence => 'certificate'), toms.record_review('A-1.1', by => 'R. Lang', result => 'seen', next_due => current_date + 365) > 0;
@@ -31,13 +31,13 @@ SELECT measure, status FROM toms.agreement_level WHERE agreement = :dpa ORDER BY
 SELECT regress.verdict('UPDATE toms.agreement_level SET status = ''fail''');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM regress.probe();
-SELECT status FROM toms.check() WHERE measure = 'T-3.3';
+SELECT status, tenant FROM toms.check_rows() WHERE measure = 'T-3.3' AND tenant IN ('acme', 'globex') ORDER BY tenant;      -- the check says the same
 
 -- a year later nobody has looked at A-1.1 again
 UPDATE toms.measure_review SET next_due = current_date - 2 WHERE measure = 'A-1.1';
 SELECT * FROM regress.probe();
 SELECT status, remedy FROM toms.check() WHERE measure = 'A-1.1';
-SELECT status, regexp_replace(evidence, '\d{4}-\d\d-\d\d', '(day)', 'g') FROM toms.check('de') WHERE measure = 'T-3.3';
+SELECT status, unnest(regexp_matches(evidence, 'Maßnahme A-1.1.*?Abhilfe[^.]*\.')) FROM toms.check('de') WHERE measure = 'T-3.3';
 -- what the check advises for the measure, as printed
 SELECT regress.mend(c.remedy) FROM toms.check() c WHERE c.measure = 'A-1.1';
 SELECT * FROM regress.probe();
@@ -57,11 +57,11 @@ SELECT status, evidence FROM regress.probe() WHERE tenant = 'acme';
 SELECT toms.adopt_agreement('acme', 'dpa', '3', now(), '{}') > 0;
 SELECT status, evidence FROM regress.probe() WHERE tenant = 'acme';
 -- and what the check advises where there is none
-DELETE FROM toms.agreement_level; DELETE FROM toms.agreement;
-SELECT regress.mend(p.remedy) FROM toms.run_probe('agreements') p;
+DELETE FROM toms.agreement_level; DELETE FROM toms.agreement WHERE tenant IN ('acme', 'globex');
+SELECT regress.mend(p.remedy) FROM toms.run_probe('agreements') p WHERE p.tenant IN ('acme', 'globex') AND p.remedy IS NOT NULL;
 SELECT status, tenant FROM regress.probe();
 
-DELETE FROM toms.agreement_level; DELETE FROM toms.agreement;
+DELETE FROM toms.agreement_level; DELETE FROM toms.agreement WHERE tenant IN ('acme', 'globex');
 TRUNCATE toms.measure_record, toms.measure_review, toms.measure_exclusion;
 DELETE FROM toms.incident_notice; DELETE FROM toms.incident;
 DROP FUNCTION regress.probe();

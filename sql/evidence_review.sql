@@ -8,6 +8,7 @@
 \pset format unaligned
 \pset tuples_only on
 SET client_min_messages = warning;
+SELECT clock_timestamp() AS start \gset
 CREATE ROLE regress_dpo LOGIN;
 SELECT toms.grant_officer('regress_dpo', 'auditor');
 -- state(measure): what the check says of it, and what it advises
@@ -54,7 +55,7 @@ SELECT * FROM toms.check('fr');
 -- who said it is in the audit trail
 SELECT p.details ->> 'table', p.details ->> 'verb', p.details #>> '{new,measure}'
 FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS details OFFSET 0) p
-WHERE e.kind = 'a' AND e.verb = 'C' AND p.details ->> 'table' LIKE 'measure\_%' ORDER BY e.id;
+WHERE e.kind = 'a' AND e.verb = 'C' AND p.details ->> 'table' LIKE 'measure\_%' AND e.at >= :'start' ORDER BY e.id;
 
 SELECT toms.revoke_officer('regress_dpo', 'auditor');
 TRUNCATE toms.measure_record, toms.measure_review, toms.measure_exclusion;

@@ -1,4 +1,5 @@
--- What is unusual in the trail of the last 90 days; who it was stands there as a pseudonym.
+-- What is unusual in the trail of the last 90 days; who it was stands there as a pseudonym. What is so in comparison with
+-- the past is found in unusual.sql; toms.findings, in slice evidence, has who has looked at it.
 
 CREATE FUNCTION toms.audit_pseudonym(tenant text, name text, month date) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_audit_pseudonym';
@@ -35,23 +36,18 @@ REVOKE ALL ON FUNCTION toms.found_refusals() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_refusals() IS 'internal: who was refused often within an hour';
 
 CREATE FUNCTION toms.find_unusual()
-RETURNS TABLE (at timestamptz, finding text, tenant text, pseudonym text, details jsonb, entry bigint, name text)
+RETURNS TABLE (id text, at timestamptz, finding text, tenant text, pseudonym text, details jsonb, entry bigint, name text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM toms.note_reading('r', 'a', '{"by": "findings"}');
     RETURN QUERY
-    SELECT f.at, f.finding, f.tenant, toms.audit_pseudonym(f.tenant, f.name, date_trunc('month', f.at AT TIME ZONE 'UTC')::date), f.details, f.entry,
+    SELECT f.id, f.at, f.finding, f.tenant, toms.audit_pseudonym(f.tenant, f.name, date_trunc('month', f.at AT TIME ZONE 'UTC')::date), f.details, f.entry,
            CASE WHEN EXISTS (SELECT FROM toms.actor_release r WHERE r.entry = f.entry AND r.approved_at IS NOT NULL) THEN f.name END
-    FROM (SELECT * FROM toms.found_entries() UNION ALL SELECT * FROM toms.found_refusals()) f
+    FROM toms.found_unusual() f
     ORDER BY f.at, f.entry;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.find_unusual() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.find_unusual() TO toms_admin, toms_auditor;
 COMMENT ON FUNCTION toms.find_unusual() IS 'internal: the rows of toms.findings; it is recorded';
-
-CREATE VIEW toms.findings AS
-    SELECT f.at, f.finding, f.tenant, f.pseudonym, f.details, f.entry, f.name FROM toms.find_unusual() f;
-COMMENT ON VIEW toms.findings IS 'unusual entries of the audit trail of the last 90 days; who it was as a pseudonym of that month, by name once toms.release_actor() has opened the entry';
-GRANT SELECT ON toms.findings TO toms_admin, toms_auditor;

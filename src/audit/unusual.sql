@@ -1,0 +1,75 @@
+-- What is unusual in comparison with what the same person, or log-in, has done before. It is computed when somebody asks.
+
+CREATE FUNCTION toms.told_logins()
+RETURNS TABLE (entry bigint, at timestamptz, local timestamp, verb "char", name text, address text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.id, e.at, e.at AT TIME ZONE current_setting('log_timezone'), e.verb, coalesce(s.said ->> 'login', s.said ->> 'login_hash'), s.said ->> 'address'
+    FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s
+    WHERE e.kind = 's' AND e.verb IN ('l', 'f', 'k') AND e.at >= now() - interval '90 days' AND e.key IS NULL;
+$$;
+REVOKE ALL ON FUNCTION toms.told_logins() FROM PUBLIC;
+COMMENT ON FUNCTION toms.told_logins() IS 'internal: log-ins and failed ones of the last 90 days; local: by the clocks of the server''s place';
+
+-- More than ten failures within an hour of the clock; after ten log-ins one from an address that was none of theirs; after ten
+-- log-ins of which one in twenty at most was at night, from 20 to 6 o'clock, or at a weekend, by log_timezone, one that is, once a day.
+CREATE FUNCTION toms.found_logins()
+RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH logins AS MATERIALIZED (SELECT * FROM toms.told_logins() l WHERE l.name IS NOT NULL),
+    judged AS (SELECT l.*, extract(isodow FROM l.local) > 5 OR extract(hour FROM l.local) NOT BETWEEN 6 AND 19 AS is_off FROM logins l WHERE l.verb = 'l'),
+    compared AS (
+        SELECT j.*, count(*) OVER past AS before, count(*) FILTER (WHERE j.is_off) OVER past AS off_before,
+               row_number() OVER (PARTITION BY j.name, j.address ORDER BY j.at, j.entry) AS of_address,
+               row_number() OVER (PARTITION BY j.name, j.is_off, j.local::date ORDER BY j.at, j.entry) AS of_day
+        FROM judged j WINDOW past AS (PARTITION BY j.name ORDER BY j.at, j.entry ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+    SELECT max(l.at), 'failed_logins', NULL, l.name, jsonb_build_object('failures', count(*), 'since', min(l.at), 'addresses', count(DISTINCT l.address)), max(l.entry)
+    FROM logins l WHERE l.verb <> 'l' GROUP BY l.name, date_trunc('hour', l.at) HAVING count(*) > 10
+    UNION ALL
+    SELECT c.at, 'new_address', NULL, c.name, jsonb_build_object('before', c.before), c.entry FROM compared c WHERE c.of_address = 1 AND c.before >= 10
+    UNION ALL
+    SELECT c.at, 'off_hours', NULL, c.name, jsonb_build_object('before', c.before, 'off_hours_before', c.off_before), c.entry
+    FROM compared c WHERE c.is_off AND c.of_day = 1 AND c.before >= 10 AND 20 * c.off_before <= c.before;
+$$;
+REVOKE ALL ON FUNCTION toms.found_logins() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_logins() IS 'internal: log-ins that failed often, came from a new address, or at an unusual time';
+
+-- Rows that came of statements and exports, and openings of the values of a person, each of which counts as one.
+CREATE FUNCTION toms.told_reads()
+RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH each AS (
+        SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.tenant, e.who, e.at, coalesce((s.said ->> 'of')::bigint, e.id) AS entry,
+               CASE WHEN e.verb = 'v' THEN 1 ELSE coalesce((s.said ->> 'rows')::bigint, 0) END AS rows
+        FROM toms.audit_entry e LEFT JOIN LATERAL (SELECT CASE WHEN e.key IS NULL THEN convert_from(e.payload, 'UTF8')::jsonb END AS said OFFSET 0) s ON true
+        WHERE e.kind = 'r' AND e.verb IN ('s', 'e', 'n', 'v') AND e.at >= now() - interval '90 days' AND NOT coalesce(s.said ? 'probe', false)
+    ), sums AS (
+        SELECT e.day, e.tenant, e.who, min(e.at) AS at, sum(e.rows)::bigint AS rows, (array_agg(e.entry ORDER BY e.rows DESC, e.entry))[1] AS entry, max(e.rows) AS most
+        FROM each e GROUP BY e.day, e.tenant, e.who)
+    SELECT s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login'), sum(s.rows)::bigint, (array_agg(s.entry ORDER BY s.most DESC, s.entry))[1]
+    FROM sums s LEFT JOIN LATERAL (SELECT toms.audit_referred('w', s.who, s.at) AS who OFFSET 0) w ON true
+    GROUP BY s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login');
+$$;
+REVOKE ALL ON FUNCTION toms.told_reads() FROM PUBLIC;
+COMMENT ON FUNCTION toms.told_reads() IS 'internal: how many rows each person has read on each of the last 90 days, and the entry that tells of most of them';
+
+-- A day on which somebody reads a thousand rows and ten times as much as on an average one of the thirty before, if there are five.
+CREATE FUNCTION toms.found_bulk_reads()
+RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.day::timestamp AT TIME ZONE 'UTC', 'bulk_reads', c.tenant, c.name, jsonb_build_object('rows', c.rows, 'usually', round(c.usual)), c.entry
+    FROM (SELECT r.*, avg(r.rows) OVER past AS usual, count(*) OVER past AS days FROM toms.told_reads() r WHERE r.name IS NOT NULL
+          WINDOW past AS (PARTITION BY r.tenant, r.name ORDER BY r.day ROWS BETWEEN 30 PRECEDING AND 1 PRECEDING)) c
+    WHERE c.rows >= 1000 AND c.days >= 5 AND c.rows > 10 * c.usual;
+$$;
+REVOKE ALL ON FUNCTION toms.found_bulk_reads() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_bulk_reads() IS 'internal: who read far more on a day than he usually does';
+
+CREATE FUNCTION toms.found_unusual()
+RETURNS TABLE (id text, at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.finding || ':' || f.entry, f.*
+    FROM (SELECT * FROM toms.found_entries() UNION ALL SELECT * FROM toms.found_refusals()
+          UNION ALL SELECT * FROM toms.found_logins() UNION ALL SELECT * FROM toms.found_bulk_reads()) f;
+$$;
+REVOKE ALL ON FUNCTION toms.found_unusual() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_unusual() IS 'internal: all that is unusual in the trail';

@@ -1,0 +1,117 @@
+-- What nobody has protected, and looks as if it were about persons: by names, types and contents of columns, by foreign keys that
+-- lead to persons, and by the company that a table keeps. It reads, and changes nothing.
+
+CREATE TYPE toms.personal_word AS (says text, pattern text);
+COMMENT ON TYPE toms.personal_word IS 'internal: what a column of such a name holds';
+
+-- Names as toms.suggest_word() writes them: small letters, words parted by _, in the singular. By the rules of some databases
+-- ä, ö, ü and ß are no letters.
+CREATE FUNCTION toms.personal_words()
+RETURNS SETOF toms.personal_word LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT v.says, '(^|_)(' || regexp_replace(v.words, '([äöüß])', '[\1_]', 'g') || ')($|_)'
+    FROM (VALUES
+        ('health', 'sick|sicknes|sickness|illnes|illness|diagnosis|diagnose|icd|disability|pregnant|pregnancy|medication|allergy|vaccination|vaccine|immunisation|blood_group|'
+                   || 'krank|krankheit|krankmeldung|krankenstand|arbeitsunfaehig|arbeitsunfähig|behinderung|schwerbehindert|schwanger|schwangerschaft|medikament|allergie|impfung|impfstatus|blutgruppe|befund'),
+        ('a special category', 'religion|religiou|denomination|konfession|ethnic|ethnicity|race|herkunft|union_member|gewerkschaft|political|partei|sexual|sex_life|fingerprint|fingerabdruck|biometric|biometrie|face_id|iris'),
+        ('a credential', 'password|passwd|pwd|passphrase|kennwort|passwort|password_hash|pin|puk'),
+        ('a name', 'first_name|firstname|last_name|lastname|surname|given_name|family_name|full_name|fullname|maiden_name|middle_name|vorname|nachname|familienname|geburtsname|zuname|rufname'),
+        ('a birth', 'birth|birthday|birthdate|birth_date|date_of_birth|dob|birthplace|geburt|geburtstag|geburtsdatum|geburtsort|geb_datum|gebdat'),
+        ('an e-mail address', 'email|e_mail|mail_address|mailadresse|email_adresse'),
+        ('a telephone number', 'phone|telephone|mobile|mobile_number|cell|cellphone|fax|telefon|telefonnummer|handy|handynummer|mobilnummer|mobiltelefon|rufnummer|festnetz'),
+        ('a postal address', 'street|street_address|home_addres|home_address|house_number|zip|zip_code|postcode|postal_code|strasse|straße|hausnummer|plz|postleitzahl|wohnort|anschrift|wohnadresse'),
+        ('a bank account', 'iban|bic|account_holder|bank_account|kontonummer|kontoinhaber|bankverbindung|credit_card|card_number|kreditkarte'),
+        ('a number of a person', 'ssn|social_security|social_security_number|tax_id|tax_number|passport|passport_number|id_card|driver_license|driving_licence|insurance_number|employee_number|staff_number|'
+                                 || 'steuernummer|steuer_id|steueridentifikationsnummer|sozialversicherungsnummer|sv_nummer|ausweisnummer|personalnummer|versichertennummer|kvnr|führerschein|fuehrerschein'),
+        ('a location', 'latitude|longitude|lat|lng|lon|gps|geolocation|geo_position|standort|breitengrad|laengengrad|längengrad'),
+        ('a device or its address', 'ip|ip_addres|ip_address|ip_adresse|remote_addr|mac_addres|mac_address|user_agent|device_id|imei'),
+        ('circumstances of a person', 'salary|wage|gender|marital_statu|marital_status|nationality|citizenship|gehalt|lohn|geschlecht|familienstand|staatsangehoerigkeit|staatsangehörigkeit|steuerklasse|kinderzahl|photo|foto|portrait')
+    ) v (says, words);
+$$;
+REVOKE ALL ON FUNCTION toms.personal_words() FROM PUBLIC;
+COMMENT ON FUNCTION toms.personal_words() IS 'internal: words by which columns about persons are told, in English and German';
+
+-- Partitions go with their root, what an extension brings is its own, and what tells which migrations have run is about nobody.
+CREATE FUNCTION toms.open_tables()
+RETURNS TABLE (relation regclass, schema name, relkind "char", beside_protected boolean)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH tables AS MATERIALIZED (
+        SELECT c.oid::regclass AS relation, n.oid AS schema_oid, n.nspname AS schema, c.relkind, (toms.describe(c.oid::regclass)).root IS NOT NULL AS is_protected
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't' AND n.nspname <> ALL ('{pg_catalog,information_schema,toms}') AND n.nspname !~ '^pg_'
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')),
+    schemas AS MATERIALIZED (SELECT DISTINCT t.schema_oid FROM tables t WHERE t.is_protected),
+    plain AS MATERIALIZED (SELECT s.relation FROM schemas n, LATERAL toms.suggest_tables(n.schema_oid) s WHERE s.fate LIKE '%migrations have run')
+    SELECT t.relation, t.schema, t.relkind, t.schema_oid IN (SELECT s.schema_oid FROM schemas s) AND t.relation NOT IN (SELECT p.relation FROM plain p)
+    FROM tables t WHERE NOT t.is_protected;
+$$;
+REVOKE ALL ON FUNCTION toms.open_tables() FROM PUBLIC;
+COMMENT ON FUNCTION toms.open_tables() IS 'internal: tables that are not protected, and whether others of their schema are';
+
+-- Of the first 200 rows, where reading them runs nobody's code; a table that somebody has locked is left out.
+CREATE FUNCTION toms.personal_contents(relation regclass, cols name[])
+RETURNS TABLE (col name, says text) LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    patterns constant text[] := ARRAY['[[:alnum:]._%+-]+@[[:alnum:].-]+\.[[:alpha:]]{2,}', '^[A-Z]{2}[0-9]{2} ?([A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}$', '^(\+|00)[1-9][0-9 ()/-]{7,20}$'];
+    kinds constant text[] := ARRAY['e-mail addresses', 'bank accounts', 'telephone numbers'];
+    hits boolean[];
+BEGIN
+    IF cols = '{}' OR NOT toms.suggest_may_read(relation) THEN
+        RETURN;
+    END IF;
+    EXECUTE (SELECT format('SELECT ARRAY[%s] FROM (SELECT %s FROM %s LIMIT 200) s', string_agg(format('coalesce(bool_or(s.%I ~ %L), false)', 'c' || c.n, p.pattern), ', ' ORDER BY c.n, p.n),
+                           (SELECT string_agg(format('left(%I::text, 2000) AS %I', l.col, 'c' || l.n), ', ') FROM unnest(cols) WITH ORDINALITY l (col, n)), relation)
+             FROM unnest(cols) WITH ORDINALITY c (col, n), unnest(patterns) WITH ORDINALITY p (pattern, n)) INTO hits;
+    RETURN QUERY
+    SELECT c.col, string_agg(kinds[p.n], ', ' ORDER BY p.n) FROM unnest(cols) WITH ORDINALITY c (col, n), generate_subscripts(patterns, 1) p (n)
+    WHERE hits[(c.n - 1) * cardinality(patterns) + p.n] GROUP BY c.col;
+EXCEPTION WHEN lock_not_available OR object_not_in_prerequisite_state THEN    -- locked; a materialized view that has not been filled
+    RETURN;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.personal_contents(regclass, name[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.personal_contents(regclass, name[]) IS 'internal: what columns hold that looks like an e-mail address, a bank account or a telephone number';
+
+CREATE FUNCTION toms.personal_columns()
+RETURNS TABLE (relation regclass, schema name, col name, says text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH columns AS MATERIALIZED (
+        SELECT t.relation, t.schema, t.relkind, a.attname, a.attnum, toms.suggest_word(a.attname) AS word, coalesce(nullif(y.typbasetype, 0), y.oid)::regtype AS type, y.typnamespace, y.typcategory
+        FROM toms.open_tables() t JOIN pg_attribute a ON a.attrelid = t.relation AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type y ON y.oid = a.atttypid),
+    told AS MATERIALIZED (
+        SELECT c.*, CASE WHEN c.typnamespace = 'toms'::regnamespace THEN 'sealed values'
+                         WHEN w.says IS NOT NULL THEN w.says
+                         WHEN toms.suggest_person_rank(c.word, 'user') <= 2 AND c.word <> toms.suggest_stem(c.word) THEN 'whose a row is'
+                         WHEN c.type IN ('inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype, 'macaddr8'::regtype) THEN 'a device or its address' END AS says
+        FROM columns c LEFT JOIN LATERAL (SELECT p.says FROM toms.personal_words() p
+            WHERE c.word ~ p.pattern AND (c.typcategory = 'S' OR p.says NOT IN ('a name', 'an e-mail address', 'a credential')) LIMIT 1) w ON true),
+    unknown AS MATERIALIZED (
+        SELECT u.relation, u.schema, array_agg(u.attname ORDER BY u.attnum) AS cols FROM told u
+        WHERE u.says IS NULL AND u.relkind <> 'f' AND u.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'json'::regtype, 'jsonb'::regtype, 'xml'::regtype) GROUP BY u.relation, u.schema)
+    SELECT t.relation, t.schema, t.attname, 'its name or type says: ' || t.says FROM told t WHERE t.says IS NOT NULL
+    UNION ALL
+    SELECT u.relation, u.schema, c.col, 'its values look like: ' || c.says FROM unknown u, LATERAL toms.personal_contents(u.relation, u.cols) c;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.personal_columns() FROM PUBLIC;
+COMMENT ON FUNCTION toms.personal_columns() IS 'internal: columns of unprotected tables that look as if they were about persons';
+
+CREATE FUNCTION toms.coverage()
+RETURNS TABLE (id text, finding text, relation text, col name, says text, remedy text, state text, looked_at_by text, reason text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.id, f.finding, f.relation, f.col, f.says, f.remedy, coalesce(n.state, 'open'), n.person, n.reason
+    FROM (SELECT 'personal_column:' || p.relation || '.' || quote_ident(p.col) AS id, 'personal_column' AS finding, p.relation::text AS relation, p.col, p.says, format('SELECT toms.suggest(%L);', quote_ident(p.schema)) AS remedy
+          FROM toms.personal_columns() p
+          UNION ALL
+          SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way:' || u.relation || ':' || left(md5(u.finding), 8), 'undeclared_way', u.relation::text, NULL::name, u.finding, u.remedy FROM toms.undeclared_ways() u
+          UNION ALL
+          SELECT 'unprotected_neighbour:' || t.relation, 'unprotected_neighbour', t.relation::text, NULL, 'other tables of its schema are protected', format('SELECT toms.suggest(%L);', quote_ident(t.schema))
+          FROM toms.open_tables() t WHERE t.beside_protected) f,
+         LATERAL toms.note_of_finding(f.id) n
+    ORDER BY f.relation, f.finding, f.col, f.says;
+$$;
+REVOKE ALL ON FUNCTION toms.coverage() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.coverage() TO toms_admin, toms_auditor;
+COMMENT ON FUNCTION toms.coverage() IS 'what nobody has protected and looks as if it were about persons: columns by name, type and content, tables that lead to persons, neighbours of protected tables; with the SQL to begin with, and who has looked at it';
