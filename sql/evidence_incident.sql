@@ -85,7 +85,7 @@ SELECT toms.record_incident_notice(:audit, 'acme', now(), 'e-mail');
 SELECT toms.close_incident(:audit, 'answered');
 SELECT controllers_due, outcome FROM toms.incidents WHERE incident = :audit;
 
--- whose data is it? the job changed rows of three persons, and somebody else one of a fourth
+-- whose data is it? by one log-in somebody changed rows of three persons, somebody else one of a fourth, and an administrator that of a sixth
 CREATE SCHEMA own;
 GRANT USAGE ON SCHEMA own TO PUBLIC;
 CREATE TABLE own.note (id int PRIMARY KEY, tenant text NOT NULL, person text NOT NULL, word text);
@@ -99,11 +99,12 @@ INSERT INTO own.note VALUES (1, 'acme', 'p1', 'a'), (2, 'acme', 'p2', 'b'); INSE
 BEGIN; SELECT toms.enter('acme', 'honest', 'regress_hr', 'work'); INSERT INTO own.note VALUES (3, 'acme', 'p4', 'c'); COMMIT;
 BEGIN; SELECT toms.enter('globex', 'thief', 'regress_hr', 'work'); INSERT INTO own.note VALUES (4, 'globex', 'p5', 'd'); COMMIT;
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'repair'; INSERT INTO own.note VALUES (5, 'acme', 'p6', 'e'); RESET toms.reason;
 SELECT toms.record_incident('security_incident', now(), '{acme}', 'log-in of the job was stolen') AS theft \gset
 SET SESSION AUTHORIZATION regress_dpo;
 SELECT regress.verdict(format($$SELECT * FROM toms.incident_subjects(%s)$$, :theft));       -- since when?
 SELECT toms.update_incident(:theft, began_at => :'began', logins => '{regress_job}');
-SELECT tenant, subject, entries, kinds, relations FROM toms.incident_subjects(:theft);      -- nobody of globex, whom it does not concern
+SELECT tenant, subject, entries, kinds, relations FROM toms.incident_subjects(:theft);      -- nobody of globex, whom it does not concern, nor whom an administrator had to do with
 SELECT toms.update_incident(:theft, actors => '{thief}', relations => '{own.note}');
 SELECT tenant, subject, entries, kinds, relations FROM toms.incident_subjects(:theft);
 SELECT regress.verdict('SELECT * FROM toms.incident_subjects(0)');

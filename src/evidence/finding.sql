@@ -55,8 +55,8 @@ COMMENT ON FUNCTION toms.acknowledge_finding(text, text, text, text) IS 'record 
 INSERT INTO toms.phrase VALUES
     ('findings_none', 'en', 'The audit trail of the last 90 days was searched for unusual entries; there are none.'),
     ('findings_none', 'de', 'Das Protokoll der letzten 90 Tage wurde auf Auffälligkeiten durchsucht; es gibt keine.'),
-    ('findings_looked', 'en', 'The audit trail of the last 90 days was searched for unusual entries: found %1$s, looked at by named persons %2$s, of these escalated %3$s, still to be looked at within seven days %4$s.'),
-    ('findings_looked', 'de', 'Das Protokoll der letzten 90 Tage wurde auf Auffälligkeiten durchsucht: gefunden %1$s, von benannten Personen bewertet %2$s, davon eskaliert %3$s, noch binnen sieben Tagen zu bewerten %4$s.'),
+    ('findings_looked', 'en', 'The audit trail of the last 90 days was searched for unusual entries: found: %1$s; looked at by named persons: %2$s; of these escalated: %3$s; still to be looked at within seven days: %4$s.'),
+    ('findings_looked', 'de', 'Das Protokoll der letzten 90 Tage wurde auf Auffälligkeiten durchsucht: gefunden: %1$s; von benannten Personen bewertet: %2$s; davon eskaliert: %3$s; noch binnen sieben Tagen zu bewerten: %4$s.'),
     ('findings_unseen', 'en', 'Nobody has looked at finding %1$s of %2$s for more than seven days.'),
     ('findings_unseen', 'de', 'Auffälligkeit %1$s vom %2$s hat seit mehr als sieben Tagen niemand bewertet.');
 

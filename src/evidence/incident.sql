@@ -297,8 +297,8 @@ COMMENT ON FUNCTION toms.incident_subjects(bigint) IS 'data subjects whom an inc
 INSERT INTO toms.phrase VALUES
     ('incidents_register', 'en', 'The register of incidents is kept. Tenants with whom a number of hours is agreed: %1$s; all others are told within one working day.'),
     ('incidents_register', 'de', 'Das Vorfallregister wird geführt. Mandanten mit vereinbarter Meldefrist in Stunden: %1$s; alle anderen werden binnen eines Arbeitstages unterrichtet.'),
-    ('incidents_told', 'en', 'Tenant %1$s: incidents on record %2$s, told of in time %3$s, told of late, with a reason, %4$s.'),
-    ('incidents_told', 'de', 'Mandant %1$s: verzeichnete Vorfälle %2$s, fristgerecht unterrichtet %3$s, verspätet mit Begründung %4$s.'),
+    ('incidents_told', 'en', 'Tenant %1$s: incidents on record: %2$s; told of in time: %3$s; told of late, with a reason: %4$s.'),
+    ('incidents_told', 'de', 'Mandant %1$s: verzeichnete Vorfälle: %2$s; fristgerecht unterrichtet: %3$s; verspätet, mit Begründung: %4$s.'),
     ('incidents_overdue', 'en', 'Tenant %1$s has not been told of incident %2$s; that was due on %3$s.'),
     ('incidents_overdue', 'de', 'Mandant %1$s ist über Vorfall %2$s nicht unterrichtet; fällig war das am %3$s.');
 
