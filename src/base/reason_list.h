@@ -89,6 +89,7 @@ TOMS_REASON(RECIPIENT_UNKNOWN, "toms_recipient_unknown", ERRCODE_INSUFFICIENT_PR
 TOMS_REASON(RECIPIENT_ENDED, "toms_recipient_ended", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient gets nothing any more")
 TOMS_REASON(RECIPIENT_OBJECTED, "toms_recipient_objected", ERRCODE_INSUFFICIENT_PRIVILEGE, "the controller has objected to the recipient")
 TOMS_REASON(RECIPIENT_NOTICE, "toms_recipient_notice", ERRCODE_INSUFFICIENT_PRIVILEGE, "the controller has not been told of the recipient, or may still object")
+TOMS_REASON(RECIPIENT_UNREADABLE, "toms_recipient_unreadable", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient must not be able to read what he gets")
 TOMS_REASON(RECIPIENT_CATEGORY, "toms_recipient_category", ERRCODE_INSUFFICIENT_PRIVILEGE, "the recipient is not registered for the category")
 TOMS_REASON(TRANSFER, "toms_transfer", ERRCODE_INSUFFICIENT_PRIVILEGE, "the transfer to a third country is not covered")
 TOMS_REASON(TRANSFER_EXPIRED, "toms_transfer_expired", ERRCODE_INSUFFICIENT_PRIVILEGE, "the instrument that covers the transfer is not in force")

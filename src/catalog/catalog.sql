@@ -281,6 +281,23 @@ REVOKE ALL ON FUNCTION toms.withdraw_instruction(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.withdraw_instruction(bigint, text) TO toms_admin, toms_operator;
 COMMENT ON FUNCTION toms.withdraw_instruction(bigint, text) IS 'the controller takes an instruction back';
 
+-- Where that was not said when it was suspended or refused.
+CREATE FUNCTION toms.record_controller_told(id bigint, informed_at timestamptz DEFAULT now())
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF informed_at IS NULL OR informed_at > clock_timestamp() THEN
+        RAISE EXCEPTION 'the controller was told at a time that has passed' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    UPDATE toms.instruction i SET informed_at = record_controller_told.informed_at WHERE i.id = record_controller_told.id AND i.state IN ('suspended', 'refused');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no instruction % that is suspended or refused', id USING ERRCODE = 'undefined_object', HINT = 'SELECT * FROM toms.instruction WHERE state IN (''suspended'', ''refused'');';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.record_controller_told(bigint, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.record_controller_told(bigint, timestamptz) TO toms_admin, toms_operator;
+COMMENT ON FUNCTION toms.record_controller_told(bigint, timestamptz) IS 'the controller was told that an instruction of his is suspended or refused (Art. 28(3) GDPR)';
+
 -- For what carries instructions out: it must ask for just that, and be confirmed.
 CREATE FUNCTION toms.check_instruction(id bigint, tenant text, kind text, subject text)
 RETURNS toms.instruction LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

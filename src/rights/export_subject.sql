@@ -174,6 +174,7 @@ DECLARE
     noted record;
 BEGIN
     PERFORM toms.check_recipient(to_recipient, tenant, 'rights', all_categories);
+    PERFORM toms.check_unreadable(to_recipient, tenant, NULL);
     FOR noted IN SELECT (r ->> 'root')::regclass AS root, sum((r ->> 'rows')::bigint) AS rows, array_agg(DISTINCT c) AS categories
                  FROM jsonb_array_elements(read) r, jsonb_array_elements_text(r -> 'categories') c GROUP BY 1 ORDER BY 1 LOOP
         PERFORM toms.note_export(tenant, subject, noted.root, details || jsonb_build_object('recipient', to_recipient, 'kind', of_kind, 'instruction', by_instruction,

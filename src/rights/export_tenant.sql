@@ -62,6 +62,7 @@ BEGIN
         RAISE EXCEPTION 'there is no format "%"', format USING ERRCODE = 'invalid_parameter_value', HINT = 'Formats are jsonl and csv.';
     END IF;
     PERFORM toms.check_recipient(recipient, tenant, 'rights', '{}');
+    PERFORM toms.check_unreadable(recipient, tenant, pgp_key);
     PERFORM toms.encrypt_part('', pgp_key);
 END
 $$;

@@ -11,6 +11,7 @@ CREATE TABLE toms.recipient (
     instrument_from     date,
     instrument_expires  date,
     parent              text COLLATE "C",       -- whose sub-processor he is
+    unreadable          boolean NOT NULL DEFAULT false,     -- he holds it and must not be able to read it
     shipped             boolean NOT NULL DEFAULT false,     -- the controller, and the data subject himself: they get what is theirs
     changed_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),     -- where he is, what he gets: controllers are told anew
     added_at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -76,29 +77,29 @@ COMMENT ON FUNCTION toms.check_recipient_form(text, text, text[], text) IS 'inte
 
 -- What changes where data goes, or which, makes notices and consents of before worth nothing; objections stay.
 CREATE FUNCTION toms.add_recipient(name text, kind text, country text, categories text[], transfer_instrument text DEFAULT 'none', instrument_expires date DEFAULT NULL,
-                                   agreement text DEFAULT NULL, parent text DEFAULT NULL, contact text DEFAULT NULL, instrument_from date DEFAULT NULL)
+                                   agreement text DEFAULT NULL, parent text DEFAULT NULL, contact text DEFAULT NULL, instrument_from date DEFAULT NULL, unreadable boolean DEFAULT false)
 RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF num_nulls(name, kind, country, categories, transfer_instrument) > 0 THEN
+    IF num_nulls(name, kind, country, categories, transfer_instrument, unreadable) > 0 THEN
         RAISE EXCEPTION 'a recipient has a name, a kind, a country and categories' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     LOCK TABLE toms.recipient IN SHARE ROW EXCLUSIVE MODE;
     PERFORM toms.check_recipient_form(name, kind, categories, parent);
-    INSERT INTO toms.recipient AS r (recipient, kind, country, categories, contact, agreement, transfer_instrument, instrument_from, instrument_expires, parent, added_by)
+    INSERT INTO toms.recipient AS r (recipient, kind, country, categories, contact, agreement, transfer_instrument, instrument_from, instrument_expires, parent, unreadable, added_by)
     VALUES (add_recipient.name, add_recipient.kind, add_recipient.country, add_recipient.categories, add_recipient.contact, add_recipient.agreement,
-            add_recipient.transfer_instrument, add_recipient.instrument_from, add_recipient.instrument_expires, add_recipient.parent, session_user)
+            add_recipient.transfer_instrument, add_recipient.instrument_from, add_recipient.instrument_expires, add_recipient.parent, add_recipient.unreadable, session_user)
     ON CONFLICT ON CONSTRAINT recipient_pkey DO UPDATE
     SET changed_at = CASE WHEN (r.kind, r.country, r.parent) IS NOT DISTINCT FROM (excluded.kind, excluded.country, excluded.parent)
-                               AND r.categories @> excluded.categories THEN r.changed_at ELSE clock_timestamp() END,
+                               AND r.categories @> excluded.categories AND excluded.unreadable >= r.unreadable THEN r.changed_at ELSE clock_timestamp() END,
         kind = excluded.kind, country = excluded.country, categories = excluded.categories, contact = excluded.contact, agreement = excluded.agreement,
         transfer_instrument = excluded.transfer_instrument, instrument_from = excluded.instrument_from, instrument_expires = excluded.instrument_expires,
-        parent = excluded.parent;
+        parent = excluded.parent, unreadable = excluded.unreadable;
     RETURN name;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date) TO toms_admin;
-COMMENT ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date) IS 'register a recipient of personal data, or change one: country, categories, agreement, transfer instrument (none, adequacy, scc, bcr, certification) and its expiry';
+REVOKE ALL ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date, boolean) TO toms_admin;
+COMMENT ON FUNCTION toms.add_recipient(text, text, text, text[], text, date, text, text, text, date, boolean) IS 'register a recipient of personal data, or change one: country, categories, agreement, transfer instrument (none, adequacy, scc, bcr, certification) and its expiry; unreadable: he only gets what is encrypted with the controller''s key';
 
 CREATE FUNCTION toms.end_recipient(name text, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -181,7 +182,7 @@ COMMENT ON FUNCTION toms.recipient_state(text, text) IS 'internal: what a contro
 
 CREATE VIEW toms.recipients AS
     SELECT r.recipient, r.kind, r.country, r.categories, r.parent, r.agreement, r.contact, r.transfer_instrument, r.instrument_from, r.instrument_expires,
-           r.ended_at IS NULL AS active, r.added_at, r.added_by, r.changed_at, r.ended_at, r.ended_by, r.ended_reason
+           r.unreadable, r.ended_at IS NULL AS active, r.added_at, r.added_by, r.changed_at, r.ended_at, r.ended_by, r.ended_reason
     FROM toms.recipient r WHERE NOT r.shipped;
 COMMENT ON VIEW toms.recipients IS 'recipients of personal data, with country, agreement and transfer instrument, ended ones included';
 GRANT SELECT ON toms.recipients TO toms_admin, toms_auditor, toms_operator;

@@ -1,0 +1,152 @@
+--
+-- evidence_trail: is everything that happens to personal data recorded, and is the record whole?
+--
+-- The promise: each measure about the audit trail is looked at where it is kept, table by table, now. Here the protection is
+-- broken on purpose by a superuser, past toms; the probe names the object and the remedy; the remedy, run as it is printed,
+-- mends it.
+--
+\set SHOW_CONTEXT never
+\pset format unaligned
+\pset tuples_only on
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SELECT current_setting('data_directory') || '_toms_outside' AS outside \gset
+-- probe(name): what is found, but for what was merely looked at
+CREATE FUNCTION regress.probe(name text) RETURNS TABLE (status text, finding text, remedy text) LANGUAGE sql AS $$
+    SELECT p.status, toms.say(p.phrase, p.args, 'en'), p.remedy FROM toms.run_probe(name) p WHERE p.status <> 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+$$;
+-- seen(name): what was looked at
+CREATE FUNCTION regress.seen(name text) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT toms.say(p.phrase, p.args, 'en') FROM toms.run_probe(name) p WHERE p.status = 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+$$;
+-- mend(name): each remedy as it is printed, '…' filled in
+CREATE FUNCTION regress.mend(name text, fill text DEFAULT '…') RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT DISTINCT replace(p.remedy, '…', fill) FROM regress.probe(name) p WHERE p.remedy IS NOT NULL
+$$;
+
+--
+-- Nothing is protected: nothing is promised
+--
+SELECT * FROM regress.probe('audit_rows');
+SELECT status FROM regress.probe('audit_reads') UNION ALL SELECT status FROM regress.probe('audit_values') UNION ALL SELECT status FROM regress.probe('exports') UNION ALL SELECT status FROM regress.probe('administrators');
+
+-- a clinic: appointments by month, and sick notes
+CREATE SCHEMA clinic AUTHORIZATION regress_owner;
+SET SESSION AUTHORIZATION regress_owner;
+CREATE TABLE clinic.visit (id integer, tenant text NOT NULL, patient text NOT NULL, on_day date NOT NULL) PARTITION BY RANGE (on_day);
+CREATE TABLE clinic.visit_2026 PARTITION OF clinic.visit FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE clinic.note (id integer PRIMARY KEY, tenant text NOT NULL, patient text NOT NULL, note toms.sealed_text);
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('clinic.visit', tenant => 'tenant', subject => 'patient');
+SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', category => 'health');
+
+--
+-- P-B.4, T-A2.6: every change of a row is recorded
+--
+SELECT * FROM regress.probe('audit_rows');
+SELECT regress.seen('audit_rows');
+SET allow_system_table_mods = on;
+-- switched off
+UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 'clinic.note'::regclass AND tgname = '~toms_audit';
+-- only for what the server itself writes, of one partition
+UPDATE pg_trigger SET tgenabled = 'O' WHERE tgrelid = 'clinic.visit_2026'::regclass AND tgname = '~toms_audit_truncate';
+-- no longer what it was
+UPDATE pg_trigger SET tgname = 'nothing' WHERE tgrelid = 'clinic.note'::regclass AND tgname = '~toms_audit_truncate';
+UPDATE pg_trigger SET tgfoid = 'pg_catalog.suppress_redundant_updates_trigger'::regproc WHERE tgrelid = 'clinic.visit'::regclass AND tgname = '~toms_audit_truncate';
+RESET allow_system_table_mods;
+SELECT * FROM regress.probe('audit_rows');
+SELECT regress.seen('audit_rows');
+SET toms.reason = 'test';
+DROP TRIGGER nothing ON clinic.note;
+SELECT regress.mend('audit_rows') \gexec
+RESET toms.reason;
+SELECT * FROM regress.probe('audit_rows');
+SELECT regress.seen('audit_rows');
+-- observed: nothing is recorded
+SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', category => 'health', mode => 'observe', reason => 'test');
+SELECT * FROM regress.probe('audit_rows');
+SELECT regress.mend('audit_rows') \gexec
+SELECT * FROM regress.probe('audit_rows');
+
+--
+-- P-B.3, T-A2.2: every read of health data is recorded before it is shown
+--
+SELECT * FROM regress.probe('audit_reads');
+SELECT regress.seen('audit_reads');
+SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', category => 'health', read_audit => 'asynchronous', reason => 'test');
+SELECT * FROM regress.probe('audit_reads');
+SELECT regress.seen('audit_reads');
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.audit_reads_strictly('clinic.visit_2026');                              -- refused: its table is
+SELECT toms.audit_reads_strictly('clinic.note');
+RESET SESSION AUTHORIZATION;
+SELECT * FROM regress.probe('audit_reads');
+ALTER SYSTEM SET toms.audit_synchronous_commit = off;
+ALTER SYSTEM SET toms.standby_reads = log;
+SELECT pg_reload_conf(), pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('audit_reads');
+SELECT string_agg(m, ' ') AS remedy FROM regress.mend('audit_reads') m \gset
+:remedy
+SELECT pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('audit_reads');
+
+--
+-- P-B.5, T-A2.3, T-A2.7: log-ins are recorded. This server of tests records none.
+--
+SELECT * FROM regress.probe('audit_sessions');
+ALTER SYSTEM SET toms.audit_logins = failed;
+SELECT pg_reload_conf(), pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('audit_sessions');
+SELECT string_agg(m, ' ') AS remedy FROM regress.mend('audit_sessions') m \gset
+:remedy
+SELECT pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('audit_sessions');
+ALTER SYSTEM RESET toms.audit_logins;
+SELECT pg_reload_conf() \g /dev/null
+
+--
+-- R-5.2: no values without a consent
+--
+SELECT * FROM regress.probe('audit_values');
+SELECT regress.seen('audit_values');
+SELECT toms.record_instruction('acme', 'audit_values', given_by => 'CEO', wording => 'for a week') AS consent \gset
+SELECT toms.confirm_instruction(:consent);
+SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', category => 'health', audit => 'values', instruction => :consent, until => now() + interval '7 days');
+SELECT * FROM regress.probe('audit_values');
+SELECT count(*) FROM regress.seen('audit_values');
+-- a row that somebody wrote by himself
+INSERT INTO toms.audit_consent (relation, tenant, until, instruction, given_by) VALUES ('clinic.visit', 'acme', now() + interval '1 day', 4711, 'nobody');
+SELECT status, finding, remedy FROM regress.probe('audit_values');
+SELECT regress.mend('audit_values') \gexec
+SELECT * FROM regress.probe('audit_values');
+SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', category => 'health');
+
+--
+-- M-A3.2, P-B.6: the trail is whole, and in nobody's hands
+--
+\setenv OUTSIDE :outside
+\! mkdir -p -m 700 "$OUTSIDE"
+SELECT toms.seal_audit() > 0;
+-- nothing outside knows it
+SELECT * FROM regress.probe('trail_integrity');
+ALTER SYSTEM SET toms.outside = :'outside';
+SELECT pg_reload_conf(), pg_sleep(0.3) \g /dev/null
+SELECT toms.seal_audit() > 0;
+SELECT * FROM regress.probe('trail_integrity');
+SELECT regexp_replace(s, '\d+', 'n', 'g') FROM regress.seen('trail_integrity') s;
+-- the directory is gone
+\! mv "$OUTSIDE" "$OUTSIDE.away"
+SELECT status, regexp_replace(finding, '/.*/', '…/'), remedy FROM regress.probe('trail_integrity');
+\! mv "$OUTSIDE.away" "$OUTSIDE"
+-- privileges and triggers on its tables
+SET allow_system_table_mods = on;
+UPDATE pg_class SET relacl = relacl || makeaclitem('regress_stranger'::regrole, relowner, 'INSERT', false) WHERE oid = 'toms.audit_change_default'::regclass;
+RESET allow_system_table_mods;
+SELECT * FROM regress.probe('trail_integrity');
+SELECT regress.mend('trail_integrity') \gexec
+SELECT * FROM regress.probe('trail_integrity');
+-- a byte of the newest block
+SELECT max(number) AS newest FROM toms.audit_block \gset
+ALTER SYSTEM RESET toms.outside;
+SELECT pg_reload_conf() \g /dev/null
+\! rm -r "$OUTSIDE"
