@@ -10,6 +10,7 @@
 \pset tuples_only on
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET intervalstyle = 'postgres';
 SELECT current_setting('data_directory') || '_toms_outside' AS outside \gset
 -- probe(name): what is found, but for what was merely looked at
 CREATE FUNCTION regress.probe(name text) RETURNS TABLE (status text, finding text, remedy text) LANGUAGE sql AS $$
@@ -32,6 +33,7 @@ SELECT status FROM regress.probe('audit_reads') UNION ALL SELECT status FROM reg
 
 -- a clinic: appointments by month, and sick notes
 CREATE SCHEMA clinic AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA clinic TO regress_officer;
 SET SESSION AUTHORIZATION regress_owner;
 CREATE TABLE clinic.visit (id integer, tenant text NOT NULL, patient text NOT NULL, on_day date NOT NULL) PARTITION BY RANGE (on_day);
 CREATE TABLE clinic.visit_2026 PARTITION OF clinic.visit FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
@@ -145,8 +147,92 @@ RESET allow_system_table_mods;
 SELECT * FROM regress.probe('trail_integrity');
 SELECT regress.mend('trail_integrity') \gexec
 SELECT * FROM regress.probe('trail_integrity');
--- a byte of the newest block
-SELECT max(number) AS newest FROM toms.audit_block \gset
+-- a trigger that would answer for it
+CREATE FUNCTION regress.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+-- tamper(statement): on the trail, past the guard; not even a superuser may
+CREATE FUNCTION regress.tamper(statement text) RETURNS void LANGUAGE plpgsql SET allow_system_table_mods = on SET session_replication_role = replica AS $$
+DECLARE
+    use oid := 'toms.audit_use'::regclass;
+BEGIN
+    UPDATE pg_class SET relname = 'audit_use_away' WHERE oid = use;
+    EXECUTE statement;
+    UPDATE pg_class SET relname = 'audit_use' WHERE oid = use;
+END
+$$;
+SELECT regress.tamper('CREATE TRIGGER swallow BEFORE INSERT ON toms.audit_block FOR EACH ROW EXECUTE FUNCTION regress.swallow()');
+SELECT * FROM regress.probe('trail_integrity');
+SELECT regress.tamper(m) FROM regress.mend('trail_integrity') m;
+SELECT * FROM regress.probe('trail_integrity');
+-- an entry that was changed is named; no SQL mends that, the remedy tells all of it
+SELECT id AS entry FROM toms.audit_entry WHERE kind = 'a' ORDER BY id DESC LIMIT 1 \gset
+SELECT toms.seal_audit() > 0;
+BEGIN;
+SELECT regress.tamper('UPDATE toms.audit_entry SET verb = ''Z'' WHERE id = ' || :entry);
+SELECT status, regexp_replace(finding, '\d+', 'n', 'g'), finding LIKE '%entry ' || :entry || ')%', remedy FROM regress.probe('trail_integrity');
+ROLLBACK;
+-- since when something should have been sealed
+SELECT toms.unsealed_since();
+BEGIN;
+SET LOCAL toms.reason = 'test';
+SELECT regress.tamper('INSERT INTO toms.audit_entry SELECT toms.audit_number(), now() - interval ''3 days'', pg_current_xact_id()::text::bigint, NULL, NULL, NULL, ''a'', ''S''');
+SELECT regress.tamper('DELETE FROM toms.audit_block');
+SELECT status, regexp_replace(finding, '\d+', 'n', 'g'), remedy FROM regress.probe('trail_integrity') WHERE finding NOT LIKE 'The trail is not%';
+ROLLBACK;
 ALTER SYSTEM RESET toms.outside;
 SELECT pg_reload_conf() \g /dev/null
 \! rm -r "$OUTSIDE"
+
+--
+-- T-8.1: a controller reads his part of the trail
+--
+SELECT * FROM regress.probe('tenant_audit');
+SELECT count(*) > 0 FROM toms.load_purposes('absence');
+SELECT regress.mend('tenant_audit') LIKE '%''…'', ''toms.audit_entry'', ''{select}''%';
+SELECT regexp_replace(regexp_replace(regress.mend('tenant_audit'), '''…''', '''regress_hr'''), '{…}', '{audit}') \gexec
+SELECT * FROM regress.probe('tenant_audit');
+SELECT regress.seen('tenant_audit');
+UPDATE toms.permission SET verbs = '{select,delete}' WHERE relation = 'toms.audit_entry'::regclass AND valid_until IS NULL;
+SELECT status, regexp_replace(finding, '\d+', 'n'), remedy FROM regress.probe('tenant_audit');
+SELECT regress.mend('tenant_audit') \gexec
+-- who may call what shows all of it
+GRANT EXECUTE ON FUNCTION toms.verify_audit(timestamptz, timestamptz) TO PUBLIC;
+SELECT * FROM regress.probe('tenant_audit') WHERE status = 'fail';
+SELECT m FROM regress.mend('tenant_audit') m WHERE m LIKE 'REVOKE%' \gexec
+SELECT status FROM regress.probe('tenant_audit');
+
+--
+-- T-11.5: the trail has periods of its own
+--
+SELECT * FROM regress.probe('records_kept');
+SELECT regress.seen('records_kept');
+BEGIN;
+SELECT regress.tamper('ALTER TABLE toms.audit_period DROP CONSTRAINT audit_period_check');
+SELECT regress.tamper('INSERT INTO toms.audit_period (kind, keep, reason, set_by) VALUES (''read'', ''1 day'', ''disk'', ''nobody'')');
+SELECT * FROM regress.probe('records_kept');
+SELECT regress.mend('records_kept', 'the law') \gexec
+SELECT * FROM regress.probe('records_kept');
+ROLLBACK;
+
+--
+-- T-11.1, M-A3.1: what leaves is on record
+--
+SELECT * FROM regress.probe('exports');
+SET toms.reason = 'test';
+SET client_min_messages = error;       -- wal_level
+CREATE PUBLICATION out FOR TABLE clinic.note;
+SET client_min_messages = warning;
+SELECT * FROM regress.probe('exports');
+SELECT regress.mend('exports') \gexec
+SELECT * FROM regress.probe('exports');
+DROP PUBLICATION out;
+RESET toms.reason;
+GRANT EXECUTE ON FUNCTION toms.export_tenant(text, bigint, text, text, bytea) TO regress_hr;
+SELECT * FROM regress.probe('exports');
+SELECT regress.mend('exports') \gexec
+SELECT * FROM regress.probe('exports');
+
+DELETE FROM toms.permission WHERE relation = 'toms.audit_entry'::regclass AND verbs = '{select,delete}';
+DELETE FROM toms.audit_consent WHERE given_by = 'nobody' OR instruction = :consent;
+SET toms.reason = 'test';
+DROP SCHEMA clinic CASCADE;
+DROP FUNCTION regress.probe(text) CASCADE; DROP FUNCTION regress.seen(text); DROP FUNCTION regress.mend(text, text); DROP FUNCTION regress.tamper(text); DROP FUNCTION regress.swallow();

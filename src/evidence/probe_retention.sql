@@ -92,8 +92,8 @@ COMMENT ON FUNCTION toms.probe_deletion_concept() IS 'internal: whether the dele
 -- accounts ------------------------------------------------------------------------------------------
 
 INSERT INTO toms.phrase VALUES
-    ('master_until', 'en', 'Rows of %1$s are kept until %2$s.'),
-    ('master_until', 'de', 'Zeilen von %1$s werden aufbewahrt bis %2$s.'),
+    ('master_until', 'en', 'Rows of %1$s are kept until %2$s; from then on: %3$s.'),
+    ('master_until', 'de', 'Zeilen von %1$s werden aufbewahrt bis %2$s; von da an: %4$s.'),
     ('master_fixed', 'en', 'Table of persons %1$s: its rule counts from %2$s, which every row has, and not from the end of use.'),
     ('master_fixed', 'de', 'Personentabelle %1$s: Ihre Regel rechnet ab %2$s, das jede Zeile hat, und nicht ab dem Ende der Nutzung.'),
     ('master_forever', 'en', 'Table of persons %1$s has no rule: whoever is in it stays.'),
@@ -116,7 +116,7 @@ CREATE FUNCTION toms.probe_master_data()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS MATERIALIZED (SELECT * FROM toms.master_data_rules())
     SELECT CASE WHEN (r.rule).id IS NULL THEN toms.found('fail', 'master_forever', ARRAY[r.relation::text], format('SELECT toms.retain(%L, keep => ''0'', since => ''…'');', r.relation))
-                WHEN r.open_ended THEN toms.found('pass', 'master_until', ARRAY[r.relation::text, quote_ident((r.rule).since) || ' + ' || (r.rule).keep::text])
+                WHEN r.open_ended THEN toms.found('pass', 'master_until', ARRAY[r.relation::text, quote_ident((r.rule).since), toms.period_in_words((r.rule).keep, 'en'), toms.period_in_words((r.rule).keep, 'de')])
                 ELSE toms.found('partial', 'master_fixed', ARRAY[r.relation::text, quote_ident((r.rule).since)], format('SELECT toms.retain(%L, keep => ''0'', since => ''…'');', r.relation)) END
     FROM rules r WHERE r.is_master OR r.open_ended
     UNION ALL
@@ -129,12 +129,12 @@ COMMENT ON FUNCTION toms.probe_master_data() IS 'internal: whether master data e
 -- what the law keeps --------------------------------------------------------------------------------
 
 INSERT INTO toms.phrase VALUES
-    ('statutory_kept', 'en', 'Rows of %1$s are kept for %2$s from the %3$s (%4$s), restricted after %5$s, then deleted.'),
-    ('statutory_kept', 'de', 'Zeilen von %1$s werden %2$s aufbewahrt (Beginn: %3$s; %4$s), nach %5$s eingeschränkt und dann gelöscht.'),
+    ('statutory_kept', 'en', 'Rows of %1$s are kept for %2$s (%3$s; %4$s); they are restricted after %5$s, and then deleted.'),
+    ('statutory_kept', 'de', 'Zeilen von %1$s werden %6$s aufbewahrt (%3$s; %4$s), eingeschränkt (Frist: %7$s) und dann gelöscht.'),
     ('statutory_open', 'en', 'Rows of %1$s are kept by law (%2$s) and stay open to every purpose until they are deleted.'),
     ('statutory_open', 'de', 'Zeilen von %1$s werden von Gesetzes wegen aufbewahrt (%2$s) und bleiben bis zur Löschung für jeden Zweck zugänglich.'),
-    ('statutory_short', 'en', 'Rule %1$s of %2$s keeps rows for %3$s; the law (%4$s) demands %5$s.'),
-    ('statutory_short', 'de', 'Regel %1$s von %2$s bewahrt Zeilen %3$s auf; das Gesetz (%4$s) verlangt %5$s.'),
+    ('statutory_short', 'en', 'Rule %1$s of %2$s keeps rows for %3$s; the law (%5$s) demands %6$s.'),
+    ('statutory_short', 'de', 'Regel %1$s von %2$s bewahrt Zeilen %4$s auf; das Gesetz (%5$s) verlangt: %7$s.'),
     ('statutory_stale', 'en', 'Period %1$s, by which rule %2$s of %3$s goes, was last compared with the law on %4$s.'),
     ('statutory_stale', 'de', 'Die Frist %1$s, nach der sich Regel %2$s von %3$s richtet, wurde zuletzt am %4$s mit dem Gesetz verglichen.'),
     ('statutory_gone', 'en', 'Rule %1$s of %2$s goes by the statutory period %3$s, which is not there any more.'),
@@ -152,7 +152,8 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     SELECT toms.found('fail', 'statutory_gone', ARRAY[r.id::text, r.relation_name, r.named], 'SELECT toms.add_statutory_period(' || quote_literal(r.named) || ', country => ''…'', records => ''…'', keep => ''…'', source => ''…'');', (r.rule).tenant)
     FROM rules r WHERE r.gone
     UNION ALL
-    SELECT toms.found('fail', 'statutory_short', ARRAY[r.id::text, r.relation_name, (r.rule).keep::text, r.source, r.keep::text],
+    SELECT toms.found('fail', 'statutory_short', ARRAY[r.id::text, r.relation_name, toms.period_in_words((r.rule).keep, 'en'), toms.period_in_words((r.rule).keep, 'de'), r.source,
+                                                         toms.period_in_words(r.keep, 'en'), toms.period_in_words(r.keep, 'de')],
                       toms.retain_call(r.rule, r.named), (r.rule).tenant)
     FROM rules r WHERE r.short
     UNION ALL
@@ -164,7 +165,8 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     UNION ALL
     SELECT CASE WHEN (r.rule).restrict_after IS NULL
                 THEN toms.found('partial', 'statutory_open', ARRAY[r.relation_name, r.source], toms.retain_call(r.rule, r.named, 'restrict_after => ''…'''), (r.rule).tenant)
-                ELSE toms.found('pass', 'statutory_kept', ARRAY[r.relation_name, (r.rule).keep::text, (r.rule).since || ', ' || (r.rule).starts, r.source, (r.rule).restrict_after::text], NULL, (r.rule).tenant) END
+                ELSE toms.found('pass', 'statutory_kept', ARRAY[r.relation_name, toms.period_in_words((r.rule).keep, 'en'), (r.rule).since || ', ' || (r.rule).starts, r.source, toms.period_in_words((r.rule).restrict_after, 'en'),
+                                                                 toms.period_in_words((r.rule).keep, 'de'), toms.period_in_words((r.rule).restrict_after, 'de')], NULL, (r.rule).tenant) END
     FROM rules r WHERE NOT (r.gone OR r.short)
     UNION ALL
     SELECT toms.found('fail', 'statutory_none', NULL, 'SELECT toms.retain(''…'', period => ''…'', since => ''…'', restrict_after => ''…'');') WHERE NOT EXISTS (SELECT FROM rules);
