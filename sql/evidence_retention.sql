@@ -44,21 +44,27 @@ SELECT toms.retain('shop.invoice', period => 'de_invoice', since => 'issued_on',
 -- messages go, but nothing says by which right; invoices stay open to everybody for years
 SELECT status, finding FROM regress.probe('retention');
 SELECT status, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regress.probe('deletion_concept') WHERE finding LIKE '%basis%';
+\o /dev/null
 SELECT m FROM regress.mend('deletion_concept', 'Art. 6(1)(b) GDPR') m WHERE m LIKE '%shop.message%' \gexec
+\o
 SELECT status, finding FROM regress.probe('deletion_concept');
 
 --
 -- M-A1.2: master data until the account ends
 --
 SELECT regress.mend('master_data');
+\o /dev/null
 SELECT replace(replace(m, 'since => ''…''', 'since => ''ended'', basis => ''contract'''), '…', '') FROM regress.mend('master_data') m \gexec
+\o
 SELECT * FROM regress.probe('master_data');
 SELECT toms.say(phrase, args, 'en') FROM toms.run_probe('master_data');
 -- one that counts from what every row has
 ALTER TABLE shop.account ADD COLUMN begun date NOT NULL;
 SELECT toms.retain('shop.account', keep => '3 years', since => 'begun', basis => 'contract', zone => 'UTC') > 0;
 SELECT * FROM regress.probe('master_data');
+\o /dev/null
 SELECT replace(m, '…', 'ended') FROM regress.mend('master_data') m \gexec
+\o
 SELECT * FROM regress.probe('master_data');
 SELECT * FROM regress.probe('retention');
 
@@ -66,17 +72,23 @@ SELECT * FROM regress.probe('retention');
 -- M-A1.3, P-O.22: what the law keeps is restricted, kept no shorter, and the law is read once a year
 --
 SELECT status, finding, remedy FROM regress.probe('statutory') WHERE status = 'partial';
+\o /dev/null
 SELECT replace(m, '…', '2 years') FROM regress.mend('statutory') m WHERE m LIKE '%restrict_after%' \gexec
+\o
 SELECT status, finding FROM regress.probe('statutory') WHERE finding LIKE '%stay open%';
 UPDATE toms.retention_rule SET keep = '2 years' WHERE relation = 'shop.invoice'::regclass AND valid_until IS NULL;
 SELECT status, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regress.probe('statutory') WHERE status = 'fail';
+\o /dev/null
 SELECT m FROM regress.mend('statutory') m WHERE m LIKE 'SELECT toms.retain%' \gexec
+\o
 SELECT * FROM regress.probe('statutory') WHERE status = 'fail';
 -- the law was looked up years ago: the remedy is a period of one's own, once somebody has
 UPDATE toms.statutory_period SET as_of = '2020-01-01' WHERE period = 'de_invoice';
 SELECT status, regexp_replace(finding, 'rule \d+', 'rule n'), regexp_replace(remedy, 'de_invoice_\d+', 'de_invoice_n', 'g') FROM regress.probe('statutory') WHERE status = 'overdue';
 SELECT m AS remedy FROM regress.mend('statutory') m WHERE m LIKE '%add_statutory%' \gset
-:remedy \g /dev/null
+\o /dev/null
+:remedy
+\o
 SELECT * FROM regress.probe('statutory');
 SELECT regexp_replace(toms.say(phrase, args, 'de'), 'de_invoice_\d+', 'de_invoice_n') FROM toms.run_probe('statutory');
 
@@ -86,7 +98,8 @@ SELECT regexp_replace(toms.say(phrase, args, 'de'), 'de_invoice_\d+', 'de_invoic
 SELECT id AS rule FROM toms.retention_rule WHERE relation = 'shop.message'::regclass AND valid_until IS NULL \gset
 INSERT INTO toms.retention_run (rule, tenant, began_at, at, stopped_at, due) VALUES (:rule, 'acme', now(), now(), now(), 200000);
 SELECT status, tenant, regexp_replace(finding, 'Rule \d+', 'Rule n'), regexp_replace(remedy, '\d+', 'n') FROM regress.probe('retention');
-SELECT regress.mend('retention', 'looked at') \gexec
+SELECT regress.mend('retention', 'looked at') AS remedy \gset
+:remedy
 SELECT * FROM regress.probe('retention');
 UPDATE toms.retention_run SET stopped_at = NULL, ended_at = now(), problem = 'division by zero' WHERE rule = :rule;
 SELECT status, tenant, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regress.probe('retention');
@@ -115,8 +128,13 @@ DELETE FROM toms.retention_approval WHERE rule = :rule;
 --
 SELECT * FROM regress.probe('erasure_means');
 SELECT regress.mend('erasure_means') AS remedy \gset
+\o /dev/null
 :remedy
 :remedy
+:remedy
+:remedy
+:remedy
+\o
 SELECT * FROM regress.probe('erasure_means');
 SET toms.reason = 'test';
 ALTER TABLE shop.invoice SET (autovacuum_enabled = false);
@@ -134,17 +152,22 @@ SELECT status, tenant, finding FROM regress.probe('tenant_return');
 CREATE EXTENSION pgcrypto;
 SELECT toms.end_tenant('initech', ends_at => now() + interval '10 days', basis => 'agreement') > 0;
 SELECT * FROM regress.probe('tenant_return');
+\o /dev/null
 SELECT regress.mend('tenant_return') \gexec
+\o
 SELECT * FROM regress.probe('tenant_return');
 SELECT * FROM regress.probe('tenant_end');
 -- the window has closed, and nothing happened
 UPDATE toms.tenant_end SET ends_at = now() - interval '40 days', opens_at = now() - interval '40 days', closes_at = now() - interval '10 days' WHERE tenant = 'initech';
 SELECT * FROM regress.probe('tenant_end');
 SELECT state FROM toms.tenant_ends WHERE tenant = 'initech';
+SET client_min_messages = error;        -- no log outside
 SELECT regress.mend('tenant_end') AS remedy \gset
-:remedy \g /dev/null
-:remedy \g /dev/null
-:remedy \g /dev/null
+\o /dev/null
+:remedy
+:remedy
+:remedy
+\o
 SELECT * FROM regress.probe('tenant_end');
 SELECT state FROM toms.tenant_ends WHERE tenant = 'initech';
 
@@ -153,11 +176,17 @@ SELECT state FROM toms.tenant_ends WHERE tenant = 'initech';
 --
 SELECT toms.seal_audit() > 0;
 SELECT status, tenant, regexp_replace(finding, 'erasure \d+', 'erasure n'), regexp_replace(remedy, '\d+', 'n') FROM regress.probe('certificates');
-SELECT regress.mend('certificates') \gexec
+SELECT regress.mend('certificates') AS remedy \gset
+\o /dev/null
+:remedy
+\o
 SELECT * FROM regress.probe('certificates');
 UPDATE toms.issued_certificate SET certificate = replace(certificate, 'initech', 'Initech') WHERE certificate LIKE '%initech%';
 SELECT status, tenant, regexp_replace(finding, '\d+', 'n', 'g'), regexp_replace(remedy, '\d+', 'n', 'g') FROM regress.probe('certificates');
-SELECT regress.mend('certificates') \gexec
+SELECT regress.mend('certificates') AS remedy \gset
+\o /dev/null
+:remedy
+\o
 SELECT * FROM regress.probe('certificates');
 -- carried out too soon
 UPDATE toms.tenant_end SET closes_at = now() + interval '10 days' WHERE tenant = 'initech';

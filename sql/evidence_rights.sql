@@ -67,7 +67,7 @@ SELECT toms.confirm_instruction(:doubtful);
 SELECT toms.suspend_instruction(:doubtful, 'no legal basis');
 SELECT * FROM regress.check('instruction_states');
 SELECT toms.record_controller_told(:doubtful, now() + interval '1 day');
-SELECT toms.record_controller_told(:lying);
+SELECT regress.plain(regress.verdict('SELECT toms.record_controller_told(' || :lying || ')'));
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.record_controller_told(:doubtful);
 RESET SESSION AUTHORIZATION;
@@ -101,7 +101,6 @@ INSERT INTO toms.erasure (kind, tenant, subject, state, requested_at, requested_
 SELECT toms.hold(tenant => 'acme', subject => '99', reason => 'court') AS held \gset
 INSERT INTO toms.notice (tenant, about, recipient, categories, instruction, since) VALUES ('acme', 'erase', 'storage', '{personal}', :lying, now() - interval '31 days');
 SELECT * FROM regress.check('rights');
-SELECT m FROM regress.mend('rights') m WHERE m LIKE '%informed%' \gset
 SELECT remedy FROM regress.probe('rights') WHERE remedy LIKE '%informed%' \gset
 :remedy
 DELETE FROM toms.erasure WHERE requested_by = 'test';
@@ -173,8 +172,6 @@ SELECT * FROM regress.check('transfers');
 -- T-7.2, P-W.4: who holds it in a third country cannot read it
 --
 SELECT * FROM regress.check('encrypted_exports');
-SELECT regress.mend('encrypted_exports') m \gset
-CREATE EXTENSION pgcrypto;
 SELECT regress.mend('encrypted_exports') \gexec
 SELECT * FROM regress.check('encrypted_exports');
 SELECT regress.plain(toms.say(phrase, args, 'en')) FROM toms.run_probe('encrypted_exports') WHERE phrase = 'unreadable_kept';

@@ -3,6 +3,8 @@
 INSERT INTO toms.phrase VALUES
     ('instructions_asked', 'en', 'Tried without a confirmed instruction: %1$s of %2$s kinds of orders were refused (%3$s). %4$s instructions are on record.'),
     ('instructions_asked', 'de', 'Versucht ohne bestätigte Weisung: %1$s von %2$s Arten von Aufträgen wurden verweigert (%3$s). %4$s Weisungen sind verzeichnet.'),
+    ('instructions_untried', 'en', 'Nothing can be carried out in this transaction, which only reads: it was not tried. %1$s instructions are on record.'),
+    ('instructions_untried', 'de', 'In dieser Transaktion, die nur liest, kann nichts ausgeführt werden: Es wurde nicht versucht. %1$s Weisungen sind verzeichnet.'),
     ('instructions_open', 'en', 'An order of kind "%1$s" would be carried out without an instruction.'),
     ('instructions_open', 'de', 'Ein Auftrag der Art „%1$s“ würde ohne Weisung ausgeführt.'),
     ('instructions_unfounded', 'en', 'Row %2$s of %1$s refers to instruction %3$s, which this tenant has not given and confirmed.'),
@@ -63,8 +65,10 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     WHERE i.state = 'confirmed' AND i.single_use AND v.at < now() - interval '30 days'
       AND NOT EXISTS (SELECT FROM toms.erasure e WHERE e.instruction = i.id) AND NOT EXISTS (SELECT FROM toms.tenant_end e WHERE e.instruction = i.id AND e.state <> 'cancelled')
     UNION ALL
-    SELECT toms.found('pass', 'instructions_asked', ARRAY[(count(*) FILTER (WHERE t.refused))::text, count(*)::text, string_agg(t.kind, ', ' ORDER BY t.kind),
-                                                          (SELECT count(*) FROM toms.instruction i)::text]) FROM tried t;
+    SELECT CASE WHEN bool_or(t.refused IS NULL) THEN toms.found('pass', 'instructions_untried', ARRAY[(SELECT count(*) FROM toms.instruction i)::text])
+                ELSE toms.found('pass', 'instructions_asked', ARRAY[(count(*) FILTER (WHERE t.refused))::text, count(*)::text, string_agg(t.kind, ', ' ORDER BY t.kind),
+                                                                    (SELECT count(*) FROM toms.instruction i)::text]) END
+    FROM tried t;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_instructions() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_instructions() IS 'internal: whether anything is carried out without a confirmed instruction';
