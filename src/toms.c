@@ -12,6 +12,7 @@
 #include "base/debug_point.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
+#include "evidence/evidence.h"
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "hooks.h"
@@ -51,6 +52,7 @@ _PG_init(void)
 	toms_audit_init();
 	toms_retention_init();
 	toms_rights_init();
+	toms_evidence_init();
 	MarkGUCPrefixReserved("toms");
 	toms_hooks_install();
 }

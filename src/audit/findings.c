@@ -1,7 +1,7 @@
 /*
- * findings.c - pseudonyms of those who did something unusual, and the release of their names.
+ * findings.c - pseudonyms of those who did something unusual, the release of their names, and findings of toms itself.
  *
- * Called by toms.findings and toms.release_actor().  A pseudonym is the first half of a keyed BLAKE2b-256 under a
+ * Called by toms.findings, toms.release_actor() and the check.  A pseudonym is the first half of a keyed BLAKE2b-256 under a
  * key that is drawn from the seed of the trail's signatures, so that it is there for log-ins of no
  * tenant, too.
  */
@@ -18,6 +18,7 @@
 
 PG_FUNCTION_INFO_V1(toms_audit_pseudonym);
 PG_FUNCTION_INFO_V1(toms_put_actor_release);
+PG_FUNCTION_INFO_V1(toms_put_finding);
 
 #define PSEUDONYM_BYTES 16
 
@@ -79,5 +80,22 @@ toms_put_actor_release(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not record the release of an actor");
 	SPI_finish();
 	toms_guard_trail_work(false);
+	PG_RETURN_VOID();
+}
+
+/* toms.put_finding(details): with this transaction */
+Datum
+toms_put_finding(PG_FUNCTION_ARGS)
+{
+	TomsEntry	entry = {.kind = TOMS_ENTRY_ADMIN,.verb = TOMS_VERB_FINDING};
+	StringInfoData said;
+
+	toms_record_begin(&entry);
+	entry.who = toms_who(entry.at);
+	initStringInfo(&said);
+	appendStringInfoString(&said, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	toms_payload_to_utf8(&said);
+	entry.payload = (TomsBytes) {said.data, said.len};
+	toms_record_add(&entry);
 	PG_RETURN_VOID();
 }

@@ -35,6 +35,11 @@ $$;
 REVOKE ALL ON FUNCTION toms.found_refusals() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_refusals() IS 'internal: who was refused often within an hour';
 
+CREATE FUNCTION toms.put_finding(details text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_put_finding';
+REVOKE ALL ON FUNCTION toms.put_finding(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.put_finding(text) IS 'internal: an entry of what toms itself has found, with this transaction';
+
 CREATE FUNCTION toms.find_unusual()
 RETURNS TABLE (id text, at timestamptz, finding text, tenant text, pseudonym text, details jsonb, entry bigint, name text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

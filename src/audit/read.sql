@@ -58,7 +58,8 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                                 WHEN 'g' THEN 'logout' WHEN 'y' THEN 'lost_events' END
         WHEN 'a' THEN CASE verb WHEN 'A' THEN 'admin_access' WHEN 'D' THEN 'ddl' WHEN 'S' THEN 'setting' WHEN 'C' THEN 'declaration'
                                 WHEN 'O' THEN 'open_admin_session' WHEN 'Z' THEN 'close_admin_session' WHEN 'P' THEN 'approve_admin_session'
-                                WHEN 'B' THEN 'break_glass' WHEN 'R' THEN 'release_actor' WHEN 'L' THEN 'stopped_retention' WHEN 'W' THEN 'writer_started' WHEN 'X' THEN 'writer_stopped' END
+                                WHEN 'B' THEN 'break_glass' WHEN 'R' THEN 'release_actor' WHEN 'L' THEN 'stopped_retention' WHEN 'F' THEN 'finding'
+                                WHEN 'W' THEN 'writer_started' WHEN 'X' THEN 'writer_stopped' END
         WHEN 'd' THEN CASE verb WHEN 'd' THEN 'deletion' WHEN 'p' THEN 'pseudonymisation' END
     END;
 $$;

@@ -30,6 +30,11 @@ CREATE FUNCTION toms.jwks_state(OUT keys integer, OUT loaded_at timestamptz, OUT
 REVOKE ALL ON FUNCTION toms.jwks_state() FROM PUBLIC;
 COMMENT ON FUNCTION toms.jwks_state() IS 'internal: the key set tokens are verified with';
 
+CREATE FUNCTION toms.passes_unencrypted(address text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_passes_unencrypted';
+REVOKE ALL ON FUNCTION toms.passes_unencrypted(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.passes_unencrypted(text) IS 'internal: whether a token is accepted over an unencrypted connection from an address of IPv4';
+
 -- jobs ------------------------------------------------------------------------------
 
 CREATE TABLE toms.enter_permission (

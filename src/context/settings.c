@@ -13,7 +13,11 @@
 #include "access/parallel.h"
 #include "base/change.h"
 #include "base/compat.h"
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(toms_passes_unencrypted);
 
 typedef enum RequireTls
 {
@@ -330,15 +334,33 @@ is_loopback(const struct sockaddr_storage *address)
 	return false;
 }
 
+/* Whether a token may come from this address over a connection that is not encrypted. */
+static bool
+passes_unencrypted(const struct sockaddr_storage *address)
+{
+	return require_tls == REQUIRE_TLS_OFF || address->ss_family == AF_UNIX || (require_tls == REQUIRE_TLS_REMOTE && is_loopback(address));
+}
+
 TomsVerdict
 toms_settings_check_connection(void)
 {
 	const Port *port = MyProcPort;
 
-	if (port == NULL || require_tls == REQUIRE_TLS_OFF || port->ssl_in_use ||
-		port->raddr.addr.ss_family == AF_UNIX ||
-		(require_tls == REQUIRE_TLS_REMOTE && is_loopback(&port->raddr.addr)))
+	if (port == NULL || port->ssl_in_use || passes_unencrypted(&port->raddr.addr))
 		return TOMS_VERDICT_OK;
 	return TOMS_VERDICT(TOMS_TOKEN_UNENCRYPTED, "toms.require_tls asks for TLS on this connection.",
 						"Connect with sslmode=verify-full; the token that was sent must be taken as known to others.");
+}
+
+/* toms.passes_unencrypted(address): asked by the check, of an address of IPv4 */
+Datum
+toms_passes_unencrypted(PG_FUNCTION_ARGS)
+{
+	struct sockaddr_storage address = {.ss_family = AF_INET};
+
+	if (inet_pton(AF_INET, text_to_cstring(PG_GETARG_TEXT_PP(0)), &((struct sockaddr_in *) &address)->sin_addr) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("this is no address of IPv4")));
+	PG_RETURN_BOOL(passes_unencrypted(&address));
 }

@@ -60,6 +60,7 @@ typedef enum TomsEntryVerb
 	TOMS_VERB_BREAK_GLASS = 'B',
 	TOMS_VERB_RELEASE = 'R',	/* of an actor's name */
 	TOMS_VERB_RETENTION_STOPPED = 'L',	/* more was due than a run may delete unasked */
+	TOMS_VERB_FINDING = 'F',	/* the check has found something that was better before */
 	TOMS_VERB_WRITER_STARTED = 'W',
 	TOMS_VERB_WRITER_STOPPED = 'X'	/* all that was queued is written */
 } TomsEntryVerb;
