@@ -182,8 +182,8 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
                       AND coalesce(s.last, '-infinity') < s.since AND now() > s.since + least(s.every, interval '30 minutes') AS is_late FROM s)
     SELECT CASE WHEN f.is_late AND NOT f.is_first THEN 'fail' ELSE 'pass' END,
            CASE WHEN f.is_late AND NOT f.is_first THEN 'detection_late' WHEN f.last IS NULL THEN 'detection_first' ELSE 'detection_checked' END,
-           CASE WHEN f.is_late AND NOT f.is_first THEN ARRAY[toms.utc(coalesce(f.last, f.used)), f.every::text]
-                WHEN f.last IS NULL THEN ARRAY[toms.utc(f.since + f.every)] ELSE ARRAY[toms.utc(f.last)] END, NULL, NULL
+           CASE WHEN f.is_late AND NOT f.is_first THEN ARRAY[toms.utc_second(coalesce(f.last, f.used)), f.every::text]
+                WHEN f.last IS NULL THEN ARRAY[toms.utc_second(f.since + f.every)] ELSE ARRAY[toms.utc_second(f.last)] END, NULL, NULL
     FROM f WHERE NOT pg_is_in_recovery();
 $$;
 REVOKE ALL ON FUNCTION toms.check_history_rows() FROM PUBLIC;

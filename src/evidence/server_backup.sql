@@ -72,12 +72,6 @@ INSERT INTO toms.phrase VALUES
     ('retention_gone', 'en', 'There are rules of retention, and their background worker gives no sign of life.'),
     ('retention_gone', 'de', 'Es gibt Löschregeln, und ihr Hintergrundprozess gibt kein Lebenszeichen.');
 
-CREATE FUNCTION toms.utc(at timestamptz)
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS');
-REVOKE ALL ON FUNCTION toms.utc(timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION toms.utc(timestamptz) IS 'internal: a time as evidence tells it';
-
 -- Tiers in force with their last backup.  A tenth of the interval is what a backup may take.
 CREATE FUNCTION toms.tier_states()
 RETURNS TABLE (name text, every interval, keep interval, last_at timestamptz, place text, status text)
@@ -93,7 +87,7 @@ COMMENT ON FUNCTION toms.tier_states() IS 'internal: tiers of backups and the la
 CREATE FUNCTION toms.tier_rows()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.status, CASE WHEN t.last_at IS NULL THEN 'backup_none' WHEN t.status = 'fail' THEN 'backup_late' ELSE 'backup_fresh' END,
-           ARRAY[t.name, t.every::text] || CASE WHEN t.last_at IS NOT NULL THEN ARRAY[toms.utc(t.last_at)] END,
+           ARRAY[t.name, t.every::text] || CASE WHEN t.last_at IS NOT NULL THEN ARRAY[toms.utc_second(t.last_at)] END,
            CASE t.status WHEN 'fail' THEN format(E'-- make one, then\nSELECT toms.record_backup(%L, place => ''…'');', t.name) END, NULL
     FROM toms.tier_states() t
     UNION ALL
@@ -116,9 +110,9 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
                            WHEN a.last_archived_time IS NULL THEN 'archive_never' WHEN current_setting('archive_timeout') = '0' THEN 'archive_open' ELSE 'archive_fresh' END AS phrase
                FROM s, a, w)
     SELECT CASE f.phrase WHEN 'archive_fresh' THEN 'pass' WHEN 'archive_open' THEN 'partial' ELSE 'fail' END, f.phrase,
-           CASE f.phrase WHEN 'archive_off' THEN ARRAY[s.mode] WHEN 'archive_fails' THEN ARRAY[a.last_failed_wal, toms.utc(a.last_failed_time)]
+           CASE f.phrase WHEN 'archive_off' THEN ARRAY[s.mode] WHEN 'archive_fails' THEN ARRAY[a.last_failed_wal, toms.utc_second(a.last_failed_time)]
                          WHEN 'archive_behind' THEN ARRAY[w.files::text, replace(w.first, '.ready', '')]
-                         WHEN 'archive_fresh' THEN ARRAY[a.last_archived_wal, toms.utc(a.last_archived_time), current_setting('archive_timeout')] END,
+                         WHEN 'archive_fresh' THEN ARRAY[a.last_archived_wal, toms.utc_second(a.last_archived_time), current_setting('archive_timeout')] END,
            CASE f.phrase WHEN 'archive_off' THEN toms.set_server('archive_mode', CASE WHEN pg_is_in_recovery() THEN 'always' ELSE 'on' END, restart => true)
                          WHEN 'archive_no_means' THEN E'-- … copies %p to another machine under the name %f\nALTER SYSTEM SET archive_command = ''…'';\nSELECT pg_reload_conf();'
                          WHEN 'archive_never' THEN 'SELECT pg_switch_wal();'
@@ -184,7 +178,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     SELECT 'fail', 'standby_none', NULL, NULL, NULL WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM standby)
     UNION ALL
     SELECT CASE WHEN w.status = 'streaming' THEN 'pass' ELSE 'fail' END, CASE WHEN w.status = 'streaming' THEN 'standby_receives' ELSE 'standby_deaf' END,
-           CASE WHEN w.status = 'streaming' THEN ARRAY[coalesce(w.sender_host, '?'), toms.utc(w.last_msg_receipt_time)] ELSE ARRAY[coalesce(toms.utc(pg_last_xact_replay_timestamp()), '?')] END, NULL, NULL
+           CASE WHEN w.status = 'streaming' THEN ARRAY[coalesce(w.sender_host, '?'), toms.utc_second(w.last_msg_receipt_time)] ELSE ARRAY[coalesce(toms.utc_second(pg_last_xact_replay_timestamp()), '?')] END, NULL, NULL
     FROM (SELECT) one LEFT JOIN pg_stat_wal_receiver w ON true WHERE pg_is_in_recovery();
 $$;
 REVOKE ALL ON FUNCTION toms.probe_standby() FROM PUBLIC;
@@ -197,7 +191,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
                     FROM (SELECT) one LEFT JOIN toms.workers w ON w.database = current_database())
     SELECT CASE WHEN w.pid IS NULL OR w.is_stuck THEN 'fail' ELSE 'pass' END,
            CASE WHEN w.pid IS NULL THEN 'worker_gone' WHEN w.is_stuck THEN 'worker_stuck' ELSE 'worker_alive' END,
-           ARRAY[CASE WHEN w.pid IS NULL THEN current_setting('max_worker_processes') ELSE toms.utc(w.at) END],
+           ARRAY[CASE WHEN w.pid IS NULL THEN current_setting('max_worker_processes') ELSE toms.utc_second(w.at) END],
            CASE WHEN w.pid IS NULL THEN toms.set_server('max_worker_processes', (current_setting('max_worker_processes')::integer + 3)::text, restart => true) END, NULL
     FROM worker w WHERE NOT pg_is_in_recovery()
     UNION ALL
