@@ -51,7 +51,7 @@ BEGIN
                  WHERE c.run = tell_worse.run AND b.run = (SELECT max(r.id) FROM toms.check_run r WHERE r.id < tell_worse.run)
                    AND toms.status_rank(c.status) < toms.status_rank(b.status) AND b.status <> 'not_applicable'
                  ORDER BY c.measure COLLATE "C" LOOP
-        PERFORM toms.put_finding(json_build_object('finding', 'measure_worse', 'measure', worse.measure, 'was', worse.was, 'is', worse.is, 'run', run)::text);
+        PERFORM toms.put_finding(json_build_object('finding', 'measure_worse', 'measure', worse.measure, 'was', worse.was, 'is', worse.is, 'run', tell_worse.run)::text);
         RAISE LOG 'toms measure % was % and is %', worse.measure, worse.was, worse.is USING HINT = format('SELECT * FROM toms.check() WHERE measure = %L;', worse.measure);
         PERFORM pg_notify('toms_findings', format('measure_worse %s %s', worse.measure, worse.is));
     END LOOP;
@@ -66,18 +66,18 @@ DECLARE
     began constant timestamptz := clock_timestamp();
     kept constant interval := (SELECT p.keep FROM toms.audit_periods p WHERE p.kind = 'admin');
     results toms.check_result[];
-    run bigint;
+    made bigint;
 BEGIN
     results := ARRAY(SELECT ROW(0, f.measure, min(f.status) FILTER (WHERE f.n = 1),
                                 jsonb_agg(jsonb_build_object('status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
                      FROM toms.check_rows() f GROUP BY f.measure);
     INSERT INTO toms.check_run (at, took, by, digest)
-    VALUES (began, clock_timestamp() - began, keep_check.by, toms.check_digest(began, keep_check.by, results)) RETURNING id INTO run;
-    INSERT INTO toms.check_result (run, measure, status, rows) SELECT keep_check.run, c.measure, c.status, c.rows FROM unnest(results) c;
-    PERFORM toms.tell_worse(run);
+    VALUES (began, clock_timestamp() - began, keep_check.by, toms.check_digest(began, keep_check.by, results)) RETURNING id INTO made;
+    INSERT INTO toms.check_result (run, measure, status, rows) SELECT made, c.measure, c.status, c.rows FROM unnest(results) c;
+    PERFORM toms.tell_worse(made);
     DELETE FROM toms.check_result c USING toms.check_run r WHERE r.id = c.run AND r.at < began - kept;
     DELETE FROM toms.check_run r WHERE r.at < began - kept;
-    RETURN run;
+    RETURN made;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.keep_check(text) FROM PUBLIC;

@@ -14,7 +14,7 @@ COMMENT ON FUNCTION toms.set_server(text, text, boolean) IS 'internal: SQL that 
 -- A setting of the server, whatever the session has made of it.
 CREATE FUNCTION toms.server_setting(setting text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN (SELECT s.reset_val FROM pg_settings s WHERE s.name = setting);
+    RETURN (SELECT s.reset_val FROM pg_settings s WHERE s.name = server_setting.setting);
 REVOKE ALL ON FUNCTION toms.server_setting(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.server_setting(text) IS 'internal: a setting as sessions begin with it';
 
@@ -22,12 +22,12 @@ COMMENT ON FUNCTION toms.server_setting(text) IS 'internal: a setting as session
 CREATE FUNCTION toms.left_out(setting text, good text, status text)
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT left_out.status, 'setting_left_out',
-           ARRAY[setting, split_part(c.config, '=', 2), concat_ws(' in ', 'role ' || coalesce(quote_ident(r.rolname), CASE WHEN d.datname IS NULL THEN 'ALL' END), 'database ' || quote_ident(d.datname))],
-           CASE WHEN r.rolname IS NULL AND d.datname IS NOT NULL THEN format('ALTER DATABASE %I', d.datname)
-                ELSE format('ALTER ROLE %s', coalesce(quote_ident(r.rolname), 'ALL')) || coalesce(format(' IN DATABASE %I', d.datname), '') END || format(' RESET %s;', setting), NULL
+           ARRAY[left_out.setting, split_part(c.config, '=', 2), concat_ws(' in ', 'role ' || coalesce(quote_ident(r.rolname), CASE WHEN d.datname IS NULL THEN 'ALL' END), 'database ' || quote_ident(d.datname))],
+           CASE WHEN r.rolname IS NULL AND d.datname IS NOT NULL THEN 'ALTER DATABASE ' || quote_ident(d.datname)
+                ELSE 'ALTER ROLE ' || coalesce(quote_ident(r.rolname), 'ALL') || coalesce(' IN DATABASE ' || quote_ident(d.datname), '') END || format(' RESET %s;', left_out.setting), NULL
     FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c (config)
          LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
-    WHERE c.config LIKE setting || '=%' AND split_part(c.config, '=', 2) !~ good AND (s.setrole = 0 OR r.rolcanlogin) ORDER BY 3;
+    WHERE c.config LIKE left_out.setting || '=%' AND split_part(c.config, '=', 2) !~ good AND (s.setrole = 0 OR r.rolcanlogin) ORDER BY 3;
 $$;
 REVOKE ALL ON FUNCTION toms.left_out(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.left_out(text, text, text) IS 'internal: roles and databases for which a setting is not good enough';
