@@ -17,7 +17,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 'superuser', r.oid, 'as of now; with an administrative session, on record' FROM pg_roles r WHERE r.rolsuper
     UNION ALL
-    SELECT 'bypassrls', r.oid, 'as of now; with an administrative session, on record' FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper;
+    SELECT 'bypassrls', r.oid, CASE r.rolname WHEN 'toms_lookup' THEN 'of toms itself: nobody logs in as it' ELSE 'as of now; with an administrative session, on record' END FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper;
 $$;
 REVOKE ALL ON FUNCTION toms.powers(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.powers(regclass) IS 'internal: who gets past row security of a table, now';
@@ -34,7 +34,7 @@ COMMENT ON FUNCTION toms.protection_at(regclass, timestamptz) IS 'internal: how 
 
 CREATE FUNCTION toms.who_could_access(relation regclass, subject text DEFAULT NULL, at timestamptz DEFAULT pg_catalog.now())
 RETURNS TABLE (by text, role text, logins text[], verbs text[], purposes text[], scope text, categories text[], valid_from timestamptz, valid_until timestamptz, remark text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' AS $$
 #variable_conflict use_column
 DECLARE
     root constant regclass := coalesce((toms.describe(relation)).root, relation);

@@ -70,7 +70,6 @@ INSERT INTO toms.phrase VALUES
     ('report_l_standard', 'en', 'Standard'), ('report_l_standard', 'de', 'Norm'),
     ('report_l_bits', 'en', 'Key length'), ('report_l_bits', 'de', 'Schlüssellänge'),
     ('report_l_bits_n', 'en', '%1$s bits'), ('report_l_bits_n', 'de', '%1$s Bit'),
-    ('report_l_negotiated', 'en', 'negotiated'), ('report_l_negotiated', 'de', 'ausgehandelt'),
     ('report_l_about', 'en', 'About this report'), ('report_l_about', 'de', 'Über diesen Bericht'),
     ('report_l_about_text', 'en', 'It was made by the database itself. Its last line is a signature of everything before: whoever has the public key of the audit trail can see with %1$s that not a byte has been altered since.'), ('report_l_about_text', 'de', 'Er wurde von der Datenbank selbst erstellt. Die letzte Zeile ist eine Signatur über alles, was davor steht: Wer den öffentlichen Schlüssel des Protokolls hat, kann mit %1$s feststellen, dass seither kein Byte verändert wurde.'),
     ('report_l_dataset', 'en', 'Data set'), ('report_l_dataset', 'de', 'Datenbestand'),
@@ -87,6 +86,21 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_
 REVOKE ALL ON FUNCTION toms.label(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.label(text, text, text[]) IS 'internal: words of a printed report';
 
+-- Whatever is in it: no controls, none of those that turn the direction of what follows, and no more than a reader would read. JSON has all.
+CREATE FUNCTION toms.printable(words text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN length(p.plain) > 1500 THEN left(p.plain, 1500) || ' …' ELSE p.plain END
+    FROM (SELECT regexp_replace(translate(words, U&'\202A\202B\202C\202D\202E\2066\2067\2068\2069', ''), '[\x01-\x08\x0b-\x1f\x7f\u0080-\u009f]', '�', 'g')) p (plain);
+$$;
+REVOKE ALL ON FUNCTION toms.printable(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.printable(text) IS 'internal: text as it can be printed';
+
+CREATE FUNCTION toms.short_name(name text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN CASE WHEN length(name) > 160 THEN left(name, 160) || ' …' ELSE name END;
+REVOKE ALL ON FUNCTION toms.short_name(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.short_name(text) IS 'internal: a name as a heading';
+
 -- 23 November 2026, 06:10 UTC
 CREATE FUNCTION toms.say_time(at timestamptz, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -101,7 +115,8 @@ COMMENT ON FUNCTION toms.say_time(timestamptz, text) IS 'internal: a time in wor
 
 CREATE FUNCTION toms.say_article(article text, lang text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN article || CASE WHEN article ~ '^Art\. [^A-Z§]*$' THEN CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END ELSE '' END;
+    RETURN CASE lang WHEN 'de' THEN regexp_replace(regexp_replace(article, '\((\d+)\)', ' Abs. \1', 'g'), '\(([a-z])\)', ' lit. \1', 'g') ELSE article END
+           || CASE WHEN article ~ '^Art\. [^A-Z§]*$' THEN CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END ELSE '' END;
 REVOKE ALL ON FUNCTION toms.say_article(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.say_article(text, text) IS 'internal: a legal reference, with the name of the law';
 

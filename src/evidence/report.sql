@@ -240,7 +240,7 @@ COMMENT ON FUNCTION toms.read_report(text) IS 'internal: what a report says, or 
 -- Of the evidence what has gone (-) and what has come (+).
 CREATE FUNCTION toms.report_difference(older text, newer text)
 RETURNS TABLE (measure text, before text, after text, evidence text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     was constant jsonb := toms.read_report(older);

@@ -2,10 +2,10 @@
 --
 -- Whatever comes from a table, or from whoever named a tenant, goes through toms.html(), which is the only way into the text.
 
--- A name may be written from right to left, or hold what turns the direction of all that follows: <bdi> keeps that inside.
+-- A name may be written from right to left: <bdi> keeps that inside.
 CREATE FUNCTION toms.html(words text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN '<bdi>' || replace(replace(replace(replace(replace(regexp_replace(words, '[\x01-\x08\x0b-\x1f\x7f]', '�', 'g'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') || '</bdi>';
+    RETURN '<bdi>' || replace(replace(replace(replace(replace(toms.printable(words), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') || '</bdi>';
 REVOKE ALL ON FUNCTION toms.html(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.html(text) IS 'internal: text as HTML, whatever is in it';
 
@@ -43,19 +43,19 @@ dd { margin: 0; }
 .party { border: 1px solid var(--line); border-radius: 6px; padding: .9rem 1.1rem; }
 .party .name { font-weight: 600; font-size: 1.05rem; margin: 0 0 .5rem; }
 .party .kind { color: var(--soft); font-size: .82rem; font-weight: 400; }
-.party dl { margin: 0; display: grid; grid-template-columns: minmax(6.5rem, auto) minmax(0, 1fr); gap: .15rem .9rem; }
+.party dl { margin: 0; display: grid; grid-template-columns: 6.2rem minmax(0, 1fr); gap: .15rem .8rem; align-items: baseline; }
 .tiles { list-style: none; margin: 0 0 1.2rem; padding: 0; display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: .7rem; }
 .tile { border-radius: 6px; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.2; font-weight: 600; font-variant-numeric: tabular-nums; }
-.tile span { font-size: .88rem; white-space: nowrap; }
+.tile span { font-size: .85rem; line-height: 1.3; }
 table { width: 100%; border-collapse: collapse; margin: 0 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .7rem; border-bottom: 1px solid var(--line); }
-thead th { font-size: .82rem; font-weight: 600; color: var(--soft); background: var(--wash); border-bottom: 1px solid #b9c3cf; }
+thead th { font-size: .82rem; font-weight: 600; color: var(--soft); background: var(--wash); border-bottom: 1px solid #b9c3cf; overflow-wrap: break-word; }
 tbody th { font-weight: 400; }
 th:first-child, td:first-child { padding-left: .7rem; }
-.numbers td, .numbers thead th:not(:first-child) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.numbers td, .numbers thead th:not(:first-child) { text-align: right; font-variant-numeric: tabular-nums; }
 .numbers .zero { color: #68727f; }
-.pairs th { width: 15rem; color: var(--soft); }
+.pairs th { width: 19rem; color: var(--soft); }
 .measures { table-layout: fixed; }
 .measures .m { width: 33%; } .measures .s { width: 9.6rem; }
 .id { font-weight: 600; color: var(--accent); white-space: nowrap; margin-right: .35rem; }
@@ -71,21 +71,22 @@ ul.evidence li .i { position: absolute; left: 0; top: .28em; }
 pre { margin: .5rem 0 0; padding: .5rem .7rem; background: var(--wash); border-left: 3px solid var(--line); font: 12.5px/1.45 ui-monospace, "Cascadia Mono", Menlo, Consolas, "Liberation Mono", monospace; white-space: pre-wrap; }
 code { font: .9em ui-monospace, "Cascadia Mono", Menlo, Consolas, "Liberation Mono", monospace; }
 nav ol { margin: 0; padding: 0; list-style: none; columns: 2; column-gap: 2.5rem; }
-nav li { break-inside: avoid; padding: .2rem 0; display: flex; gap: .6rem; align-items: baseline; }
+nav li { break-inside: avoid; padding: .2rem 0; display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; }
 nav li span { color: var(--soft); font-size: .85rem; white-space: nowrap; }
 footer.page { margin-top: 3rem; padding-top: 1rem; padding-bottom: 3rem; color: var(--soft); font-size: .85rem; }
 footer hr { border: 0; border-top: 1px solid var(--line); margin: 0 0 .8rem; }
 @media (max-width: 44rem) {
   .parties { grid-template-columns: minmax(0, 1fr); } .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } nav ol { columns: 1; }
   .measures, .measures tbody, .measures tr, .measures th, .measures td, .pairs, .pairs tbody, .pairs tr, .pairs th, .pairs td { display: block; width: auto; border: 0; padding: .2rem 0; }
-  .measures thead { position: absolute; left: -99rem; } .measures tr, .pairs tr { border-bottom: 1px solid var(--line); padding: .6rem 0; } .numbers th, .numbers td { padding: .4rem .3rem; font-size: .8rem; white-space: normal; }
+  .measures thead { position: absolute; left: -99rem; } .measures tr, .pairs tr { border-bottom: 1px solid var(--line); padding: .6rem 0; } .party dl { display: block; } .party dd { margin-bottom: .4rem; }
+  .numbers { table-layout: fixed; } .numbers th:first-child { width: 31%; } .numbers th, .numbers td { padding: .4rem .15rem; font-size: .74rem; } .numbers thead th { font-size: .66rem; hyphens: auto; overflow-wrap: anywhere; }
 }
 @media print {
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-  body { font-size: 9.2pt; line-height: 1.42; } .page { max-width: none; padding: 0; } header.page { padding-top: 0; } .skip { display: none; }
-  h1 { font-size: 19pt; } h2 { font-size: 13pt; margin: 7mm 0 2.5mm; break-after: avoid; } h3 { break-after: avoid; } .subtitle { font-size: 10.5pt; }
+  html { font-size: 9.6pt; } body { font-size: 1rem; line-height: 1.42; } .page { max-width: none; padding: 0; } header.page { padding-top: 0; } .skip { display: none; }
+  h2 { margin: 6mm 0 2mm; break-after: avoid; } h3 { break-after: avoid; } .facts { margin-top: 4mm; } .tile { padding: .4rem .7rem; } .tile b { font-size: 1.4rem; } .numbers th, .numbers td, .pairs th, .pairs td { padding: 1mm 2mm; }
   a { color: inherit; text-decoration: none; } thead { display: table-header-group; } tr, .party, .tile, li { break-inside: avoid; } p, li { orphans: 3; widows: 3; }
-  .measures .m { width: 32%; } .measures .s { width: 34mm; } .pairs th { width: 48mm; } th, td { padding: 1.6mm 2mm; } nav { break-before: page; } footer.page { padding-bottom: 0; margin-top: 8mm; break-inside: avoid; }
+  .measures .m { width: 32%; } .measures .s { width: 34mm; } .pairs th { width: 58mm; } .measures th, .measures td { padding: 1.6mm 2mm; } nav { break-before: page; } footer.page { padding-bottom: 0; margin-top: 8mm; break-inside: avoid; }
   .wide { break-inside: auto; } pre { font-size: 7.8pt; }
 }
 @page { size: A4; margin: 21mm 17mm 19mm; }
@@ -140,8 +141,8 @@ COMMENT ON FUNCTION toms.html_facts(jsonb, text) IS 'internal: when a report was
 
 CREATE FUNCTION toms.html_party(kind text, party jsonb, unnamed text, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('<div class="party"><h3 class="kind">%s</h3><p class="name">%s</p><dl>%s</dl></div>', toms.label(kind, lang), coalesce(toms.html(party ->> 'name'), toms.label(unnamed, lang)),
-                  string_agg(format('<dt>%s</dt><dd>%s</dd>', toms.label(d.label, lang), toms.html(party ->> d.label)), '' ORDER BY d.n) FILTER (WHERE party ->> d.label IS NOT NULL))
+    SELECT format('<div class="party"><h3 class="kind">%s</h3><p class="name">%s</p><dl>%s</dl></div>', toms.label(kind, lang), coalesce(toms.html(toms.short_name(party ->> 'name')), toms.label(unnamed, lang)),
+                  string_agg(format('<dt>%s</dt><dd>%s</dd>', replace(toms.label(d.label, lang), 'Datenschutzb', 'Datenschutz&shy;b'), toms.html(party ->> d.label)), '' ORDER BY d.n) FILTER (WHERE party ->> d.label IS NOT NULL))
     FROM unnest('{address,country,contact,representative,dpo}'::text[]) WITH ORDINALITY d (label, n);
 $$;
 REVOKE ALL ON FUNCTION toms.html_party(text, jsonb, text, text) FROM PUBLIC;
@@ -211,7 +212,7 @@ CREATE FUNCTION toms.html_contents(document jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('<nav aria-labelledby="contents"><h2 id="contents">%s</h2><ol>%s</ol></nav>', toms.label('contents', lang),
                   string_agg(format('<li><a href="#c-%s">%s</a><span>%s</span></li>', c.control, CASE lang WHEN 'de' THEN c.title_de ELSE c.title_en END,
-                                    (SELECT string_agg(format('%s %s', s.n, toms.label(s.status, lang)), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
+                                    (SELECT string_agg(format('%s %s', s.n, lower(toms.label(s.status, lang))), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
     FROM toms.control c WHERE EXISTS (SELECT FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control);
 $$;
 REVOKE ALL ON FUNCTION toms.html_contents(jsonb, text) FROM PUBLIC;
@@ -221,7 +222,7 @@ CREATE FUNCTION toms.html_algorithms(algorithms jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('<section aria-labelledby="algorithms"><h2 id="algorithms">%s</h2><table><thead><tr><th scope="col">%s</th><th scope="col">%s</th><th scope="col">%s</th><th scope="col">%s</th></tr></thead><tbody>%s</tbody></table></section>',
                   toms.label('algorithms_title', lang), toms.label('use', lang), toms.label('algorithms', lang), toms.label('standard', lang), toms.label('bits', lang),
-                  string_agg(format('<tr><th scope="row">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>', a ->> 'use', a ->> 'name', coalesce(a ->> 'standard', '–'), coalesce(toms.label('bits_n', lang, a ->> 'bits'), toms.label('negotiated', lang))), '' ORDER BY n))
+                  string_agg(format('<tr><th scope="row">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>', a ->> 'use', a ->> 'name', coalesce(a ->> 'standard', '–'), CASE WHEN a ->> 'bits' IS NULL THEN '–' ELSE toms.label('bits_n', lang, a ->> 'bits') END), '' ORDER BY n))
     FROM jsonb_array_elements(algorithms) WITH ORDINALITY x (a, n);
 $$;
 REVOKE ALL ON FUNCTION toms.html_algorithms(jsonb, text) FROM PUBLIC;

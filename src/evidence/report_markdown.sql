@@ -2,12 +2,12 @@
 --
 -- Whatever comes from a table, or from whoever named a tenant, goes through toms.markdown(): one line, in which nothing marks up anything.
 
--- Bidirectional controls (U+202A-E, U+2066-9) would turn what follows; an isolate around text from right to left does not.
+-- An isolate around text from right to left keeps what follows in its order.
 CREATE FUNCTION toms.markdown(words text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN m.plain ~ '[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]' THEN U&'\2068' || m.plain || U&'\2069' ELSE m.plain END
     FROM (SELECT regexp_replace(regexp_replace(regexp_replace(
-                     regexp_replace(translate(words, U&'\202A\202B\202C\202D\202E\2066\2067\2068\2069', ''), '[\x01-\x20\x7f\u0085\u2028\u2029]+', ' ', 'g'),
+                     regexp_replace(toms.printable(words), '[\s\u2028\u2029]+', ' ', 'g'),
                      '([\\`*_{}\[\]<>|&~#@$])', '\\\1', 'g'), '(https?|ftp)(:)|(www)(\.)', '\1\3\\\2\4', 'gi'), '^\s*([-+=]|\d+[.)])', '\\\1')) m (plain);
 $$;
 REVOKE ALL ON FUNCTION toms.markdown(text) FROM PUBLIC;
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION toms.markdown(text) IS 'internal: text as a line of Markdown
 
 CREATE FUNCTION toms.markdown_party(kind text, party jsonb, unnamed text, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(E'| %s | %s |\n|---|---|\n%s', toms.label(kind, lang), coalesce(toms.markdown(party ->> 'name'), toms.label(unnamed, lang)),
+    SELECT format(E'| %s | %s |\n|---|---|\n%s', toms.label(kind, lang), coalesce(toms.markdown(toms.short_name(party ->> 'name')), toms.label(unnamed, lang)),
                   string_agg(format(E'| %s | %s |\n', toms.label(d.label, lang), toms.markdown(party ->> d.label)), '' ORDER BY d.n) FILTER (WHERE party ->> d.label IS NOT NULL))
     FROM unnest('{address,country,contact,representative,dpo}'::text[]) WITH ORDINALITY d (label, n);
 $$;
@@ -89,7 +89,7 @@ BEGIN
         (SELECT string_agg(format(E'- %s: %s\n', s.label, toms.markdown(s.line)), '') FROM toms.scope_lines(document -> 'scope', lang) s), E'\n',
         toms.markdown_measures(document, lang),
         format(E'\n## %s\n\n| %s | %s | %s | %s |\n|---|---|---|---|\n', toms.label('algorithms_title', lang), toms.label('use', lang), toms.label('algorithms', lang), toms.label('standard', lang), toms.label('bits', lang)),
-        (SELECT string_agg(format(E'| %s | %s | %s | %s |\n', a ->> 'use', a ->> 'name', coalesce(a ->> 'standard', '–'), coalesce(toms.label('bits_n', lang, a ->> 'bits'), toms.label('negotiated', lang))), '' ORDER BY n)
+        (SELECT string_agg(format(E'| %s | %s | %s | %s |\n', a ->> 'use', a ->> 'name', coalesce(a ->> 'standard', '–'), CASE WHEN a ->> 'bits' IS NULL THEN '–' ELSE toms.label('bits_n', lang, a ->> 'bits') END), '' ORDER BY n)
          FROM jsonb_array_elements(document -> 'algorithms') WITH ORDINALITY x (a, n)),
         format(E'\n## %s\n\n%s\n', toms.label('about', lang), toms.label('about_text', lang, '`toms-verify report`')));
 END

@@ -57,6 +57,10 @@ read_as(char what, const char *text, size_t size)
 			check_certificate((Text) {text, size});
 			release_scratch();
 			break;
+		case 'm':
+			check_report((Text) {text, size});
+			release_scratch();
+			break;
 		default:
 			check_proof((Text) {text, size});
 			release_scratch();

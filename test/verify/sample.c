@@ -309,6 +309,23 @@ sample_certificate(Sample *sample, const SampleLie *lie)
 }
 
 void
+sample_report(Sample *sample, bool is_text)
+{
+	static const char head[] = "\"type\": \"report\", \"version\": 1";
+	static const char rest[] = "\"tenant\": \"acme\", \"dataset\": \"" DATASET "\", \"made_at\": \"2026-11-16T00:00:00.000000Z\"";
+
+	sample->size = 0;
+	if (is_text)
+		add(sample, "<!DOCTYPE html>\n<p>12 measures: holds\n<!-- {%s, \"format\": \"html\", %s", head, rest);
+	else
+		add(sample, "{%s, %s, \"measures\": [{\"measure\": \"A-1.1\", \"status\": \"pass\"}]", head, rest);
+	add_signature(sample, 0);
+	sample->size--;				/* exact bytes */
+	if (is_text)
+		add(sample, " -->");
+}
+
+void
 sample_log(Sample *sample, int from, int to)
 {
 	uint8_t		previous[32] = {0};

@@ -38,6 +38,9 @@ typedef struct SampleLie
 
 extern void sample_certificate(Sample *sample, const SampleLie *lie);
 
+/* A report, as JSON or as a text that ends with a comment. */
+extern void sample_report(Sample *sample, bool is_text);
+
 /* Lines of the log, or of the chain, for these blocks. */
 extern void sample_log(Sample *sample, int from, int to);
 extern void sample_chain(Sample *sample, int from, int to);

@@ -53,6 +53,19 @@ faults_of_certificate(const char *text, size_t size)
 	return faults() - before;
 }
 
+static uint64_t
+faults_of_report(const char *text, size_t size)
+{
+	uint64_t	before = faults();
+	char	   *copy = malloc(size);	/* to the byte, for sanitizers */
+
+	memcpy(copy, text, size);
+	check_report((Text) {copy, size});
+	release_scratch();
+	free(copy);
+	return faults() - before;
+}
+
 static void
 each_line(const char *text, size_t size, void (*check) (Text line))
 {
@@ -364,6 +377,25 @@ test_certificates(void)
 }
 
 static void
+test_reports(void)
+{
+	sample_report(&sample, false);
+	ok(no_byte_alterable(&sample, faults_of_report, false), "no byte of a report can be altered");
+	ok(faults_of_certificate(sample.text, sample.size) > 0, "a report is no certificate");
+	sample_report(&sample, true);
+	ok(no_byte_alterable(&sample, faults_of_report, false), "no byte of a printed report can be altered");
+	sample.text[sample.size++] = '\n';
+	ok(faults_of_report(sample.text, sample.size) == 0, "a report may end with a line feed");
+	sample.text[sample.size++] = '\n';
+	ok(faults_of_report(sample.text, sample.size) > 0, "and with nothing more");
+	memmove(sample.text + 1, sample.text, --sample.size);
+	sample.text[0] = '\n';
+	ok(faults_of_report(sample.text, sample.size) > 0, "nor begin with anything");
+	sample_certificate(&sample, &(SampleLie) {0});
+	ok(faults_of_report(sample.text, sample.size) > 0, "a certificate is no report");
+}
+
+static void
 test_archives(void)
 {
 	bool		whole = true;
@@ -405,6 +437,9 @@ write_samples(const char *directory)
 	sample_certificate(&sample, &(SampleLie) {0});
 	write_sample(directory, "certificate.json", 0, &sample);
 	write_sample(directory, "fuzz-certificate", 'r', &sample);
+	sample_report(&sample, true);
+	write_sample(directory, "report.html", 0, &sample);
+	write_sample(directory, "fuzz-report", 'm', &sample);
 	sample_log(&sample, 1, 12);
 	write_sample(directory, "log.jsonl", 0, &sample);
 	sample_log(&sample, 1, 3);
@@ -441,6 +476,7 @@ main(int argc, char **argv)
 	test_subtrees();
 	test_archives();
 	test_certificates();
+	test_reports();
 	test_bytes();
 	fprintf(tap, "1..%d\n", tests);
 	return failures > 0;

@@ -28,6 +28,7 @@ static const char *const help =
 "                             archives, as toms.archive_audit() writes them\n"
 "  toms-verify certificate FILE\n"
 "                             a certificate of an erasure, as toms.certificate() returns it\n"
+"  toms-verify report FILE    a report of measures, as toms.report() returns it: json, html, markdown\n"
 "\n"
 "  --key KEY                  the public key that signs, as toms.audit_key() returns it; may\n"
 "                             be given several times; without it, the keys found are named\n"
@@ -263,6 +264,8 @@ run(const char *command, char **files, int count)
 		check_whole(files[0], check_proof);
 	else if (strcmp(command, "certificate") == 0)
 		check_whole(files[0], check_certificate);
+	else if (strcmp(command, "report") == 0)
+		check_whole(files[0], check_report);
 	else if (strcmp(command, "log") == 0)
 		check_log(files[0]);
 	else if (strcmp(command, "chain") == 0)
@@ -309,7 +312,7 @@ read_options(int argc, char **argv)
 static bool
 is_command(const char *word)
 {
-	static const char *const commands[] = {"proof", "log", "chain", "archive", "certificate"};
+	static const char *const commands[] = {"proof", "log", "chain", "archive", "certificate", "report"};
 
 	for (int i = 0; i < lengthof(commands); i++)
 	{

@@ -1,8 +1,7 @@
 /*
  * verify.h - what the parts of toms-verify share.
  *
- * One run of one thread.  What comes from a file is untrusted: it is refused or named as a fault,
- * and never ends the program.  The formats are those of doc/trail-format.md.
+ * One run of one thread.  What comes from a file, as doc/trail-format.md tells, is untrusted: faults are named, nothing ends the program.
  */
 #ifndef TOMS_VERIFY_H
 #define TOMS_VERIFY_H
@@ -82,7 +81,7 @@ typedef struct Block
 /* Reads the members of JSON that hold a signed header; false, and the fault is named, if that is none. */
 extern bool read_block(Text header, Text signature, Text key, Block *block);
 
-/* Keys that may have signed; if none is given all may, and are named when all is done. */
+/* Keys that may have signed; if none is given all may, and are named at the end. */
 extern void trust_key(const uint8_t key[KEY_BYTES]);
 extern void print_keys(void);
 
@@ -105,10 +104,11 @@ extern uint64_t log_last_block(void);
 extern void log_check_dataset(const uint8_t dataset[DATASET_BYTES]);
 extern void log_check_block(const Block *block);
 
-/* proof.c, certificate.c, chain.c, archive.c */
+/* proof.c, certificate.c, signed.c, chain.c, archive.c */
 extern void check_proof(Text text);
 extern bool prove_entry(Text text, const uint8_t dataset[DATASET_BYTES], Entry *entry);
 extern void check_certificate(Text text);
+extern void check_report(Text text);
 extern void chain_start(void);
 extern void chain_line(Text line);
 extern void chain_end(void);
