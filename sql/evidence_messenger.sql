@@ -185,10 +185,7 @@ SELECT string_agg(state, ' ' ORDER BY id) FROM toms.instruction_event WHERE inst
 SELECT informed_at IS NOT NULL FROM toms.instruction WHERE id = :doubtful;
 
 -- M-4.3  staff is bound to professional secrecy
-SELECT status FROM toms.review_state('M-4.3');
-SELECT toms.record_measure('M-4.3', owner => 'Personalabteilung', evidence => 'declarations under § 203 StGB, folder P-4');
-SELECT toms.record_review('M-4.3', by => 'Frau Falk', result => 'all 14 declarations are there', next_due => current_date + 365) > 0;
-SELECT status FROM toms.review_state('M-4.3');
+SELECT pg_temp.reviewed('M-4.3', owner => 'Personalabteilung', evidence => 'declarations under § 203 StGB, folder P-4', result => 'all 14 are there');
 
 -- M-5.2  a third country needs guarantees, and the customer is told before and may object
 SELECT regress.verdict($$SELECT toms.check_recipient('Videobruecke Inc', 'lindenpraxis', 'care', '{personal}')$$);
@@ -200,19 +197,15 @@ SELECT agreement FROM toms.recipients WHERE recipient = 'Sprachmodell SE';
 SELECT regress.verdict($$SELECT toms.record_disclosure('lindenpraxis', 'Sprachmodell SE', '{health}', 'care', '11')$$);          -- that something went there, not what
 SELECT regress.verdict($$SELECT toms.record_disclosure('lindenpraxis', 'Sprachmodell SE', '{personal}', 'care', '11')$$);        -- no names
 SELECT pg_temp.act('lindenpraxis 1 messenger_physician model_training', 'SELECT FROM chat.recording');
-SELECT toms.record_measure('M-A1.6', owner => 'Produktleitung', evidence => 'AVV of 9 January 2026, § 5');
-SELECT status FROM toms.review_state('M-A1.6') WHERE phrase = 'review_owned';
+SELECT pg_temp.reviewed('M-A1.6', owner => 'Produktleitung', evidence => 'AVV of 9 January 2026, § 5', result => 'operator asked on 3 March');
 
 -- M-A2.1  premises, second factor for remote work, passwords and devices
-SELECT toms.record_measure('M-A2.1', owner => 'IT', evidence => 'ISMS 8.1, audit of March');
-SELECT toms.record_review('M-A2.1', by => 'Frau Falk', result => 'one device not encrypted, mended', next_due => current_date + 180) > 0;
-SELECT status FROM toms.review_state('M-A2.1');
+SELECT pg_temp.reviewed('M-A2.1', owner => 'IT', evidence => 'ISMS 8.1, audit of March', result => 'one device not encrypted, mended');
 SELECT toms.permit('messenger_support', 'chat.account', '{delete}', '{account_management}', scope => 'tenant', require_mfa => true) > 0;     -- for the database: a second factor
 SELECT pg_temp.act('lindenpraxis 2 messenger_support account_management', 'DELETE FROM chat.account WHERE account_id = 19');
 
 -- M-O.1  data protection is managed: officer, audits, training, contractors
-SELECT toms.record_measure('M-O.1', owner => 'Geschäftsführung', evidence => 'data-protection manual, 2026');
-SELECT toms.record_review('M-O.1', by => 'Frau Falk', result => 'training of 12 May, two contractors re-checked', next_due => current_date + 365) > 0;
+SELECT pg_temp.reviewed('M-O.1', owner => 'Geschäftsführung', evidence => 'data-protection manual, 2026', result => 'training of 12 May, two contractors re-checked');
 SELECT owner, evidence, reviewer, next_due > current_date FROM toms.measure_reviews WHERE measure = 'M-O.1';
 
 -- That is all
