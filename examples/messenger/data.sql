@@ -32,5 +32,6 @@ SELECT tenant, account, (date_trunc('year', now()) - make_interval(years => ago)
 FROM unnest('{lindenpraxis,hafenklinik}'::text[]) tenant, unnest('{1,11,12}'::integer[]) account, unnest('{0,2}'::integer[]) ago
 ORDER BY tenant DESC, ago, account;
 
+SELECT setval(pg_get_serial_sequence('chat.account', 'account_id'), 1000) \g /dev/null
 ANALYZE chat.account, chat.message, chat.recording, chat.document, billing.invoice;
 RESET toms.reason;

@@ -14,5 +14,8 @@ FROM unnest('{kanzlei,autohaus}'::text[]) tenant, generate_series(1, 12) n ORDER
 INSERT INTO support.bill (tenant_id, bill_id, contact, issued_on, minutes, cents)
 SELECT tenant, n, 101, date '2026-01-31', 60 * n, 9000 * n FROM unnest('{kanzlei,autohaus}'::text[]) tenant, generate_series(1, 2) n ORDER BY tenant DESC, n;
 
+SELECT setval(pg_get_serial_sequence('support.device', 'device_id'), 1000) \g /dev/null
+SELECT setval(pg_get_serial_sequence('support.session', 'session_id'), 1000) \g /dev/null
+SELECT setval(pg_get_serial_sequence('support.bill', 'bill_id'), 1000) \g /dev/null
 ANALYZE support.device, support.session, support.bill;
 RESET toms.reason;

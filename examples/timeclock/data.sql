@@ -16,5 +16,6 @@ ORDER BY tenant DESC, day DESC, kind, employee;
 INSERT INTO clock.hygiene (tenant_id, employee_id)
 SELECT tenant, employee FROM unnest('{werkhof,backstube}'::text[]) tenant, generate_series(1, 8) employee ORDER BY tenant DESC, employee;
 
+SELECT setval(pg_get_serial_sequence('clock.employee', 'employee_id'), 1000) \g /dev/null
 ANALYZE clock.employee, clock.booking, clock.hygiene;
 RESET toms.reason;

@@ -52,6 +52,16 @@ BEGIN
     RETURN (SELECT format('%s -> %s', today, string_agg(status, ', ')) FROM toms.review_state(measure));
 END
 $$;
+-- what a restored copy is asked, and signs: rows of each table of a schema; on the server itself it proves nothing, and is not taken
+CREATE FUNCTION pg_temp.drill(schema text) RETURNS TABLE (counted jsonb, recorded text) LANGUAGE plpgsql AS $$
+DECLARE
+    drill constant text := toms.restore_drill();
+BEGIN
+    counted := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(split_part(drill, E'\n', 1)::jsonb -> 'rows') WHERE key LIKE schema || '.%');
+    recorded := regress.verdict(format('SELECT toms.record_restore_test(%L)', drill));
+    RETURN NEXT;
+END
+$$;
 -- the worker's rounds that end a tenant, each a transaction
 CREATE PROCEDURE pg_temp.end_tenants() LANGUAGE plpgsql AS $$
 BEGIN
@@ -61,6 +71,9 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- since when entries of the trail are the test's
+SELECT clock_timestamp() AS since \gset
 
 -- what is declared before the test, to take back everything else after it
 CREATE TEMPORARY TABLE before (relation regclass, declared jsonb);
