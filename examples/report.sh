@@ -1,0 +1,71 @@
+#!/bin/bash
+# Loads each reference system of this folder into a database of its own, in a PostgreSQL cluster that lives as long as this
+# script, and leaves what an auditor of its controller would be handed: demo-output/<system>/report.html, in German.
+#
+#     make demo                  on any Debian machine, after examples/absence/demo.sh
+#     examples/report.sh         with the programs of a PostgreSQL 15 that has toms
+#
+# PG_CONFIG names that PostgreSQL; by default the programs on the PATH are taken.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+out=$here/../demo-output
+if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
+	PATH=$bin:$PATH
+fi
+die() {
+	echo "report: $*" >&2
+	exit 1
+}
+[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make demo"
+
+leave() {
+	local status=$?
+	trap '' INT TERM HUP
+	[ $status = 0 ] || cat "$box/start" "$box/log" >&2 2>/dev/null || true
+	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
+	rm -rf "$box"
+	exit $status
+}
+box=$(mktemp -d)
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Nobody else gets into the folder, which makes its socket as private as its files.
+unset "${!PG@}"
+export PGHOST=$box PGPORT=5432 PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8 PGOPTIONS='-c client_min_messages=error'
+{
+	initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync
+	mkdir -m 700 "$box/keyring" "$box/outside"
+	cat >>"$box/data/postgresql.conf" <<-CONF
+		listen_addresses = ''
+		unix_socket_directories = '$box'
+		fsync = off
+		max_worker_processes = 32
+		shared_preload_libraries = 'toms'
+		toms.keyring = '$box/keyring'
+		toms.outside = '$box/outside'
+		toms.environment = 'demo'
+	CONF
+	pg_ctl -D "$box/data" -l "$box/log" -w start
+} >"$box/start" 2>&1
+
+# The controller whose report it is: the first one that was registered.
+for protect in "$here"/*/protect.sql; do
+	system=$(basename "$(dirname "$protect")")
+	[ "$system" != clients ] || continue
+	export PGDATABASE=$system
+	psql -XqU postgres -d postgres -c "CREATE DATABASE $system"
+	for file in schema protect data; do
+		psql -XqAt -v ON_ERROR_STOP=1 -U postgres -c '\o /dev/null' -f "$here/$system/$file.sql"
+	done 2>"$box/start" >/dev/null
+	mkdir -p "$out/$system"
+	controller=$(psql -XqAtU postgres -c 'SELECT tenant FROM toms.tenant ORDER BY added_at, tenant LIMIT 1')
+	psql -XqAt -v ON_ERROR_STOP=1 -v tenant="$controller" -U postgres >"$out/$system/report.html" <<-'SQL'
+		SELECT toms.report('html', :'tenant', 'de');
+	SQL
+	grep -q '</html>' "$out/$system/report.html" || die "the report of $system is not whole"
+	echo "report of $system, for $controller: demo-output/$system/report.html"
+	psql -XqU postgres -d postgres -c "DROP DATABASE $system WITH (FORCE)"
+done
