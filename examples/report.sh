@@ -57,9 +57,11 @@ for protect in "$here"/*/protect.sql; do
 	[ "$system" != clients ] || continue
 	export PGDATABASE=$system
 	psql -XqU postgres -d postgres -c "CREATE DATABASE $system"
+	psql -XqU postgres -c 'CREATE EXTENSION toms'
 	for file in schema protect data; do
 		psql -XqAt -v ON_ERROR_STOP=1 -U postgres -c '\o /dev/null' -f "$here/$system/$file.sql"
 	done 2>"$box/start" >/dev/null
+	[ "$(psql -XqAtU postgres -c "SELECT to_regprocedure('toms.report(text,text,text,timestamptz)') IS NOT NULL")" = t ] || { echo "$system is loaded; there is no report yet"; continue; }
 	mkdir -p "$out/$system"
 	controller=$(psql -XqAtU postgres -c 'SELECT tenant FROM toms.tenant ORDER BY added_at, tenant LIMIT 1')
 	psql -XqAt -v ON_ERROR_STOP=1 -v tenant="$controller" -U postgres >"$out/$system/report.html" <<-'SQL'

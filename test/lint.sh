@@ -41,6 +41,8 @@ check('every regression test has its slice and its result',
 check('every isolation test has its result',
 	(map { absent("test/isolation/expected/$_.out") } names('test/isolation/specs/*.spec')),
 	(map { absent("test/isolation/specs/$_.spec") } map { s/_\d$//r } names('test/isolation/expected/*.out')));
+check('every measure is walked by the test of its reference system, in order',
+	map { walk_fault($_) } map { m{measure_(\w+)\.sql$} } glob('src/evidence/measure_*.sql'));
 check('tests that README.md names exist',
 	map { absent($_) } $readme =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
 
@@ -92,6 +94,16 @@ sub text {
 }
 
 sub names { return map { m{([^/]+)\.\w+$} } glob($_[0]) }
+
+# Measures of a reference system, in their order, are the sections of its test.
+sub walk_fault {
+	my ($system) = @_;
+	my %position = text("src/evidence/measure_$system.sql") =~ /^\s*\('([A-Z]-[\w.]+)',\s*(\d+),\s*'$system'/gm;
+	my @promised = sort { $position{$a} <=> $position{$b} } keys %position;
+	my @walked = text("sql/evidence_$system.sql") =~ /^-- ([A-Z]-[\w.]+)  /gm;
+	my ($at) = grep { ($promised[$_] // '') ne ($walked[$_] // '') } 0 .. ($#promised > $#walked ? $#promised : $#walked);
+	return defined $at ? "sql/evidence_$system.sql: " . ($walked[$at] // 'the end') . ' where ' . ($promised[$at] // 'the end') . ' is promised' : ();
+}
 
 sub absent { return -e $_[0] ? () : "$_[0] is missing" }
 
