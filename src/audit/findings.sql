@@ -28,7 +28,8 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
     FROM (SELECT e.id, e.at, e.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login') AS name,
                  coalesce((convert_from(e.payload, 'UTF8')::jsonb ->> 'times')::bigint, 1) AS times
           FROM toms.audit_entry e LEFT JOIN LATERAL (SELECT toms.audit_referred('w', e.who, e.at) AS who OFFSET 0) w ON true
-          WHERE e.kind = 'x' AND e.verb = 'r' AND e.at >= now() - interval '90 days' AND e.key IS NULL) r
+          WHERE e.kind = 'x' AND e.verb = 'r' AND e.at >= now() - interval '90 days' AND e.key IS NULL
+                AND position('"probe"'::bytea IN e.payload) = 0) r
     WHERE r.name IS NOT NULL
     GROUP BY r.tenant, r.name, date_trunc('hour', r.at) HAVING sum(r.times) > 20;
 $$;

@@ -34,6 +34,8 @@ static const ReasonInfo reasons[] = {
 
 static pg_atomic_uint64 *refusals = NULL;
 
+bool		toms_is_probing = false;
+
 void		(*toms_refusal_listener) (const TomsRefusal *refusal, const char *action) = NULL;
 
 PG_FUNCTION_INFO_V1(toms_sql_refuse);
@@ -103,11 +105,12 @@ toms_record_refusal(const TomsRefusal *refusal, const char *action)
 {
 	const char *table = OidIsValid(refusal->relid) ? toms_relation_name(refusal->relid) : "-";
 
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("toms %s %s: table=%s login=%s %s", action,
-					toms_reason_code(refusal->reason), table, login_name(),
-					refusal->who ? refusal->who : "-"),
-			 errhidestmt(true), errhidecontext(true)));
+	if (!toms_is_probing)
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("toms %s %s: table=%s login=%s %s", action,
+						toms_reason_code(refusal->reason), table, login_name(),
+						refusal->who ? refusal->who : "-"),
+				 errhidestmt(true), errhidecontext(true)));
 	if (toms_refusal_listener)
 		toms_refusal_listener(refusal, action);
 }
@@ -138,7 +141,7 @@ toms_refuse(const TomsRefusal *refusal)
 	const char *text = toms_reason_text(refusal->reason);
 	char	   *table = OidIsValid(refusal->relid) ? get_rel_name(refusal->relid) : NULL;
 
-	if (refusals)
+	if (refusals && !toms_is_probing)
 		pg_atomic_fetch_add_u64(refusals, 1);
 	toms_record_refusal(refusal, "refused");
 	ereport(ERROR,

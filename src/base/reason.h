@@ -46,6 +46,12 @@ extern uint64 toms_refusal_count(void);
  */
 extern void toms_record_refusal(const TomsRefusal *refusal, const char *action);
 
+/*
+ * Set while a check tries what must be refused: that is marked in the trail, and neither counted nor told in the server
+ * log.  Who sets it takes it back, on error too.
+ */
+extern bool toms_is_probing;
+
 /* Set by slice trail: is told of every refusal that is recorded; raises no error. */
 extern void (*toms_refusal_listener) (const TomsRefusal *refusal, const char *action);
 

@@ -17,6 +17,7 @@
 #include "commands/trigger.h"
 #include "context/context.h"
 #include "guard/level.h"
+#include "guard/probe.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -489,20 +490,29 @@ toms_guard_before_plan(Query *query)
 
 /* truncate --------------------------------------------------------------------------- */
 
+TomsFinding
+toms_guard_examine_truncate(void)
+{
+	if (toms_guard_administrator_at_work())
+		return (TomsFinding) {.passage = TOMS_PASS_ADMINISTRATOR,.scope_tenant = true};
+	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TRUNCATE,
+		.detail = "No policy applies to TRUNCATE.",
+	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
+}
+
 void
 toms_guard_check_truncate(Oid relid)
 {
 	TomsAccess	access = {.relation = toms_catalog_relation(relid),.user = GetUserId()};
-	TomsFinding finding = {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TRUNCATE,
-		.detail = "No policy applies to TRUNCATE.",
-	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
+	TomsFinding finding;
 
 	if (access.relation == NULL)
 	{
 		(void) toms_guard_check_trail(relid, ACL_TRUNCATE, true);
 		return;
 	}
-	if (toms_guard_administrator_at_work())
+	finding = toms_guard_examine_truncate();
+	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
 		toms_guard_record_administrator(relid, "truncate");
 	else if (access.relation->mode == TOMS_MODE_OBSERVE)
 		toms_observe_note(&access, &finding);

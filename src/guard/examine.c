@@ -31,8 +31,8 @@ refused(TomsReason reason, const char *detail, const char *hint)
 bool
 toms_guard_is_administrator(void)
 {
-	/* the user outside of SECURITY DEFINER functions, so that these lend nothing */
-	return has_bypassrls_privilege(GetOuterUserId()) && GetOuterUserId() != toms_policy_lookup_role();
+	/* the user outside of SECURITY DEFINER functions, so that these lend nothing; a check lends nothing to what it tries */
+	return !toms_is_probing && has_bypassrls_privilege(GetOuterUserId()) && GetOuterUserId() != toms_policy_lookup_role();
 }
 
 bool

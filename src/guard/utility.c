@@ -18,6 +18,7 @@
 #include "commands/tablecmds.h"
 #include "context/context.h"
 #include "guard/child.h"
+#include "guard/probe.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -97,6 +98,12 @@ check_policy_name(RangeVar *table, const char *policy)
 		refuse_managed(relid, policies_managed);
 }
 
+bool
+toms_guard_keeps_policies(Oid relid)
+{
+	return is_protected(relid) && !toms_guard_administrator_at_work();
+}
+
 /*
  * An administrator may take policies and the trigger of toms down, as pg_restore --clean does:
  * the table is closed then, not open, since it is not as toms made it.
@@ -104,7 +111,7 @@ check_policy_name(RangeVar *table, const char *policy)
 static void
 check_taking_down(Oid relid, const char *detail)
 {
-	if (!toms_guard_administrator_at_work())
+	if (toms_guard_keeps_policies(relid))
 		refuse_managed(relid, detail);
 	toms_guard_record_administrator(relid, "ddl");
 }

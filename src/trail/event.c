@@ -475,6 +475,12 @@ note_refusal(const TomsRefusal *refusal, const char *action)
 	{
 		initStringInfo(&details);
 		toms_event_say(&details, "refused", toms_reason_code(refusal->reason));
+		/* one entry for all tables that a check has tried */
+		if (toms_is_probing)
+		{
+			appendStringInfoString(&details, ",\"probe\":true");
+			event.relid = InvalidOid;
+		}
 		/* without a context that holds, what was claimed */
 		if (refusal->who && strchr(refusal->who, '=') && toms_event_who()->actor == NULL)
 			toms_event_say(&details, "claims", refusal->who);
