@@ -1,16 +1,22 @@
 -- What protects a table, and what leaks around it or is slow below it.  Each finding comes with
 -- what ends it: SQL where SQL can.  Nothing here decides; it reads the catalogs and tells.
+-- Each function looks at several tables in one query; "relation" is the one of them whose leak it is.
 
-CREATE FUNCTION toms.protected_tree(relation regclass, OUT relid regclass, OUT kind "char", OUT owner oid, OUT acl aclitem[],
-                                    OUT schema oid, OUT mode text, OUT intact boolean, OUT holder smallint, OUT holder_name name)
+CREATE FUNCTION toms.protected_tree(relations regclass[], OUT relation regclass, OUT relid regclass, OUT kind "char", OUT owner oid, OUT acl aclitem[],
+                                    OUT schema oid, OUT root regclass, OUT mode text, OUT intact boolean, OUT holder smallint, OUT holder_name name)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.oid::regclass, c.relkind, c.relowner, c.relacl, c.relnamespace, d.mode, d.intact, a.attnum, a.attname
-    FROM toms.relation_tree(protected_tree.relation) t (child) JOIN pg_class c ON c.oid = t.child
-         CROSS JOIN LATERAL toms.describe(t.child) d
+    WITH RECURSIVE tree (relation, child) AS (
+        SELECT r::oid, r::oid FROM unnest(relations) r
+        UNION
+        SELECT t.relation, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.child
+    )
+    SELECT t.relation::regclass, c.oid::regclass, c.relkind, c.relowner, c.relacl, c.relnamespace, d.root, d.mode, d.intact, a.attnum, a.attname
+    FROM tree t JOIN pg_class c ON c.oid = t.child
+         CROSS JOIN LATERAL toms.describe(t.child::regclass) d
          LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = coalesce(d.tenant, d.parent_key);
 $$;
-REVOKE ALL ON FUNCTION toms.protected_tree(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.protected_tree(regclass) IS 'internal: a relation with all below it; holder is the column that says whose a row is: the tenant, else the parent''s key';
+REVOKE ALL ON FUNCTION toms.protected_tree(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.protected_tree(regclass[]) IS 'internal: relations with all below them; holder is the column that says whose a row is: the tenant, else the parent''s key';
 
 CREATE FUNCTION toms.passes_policies(role oid) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -21,118 +27,120 @@ COMMENT ON FUNCTION toms.passes_policies(oid) IS 'internal: whether PostgreSQL a
 
 -- policies -----------------------------------------------------------------------------------
 
-CREATE FUNCTION toms.policy_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.policy_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'protection', t.relid::text, 'its row security is not as toms made it: access is refused', format('SELECT toms.enforce(%L);', d.root)
-    FROM toms.protected_tree(policy_leaks.relation) t, toms.describe(policy_leaks.relation) d
+    SELECT t.relation, 'protection', t.relid::text, 'its row security is not as toms made it: access is refused', format('SELECT toms.enforce(%L);', t.root)
+    FROM toms.protected_tree(relations) t
     WHERE t.mode = 'enforce' AND NOT t.intact AND t.kind <> 'f'
     UNION ALL
-    SELECT 'policy', p.polname::text, 'is evaluated before those of toms; if it hands columns to functions that are not leakproof, access is refused',
+    SELECT t.relation, 'policy', p.polname::text, 'is evaluated before those of toms; if it hands columns to functions that are not leakproof, access is refused',
            format('ALTER POLICY %I ON %s RENAME TO %I;', p.polname, t.relid, 'zz_' || p.polname)
-    FROM toms.protected_tree(policy_leaks.relation) t JOIN pg_policy p ON p.polrelid = t.relid
+    FROM toms.protected_tree(relations) t JOIN pg_policy p ON p.polrelid = t.relid
     WHERE NOT p.polpermissive AND p.polname::text COLLATE "C" < 'toms_'
     UNION ALL
-    SELECT 'mode', t.relid::text, 'observed only: nothing is refused', format('SELECT toms.enforce(%L);', t.relid)
-    FROM toms.protected_tree(policy_leaks.relation) t WHERE t.mode = 'observe' AND t.relid = policy_leaks.relation
+    SELECT t.relation, 'mode', t.relid::text, 'observed only: nothing is refused', format('SELECT toms.enforce(%L);', t.relid)
+    FROM toms.protected_tree(relations) t WHERE t.mode = 'observe' AND t.relid = t.relation
     UNION ALL
-    SELECT 'foreign table', t.relid::text, 'its rows lie on another server, and it can have no policy: reading it by itself is refused',
+    SELECT t.relation, 'foreign table', t.relid::text, 'its rows lie on another server, and it can have no policy: reading it by itself is refused',
            format('DROP FOREIGN TABLE %s;', t.relid)
-    FROM toms.protected_tree(policy_leaks.relation) t WHERE t.kind = 'f';
+    FROM toms.protected_tree(relations) t WHERE t.kind = 'f';
 $$;
-REVOKE ALL ON FUNCTION toms.policy_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.policy_leaks(regclass) IS 'internal: where the policies of a table do not hold';
+REVOKE ALL ON FUNCTION toms.policy_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.policy_leaks(regclass[]) IS 'internal: where the policies of a table do not hold';
 
 -- privileges ---------------------------------------------------------------------------------
 
--- Privileges on a relation and on its columns, but for its owner and for who passes the policies.
-CREATE FUNCTION toms.granted(relation regclass, OUT relid regclass, OUT grantee oid, OUT verb text, OUT columns text)
+-- Privileges on relations and on their columns, but for their owners and for who passes the policies.
+CREATE FUNCTION toms.granted(relations regclass[], OUT relation regclass, OUT relid regclass, OUT root regclass, OUT grantee oid, OUT verb text, OUT columns text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.relid, a.grantee, a.privilege_type, NULL
-    FROM toms.protected_tree(granted.relation) t, aclexplode(t.acl) a
-    WHERE a.grantee <> t.owner AND NOT toms.passes_policies(a.grantee)
-    UNION ALL
-    SELECT t.relid, a.grantee, a.privilege_type, format(' (%s)', string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum))
-    FROM toms.protected_tree(granted.relation) t JOIN pg_attribute c ON c.attrelid = t.relid AND NOT c.attisdropped, aclexplode(c.attacl) a
-    WHERE a.grantee <> t.owner AND NOT toms.passes_policies(a.grantee)
-    GROUP BY t.relid, a.grantee, a.privilege_type;
-$$;
-REVOKE ALL ON FUNCTION toms.granted(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.granted(regclass) IS 'internal: privileges on a relation and all below it';
-
-CREATE FUNCTION toms.permissions_in_force(relation regclass, OUT role oid, OUT verb text)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT DISTINCT r.oid, upper(v)
-    FROM toms.permission p JOIN pg_roles r ON r.oid = p.role, unnest(p.verbs) v
-    WHERE p.relation = permissions_in_force.relation AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
-$$;
-REVOKE ALL ON FUNCTION toms.permissions_in_force(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.permissions_in_force(regclass) IS 'internal: who is permitted what on a table now';
-
-CREATE FUNCTION toms.grant_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH granted AS (
-        SELECT g.*, coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC') AS holder, g.verb || coalesce(g.columns, '') AS privilege
-        FROM toms.granted(grant_leaks.relation) g
-    ), permitted AS (
-        SELECT p.*, d.root FROM toms.describe(grant_leaks.relation) d, toms.permissions_in_force(d.root) p
+    WITH tree AS MATERIALIZED (SELECT * FROM toms.protected_tree(relations)), granted AS (
+        SELECT t.relation, t.relid, t.root, t.owner, a.grantee, a.privilege_type, NULL AS columns
+        FROM tree t, aclexplode(t.acl) a
+        UNION ALL
+        SELECT t.relation, t.relid, t.root, t.owner, a.grantee, a.privilege_type, format(' (%s)', string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum))
+        FROM tree t JOIN pg_attribute c ON c.attrelid = t.relid AND NOT c.attisdropped, aclexplode(c.attacl) a
+        GROUP BY t.relation, t.relid, t.root, t.owner, a.grantee, a.privilege_type
     )
-    SELECT 'grant', g.holder, format('privilege %s on %s: %s', g.privilege, g.relid, effect),
+    SELECT g.relation, g.relid, g.root, g.grantee, g.privilege_type, g.columns
+    FROM granted g LEFT JOIN pg_roles r ON r.oid = g.grantee
+    WHERE g.grantee <> g.owner AND (r.rolsuper OR r.rolbypassrls) IS NOT TRUE;
+$$;
+REVOKE ALL ON FUNCTION toms.granted(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.granted(regclass[]) IS 'internal: privileges on relations and all below them';
+
+CREATE FUNCTION toms.permissions_in_force(relations regclass[], OUT relation regclass, OUT root regclass, OUT role oid, OUT verb text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT a.relation, d.root, r.oid, upper(v)
+    FROM unnest(relations) a (relation) CROSS JOIN LATERAL toms.describe(a.relation) d
+         JOIN toms.permission p ON p.relation = d.root JOIN pg_roles r ON r.oid = p.role, unnest(p.verbs) v
+    WHERE p.valid_until IS NULL OR p.valid_until > clock_timestamp();
+$$;
+REVOKE ALL ON FUNCTION toms.permissions_in_force(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.permissions_in_force(regclass[]) IS 'internal: who is permitted what on tables now';
+
+CREATE FUNCTION toms.grant_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH granted AS MATERIALIZED (
+        SELECT g.*, coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC') AS holder, g.verb || coalesce(g.columns, '') AS privilege
+        FROM toms.granted(relations) g
+    ), permitted AS MATERIALIZED (SELECT * FROM toms.permissions_in_force(relations))
+    SELECT g.relation, 'grant', g.holder, format('privilege %s on %s: %s', g.privilege, g.relid, effect),
            format('REVOKE %s ON %s FROM %s;', g.privilege, g.relid, g.holder)
     FROM granted g JOIN (VALUES
         ('TRUNCATE', 'no policy applies to it, the guard alone refuses it'),
         ('TRIGGER', 'a trigger of his would see all rows that others write'),
         ('REFERENCES', 'a foreign key of his would tell which keys other tenants have')) e (verb, effect) USING (verb)
     UNION ALL
-    SELECT 'grant', g.holder, format('privilege %s on %s: every role has it, nothing but its permission counts', g.privilege, g.relid),
+    SELECT g.relation, 'grant', g.holder, format('privilege %s on %s: every role has it, nothing but its permission counts', g.privilege, g.relid),
            format('REVOKE %s ON %s FROM PUBLIC;', g.privilege, g.relid)
     FROM granted g WHERE g.grantee = 0 AND g.verb IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
     UNION ALL
-    SELECT 'grant', g.holder, format('privilege %s on %s: of no use without a permission', g.privilege, g.relid),
+    SELECT g.relation, 'grant', g.holder, format('privilege %s on %s: of no use without a permission', g.privilege, g.relid),
            format('REVOKE %s ON %s FROM %s;', g.privilege, g.relid, g.holder)
     FROM granted g
     WHERE g.grantee <> 0 AND g.verb IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND NOT EXISTS (
-        SELECT FROM permitted p WHERE p.verb = g.verb AND (pg_has_role(g.grantee, p.role, 'USAGE') OR pg_has_role(p.role, g.grantee, 'USAGE')))
+        SELECT FROM permitted p WHERE p.root = g.root AND p.verb = g.verb AND (pg_has_role(g.grantee, p.role, 'USAGE') OR pg_has_role(p.role, g.grantee, 'USAGE')))
     UNION ALL
-    SELECT 'grant', p.role::regrole::text, format('permission to %s on %s: of no use without the privilege', lower(p.verb), p.root),
+    SELECT p.relation, 'grant', p.role::regrole::text, format('permission to %s on %s: of no use without the privilege', lower(p.verb), p.root),
            format('GRANT %s ON %s TO %s;', p.verb, p.root, p.role::regrole)
     FROM permitted p
     WHERE NOT has_table_privilege(p.role, p.root, p.verb) AND (p.verb = 'DELETE' OR NOT has_any_column_privilege(p.role, p.root, p.verb))
     UNION ALL
-    SELECT DISTINCT 'grant', p.role::regrole::text, format('permission on %s: of no use without USAGE on its schema', p.root),
+    SELECT DISTINCT p.relation, 'grant', p.role::regrole::text, format('permission on %s: of no use without USAGE on its schema', p.root),
            format('GRANT USAGE ON SCHEMA %s TO %s;', c.relnamespace::regnamespace, p.role::regrole)
     FROM permitted p JOIN pg_class c ON c.oid = p.root WHERE NOT has_schema_privilege(p.role, c.relnamespace, 'USAGE');
 $$;
-REVOKE ALL ON FUNCTION toms.grant_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.grant_leaks(regclass) IS 'internal: privileges that no policy holds, and those that do not fit the permissions';
+REVOKE ALL ON FUNCTION toms.grant_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.grant_leaks(regclass[]) IS 'internal: privileges that no policy holds, and those that do not fit the permissions';
 
 -- views and rules ----------------------------------------------------------------------------
 
 -- What reads a relation by a rule: views, materialized views, rules of other tables.  Through views
 -- too, as far as materialized views go, which keep what they read.
-CREATE FUNCTION toms.readers(relation regclass, OUT relid regclass, OUT kind "char", OUT owner oid, OUT direct boolean, OUT rule oid, OUT source regclass)
+CREATE FUNCTION toms.readers(relations regclass[], OUT relation regclass, OUT relid regclass, OUT kind "char", OUT owner oid, OUT direct boolean, OUT rule oid, OUT source regclass)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE reader (relid, direct, rule, source) AS (
-        SELECT r.ev_class, true, r.oid, t.relid::oid
-        FROM toms.protected_tree(readers.relation) t
+    WITH RECURSIVE reader (relation, relid, direct, rule, source) AS (
+        SELECT t.relation, r.ev_class, true, r.oid, t.relid::oid
+        FROM toms.protected_tree(relations) t
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.relid
              JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> d.refobjid
         UNION
-        SELECT r.ev_class, false, r.oid, b.source
+        SELECT b.relation, r.ev_class, false, r.oid, b.source
         FROM reader b JOIN pg_class v ON v.oid = b.relid AND v.relkind = 'v'
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid
              JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> d.refobjid
     )
-    SELECT c.oid::regclass, c.relkind, c.relowner, b.direct, b.rule, b.source::regclass
+    SELECT b.relation, c.oid::regclass, c.relkind, c.relowner, b.direct, b.rule, b.source::regclass
     FROM reader b JOIN pg_class c ON c.oid = b.relid
     WHERE c.relnamespace <> 'toms'::regnamespace AND (b.direct OR c.relkind = 'm');
 $$;
-REVOKE ALL ON FUNCTION toms.readers(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.readers(regclass) IS 'internal: views and rules that read a relation or what is below it';
+REVOKE ALL ON FUNCTION toms.readers(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.readers(regclass[]) IS 'internal: views and rules that read relations or what is below them';
 
-CREATE FUNCTION toms.view_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.view_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH reader AS (SELECT DISTINCT * FROM toms.readers(view_leaks.relation))
-    SELECT DISTINCT 'view', r.relid::text,
+    WITH reader AS (SELECT DISTINCT * FROM toms.readers(relations))
+    SELECT DISTINCT r.relation, 'view', r.relid::text,
            CASE WHEN toms.passes_policies(r.owner) THEN format('its owner %s bypasses row security: reading it is refused', r.owner::regrole)
                 ELSE format('reads with the privileges of its owner %s: who may read it needs none on %s; policies and permissions are those of the reader''s context',
                             r.owner::regrole, r.source) END,
@@ -141,22 +149,22 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     WHERE r.kind = 'v' AND r.direct AND (toms.passes_policies(r.owner) OR r.owner <> s.relowner)
       AND NOT EXISTS (SELECT FROM pg_options_to_table(v.reloptions) x WHERE x.option_name = 'security_invoker' AND x.option_value::boolean)
     UNION ALL
-    SELECT DISTINCT 'materialized view', r.relid::text, 'holds a copy of rows that no policy protects', format('DROP MATERIALIZED VIEW %s;', r.relid)
+    SELECT DISTINCT r.relation, 'materialized view', r.relid::text, 'holds a copy of rows that no policy protects', format('DROP MATERIALIZED VIEW %s;', r.relid)
     FROM reader r WHERE r.kind = 'm'
     UNION ALL
-    SELECT DISTINCT 'rule', format('%s on %s', w.rulename, r.relid),
+    SELECT DISTINCT r.relation, 'rule', format('%s on %s', w.rulename, r.relid),
            CASE WHEN toms.passes_policies(r.owner) THEN format('reads %s as %s, who bypasses row security: what fires it is refused', r.source, r.owner::regrole)
                 ELSE format('reads %s with the privileges of %s, and can copy its rows', r.source, r.owner::regrole) END,
            format('DROP RULE %I ON %s;', w.rulename, r.relid)
     FROM reader r JOIN pg_rewrite w ON w.oid = r.rule WHERE r.kind IN ('r', 'p', 'f')
     UNION ALL
-    SELECT 'rule', format('%s on %s', w.rulename, t.relid),
+    SELECT t.relation, 'rule', format('%s on %s', w.rulename, t.relid),
            format('what it adds to statements runs with the privileges of %s, and can copy rows', t.owner::regrole),
            format('DROP RULE %I ON %s;', w.rulename, t.relid)
-    FROM toms.protected_tree(view_leaks.relation) t JOIN pg_rewrite w ON w.ev_class = t.relid;
+    FROM toms.protected_tree(relations) t JOIN pg_rewrite w ON w.ev_class = t.relid;
 $$;
-REVOKE ALL ON FUNCTION toms.view_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.view_leaks(regclass) IS 'internal: views and rules through which a table is read';
+REVOKE ALL ON FUNCTION toms.view_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.view_leaks(regclass[]) IS 'internal: views and rules through which a table is read';
 
 -- functions ----------------------------------------------------------------------------------
 
@@ -178,31 +186,32 @@ REVOKE ALL ON FUNCTION toms.mentions(text, regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.mentions(text, regclass) IS 'internal: whether the text of a function names a table';
 
 -- Functions that an index, constraint, generated column, partition key or statistics calls.
-CREATE FUNCTION toms.functions_of_expressions(relation regclass) RETURNS SETOF oid
+CREATE FUNCTION toms.functions_of_expressions(relations oid[], OUT relid oid, OUT function oid) RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH dependent (class, id) AS (
-        SELECT 'pg_class'::regclass, functions_of_expressions.relation::oid
-        UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = functions_of_expressions.relation
-        UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = functions_of_expressions.relation AND c.contype = 'c'
-        UNION ALL SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-                  WHERE f.adrelid = functions_of_expressions.relation AND a.attgenerated <> ''
-        UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = functions_of_expressions.relation
+    WITH relation (relid) AS (SELECT unnest(relations)), dependent (relid, class, id) AS (
+        SELECT r.relid, 'pg_class'::regclass, r.relid FROM relation r
+        UNION ALL SELECT i.indrelid, 'pg_class'::regclass, i.indexrelid FROM relation r JOIN pg_index i ON i.indrelid = r.relid
+        UNION ALL SELECT c.conrelid, 'pg_constraint'::regclass, c.oid FROM relation r JOIN pg_constraint c ON c.conrelid = r.relid AND c.contype = 'c'
+        UNION ALL SELECT f.adrelid, 'pg_attrdef'::regclass, f.oid
+                  FROM relation r JOIN pg_attrdef f ON f.adrelid = r.relid JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+                  WHERE a.attgenerated <> ''
+        UNION ALL SELECT s.stxrelid, 'pg_statistic_ext'::regclass, s.oid FROM relation r JOIN pg_statistic_ext s ON s.stxrelid = r.relid
     )
-    SELECT DISTINCT d.refobjid FROM dependent JOIN pg_depend d ON d.classid = dependent.class AND d.objid = dependent.id
+    SELECT DISTINCT e.relid, d.refobjid FROM dependent e JOIN pg_depend d ON d.classid = e.class AND d.objid = e.id
     WHERE d.refclassid = 'pg_proc'::regclass;
 $$;
-REVOKE ALL ON FUNCTION toms.functions_of_expressions(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.functions_of_expressions(regclass) IS 'internal: functions that PostgreSQL runs on all rows of a table';
+REVOKE ALL ON FUNCTION toms.functions_of_expressions(oid[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.functions_of_expressions(oid[]) IS 'internal: functions that PostgreSQL runs on all rows of tables';
 
-CREATE FUNCTION toms.function_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.function_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH tree AS (SELECT * FROM toms.protected_tree(function_leaks.relation)), definer AS (
+    WITH tree AS MATERIALIZED (SELECT * FROM toms.protected_tree(relations)), definer AS (
         SELECT p.oid, p.proowner, CASE WHEN p.prosqlbody IS NULL AND l.lanname NOT IN ('internal', 'c') THEN p.prosrc END AS body
         FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
         WHERE p.prosecdef AND toms.passes_policies(p.proowner)
           AND p.pronamespace NOT IN ('toms'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     )
-    SELECT 'function', f.oid::regprocedure::text,
+    SELECT t.relation, 'function', f.oid::regprocedure::text,
            format('%s %s as its owner %s, who bypasses row security: that is refused', CASE WHEN f.body IS NULL THEN 'reads' ELSE 'mentions' END,
                   string_agg(t.relid::text, ', ' ORDER BY t.relid::text COLLATE "C"), f.proowner::regrole),
            CASE WHEN bool_or(toms.passes_policies(t.owner)) THEN format('ALTER ROUTINE %s SECURITY INVOKER;', f.oid::regprocedure)
@@ -210,23 +219,23 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     FROM definer f, tree t
     WHERE toms.mentions(f.body, t.relid) OR EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.relid)
-    GROUP BY f.oid, f.body, f.proowner
+    GROUP BY t.relation, f.oid, f.body, f.proowner
     UNION ALL
-    SELECT 'trigger', t.tgname::text,
+    SELECT tree.relation, 'trigger', t.tgname::text,
            format('function %s belongs to %s, not to the owner of %s, and sees the rows', p.oid::regprocedure, p.proowner::regrole, tree.relid),
            format('ALTER FUNCTION %s OWNER TO %s;', p.oid::regprocedure, tree.owner::regrole)
     FROM tree JOIN pg_trigger t ON t.tgrelid = tree.relid AND NOT t.tgisinternal AND t.tgparentid = 0
          JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
     WHERE p.proowner <> tree.owner AND NOT o.rolsuper
     UNION ALL
-    SELECT DISTINCT 'expression', p.oid::regprocedure::text,
+    SELECT DISTINCT t.relation, 'expression', p.oid::regprocedure::text,
            format('is run on all rows of %s by an index, constraint, generated column, partition key or statistics, and %s can change it', t.relid, p.proowner::regrole),
            format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, (SELECT b.rolname FROM pg_roles b WHERE b.oid = 10))
-    FROM tree t, toms.functions_of_expressions(t.relid) f JOIN pg_proc p ON p.oid = f JOIN pg_roles o ON o.oid = p.proowner
+    FROM toms.functions_of_expressions(ARRAY(SELECT tree.relid::oid FROM tree)) f JOIN tree t ON t.relid = f.relid JOIN pg_proc p ON p.oid = f.function JOIN pg_roles o ON o.oid = p.proowner
     WHERE NOT o.rolsuper;
 $$;
-REVOKE ALL ON FUNCTION toms.function_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.function_leaks(regclass) IS 'internal: functions that see rows of a table other than as its reader';
+REVOKE ALL ON FUNCTION toms.function_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.function_leaks(regclass[]) IS 'internal: functions that see rows of a table other than as its reader';
 
 -- keys -----------------------------------------------------------------------------------------
 
@@ -243,57 +252,57 @@ $$;
 REVOKE ALL ON FUNCTION toms.key_holds_tenant(oid) FROM PUBLIC;
 COMMENT ON FUNCTION toms.key_holds_tenant(oid) IS 'internal: whether a foreign key can only refer to rows of the same tenant';
 
-CREATE FUNCTION toms.key_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.key_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH tree AS (SELECT * FROM toms.protected_tree(key_leaks.relation)), foreign_key AS (
-        SELECT DISTINCT f.oid, f.conname, f.conrelid::regclass AS child, f.confrelid::regclass AS parent, d.root IS NOT NULL AS protected,
+    WITH tree AS MATERIALIZED (SELECT * FROM toms.protected_tree(relations)), foreign_key AS (
+        SELECT DISTINCT tree.relation, f.oid, f.conname, f.conrelid::regclass AS child, f.confrelid::regclass AS parent, d.root IS NOT NULL AS protected,
                f.conrelid = tree.relid AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('c', 'n', 'd')) AS acts
         FROM tree JOIN pg_constraint f ON f.contype = 'f' AND f.conparentid = 0 AND tree.relid IN (f.conrelid, f.confrelid)
              CROSS JOIN LATERAL toms.describe(f.confrelid) d
     )
-    SELECT CASE WHEN i.indisexclusion THEN 'exclusion constraint' ELSE 'unique key' END, i.indexrelid::regclass::text,
+    SELECT t.relation, CASE WHEN i.indisexclusion THEN 'exclusion constraint' ELSE 'unique key' END, i.indexrelid::regclass::text,
            format('does not hold the tenant: a %s tells that another tenant has the value', CASE WHEN i.indisexclusion THEN 'conflict' ELSE 'duplicate' END),
            format('add %I to the key, if the value means anything to anybody', t.holder_name)
     FROM tree t JOIN pg_index i ON i.indrelid = t.relid JOIN pg_class x ON x.oid = i.indexrelid
     WHERE (i.indisunique OR i.indisexclusion) AND NOT x.relispartition AND t.holder IS NOT NULL
       AND t.holder <> ALL ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
     UNION ALL
-    SELECT DISTINCT 'foreign key', format('%s on %s', f.conname, f.child), 'does not hold the tenant: a row can refer to another tenant''s',
+    SELECT DISTINCT f.relation, 'foreign key', format('%s on %s', f.conname, f.child), 'does not hold the tenant: a row can refer to another tenant''s',
            CASE WHEN c.root IS NULL THEN format('SELECT toms.protect(%L, tenant => ''…''); and add the tenant to the key', f.child)
                 WHEN c.tenant IS NULL OR p.tenant IS NULL THEN format('add a column for the tenant to %s, and to the key', CASE WHEN c.tenant IS NULL THEN f.child ELSE f.parent END)
                 ELSE format('add the tenant to the key: FOREIGN KEY (%I, …) REFERENCES %s (%I, …)', c.tenant, f.parent, p.tenant) END
     FROM foreign_key f CROSS JOIN LATERAL toms.describe(f.child) c CROSS JOIN LATERAL toms.describe(f.parent) p
     WHERE f.protected AND NOT coalesce(toms.key_holds_tenant(f.oid), false)
     UNION ALL
-    SELECT 'foreign key', format('%s on %s', f.conname, f.child),
+    SELECT f.relation, 'foreign key', format('%s on %s', f.conname, f.child),
            format('whoever may change %s, which is not protected, changes rows of every tenant by it', f.parent),
            format('SELECT toms.protect(%L, tenant => ''…''); or a key without ON UPDATE and ON DELETE actions', f.parent)
     FROM foreign_key f WHERE f.acts AND NOT f.protected;
 $$;
-REVOKE ALL ON FUNCTION toms.key_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.key_leaks(regclass) IS 'internal: keys that cross tenants';
+REVOKE ALL ON FUNCTION toms.key_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.key_leaks(regclass[]) IS 'internal: keys that cross tenants';
 
 -- publications and statistics ------------------------------------------------------------------
 
-CREATE FUNCTION toms.publication_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.publication_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'publication', p.pubname::text, format('sends rows of all tenants in %s to its subscribers', t.relid),
+    SELECT t.relation, 'publication', p.pubname::text, format('sends rows of all tenants in %s to its subscribers', t.relid),
            format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, t.relid)
-    FROM toms.protected_tree(publication_leaks.relation) t JOIN pg_publication_rel r ON r.prrelid = t.relid JOIN pg_publication p ON p.oid = r.prpubid
+    FROM toms.protected_tree(relations) t JOIN pg_publication_rel r ON r.prrelid = t.relid JOIN pg_publication p ON p.oid = r.prpubid
     UNION ALL
-    SELECT DISTINCT 'publication', p.pubname::text, format('sends rows of all tenants in schema %s to its subscribers', t.schema::regnamespace),
+    SELECT DISTINCT t.relation, 'publication', p.pubname::text, format('sends rows of all tenants in schema %s to its subscribers', t.schema::regnamespace),
            format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA %s;', p.pubname, t.schema::regnamespace)
-    FROM toms.protected_tree(publication_leaks.relation) t JOIN pg_publication_namespace n ON n.pnnspid = t.schema JOIN pg_publication p ON p.oid = n.pnpubid
+    FROM toms.protected_tree(relations) t JOIN pg_publication_namespace n ON n.pnnspid = t.schema JOIN pg_publication p ON p.oid = n.pnpubid
     UNION ALL
-    SELECT 'publication', p.pubname::text, 'sends rows of all tenants in every table to its subscribers', format('DROP PUBLICATION %I;', p.pubname)
-    FROM pg_publication p WHERE p.puballtables;
+    SELECT r, 'publication', p.pubname::text, 'sends rows of all tenants in every table to its subscribers', format('DROP PUBLICATION %I;', p.pubname)
+    FROM unnest(relations) r, pg_publication p WHERE p.puballtables;
 $$;
-REVOKE ALL ON FUNCTION toms.publication_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.publication_leaks(regclass) IS 'internal: publications of a table';
+REVOKE ALL ON FUNCTION toms.publication_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.publication_leaks(regclass[]) IS 'internal: publications of a table';
 
 -- Of columns that say whose a row is, the planner is not shown most common values
 -- (policy/statistics.c); of expressions of them it is.
-CREATE FUNCTION toms.telling_expressions(relation regclass, OUT object text, OUT attname name, OUT remedy text)
+CREATE FUNCTION toms.telling_expressions(relations regclass[], OUT relation regclass, OUT object text, OUT attname name, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH expression (relid, text, object, remedy) AS (
         SELECT s.stxrelid, s.stxexprs::text, n.name, format('DROP STATISTICS %s;', n.name)
@@ -303,18 +312,19 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
                CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s;', i.indexrelid::regclass)
                     ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', i.indrelid::regclass, c.conname) END
         FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+        WHERE i.indexprs IS NOT NULL
     )
-    SELECT DISTINCT e.object, a.attname, e.remedy
-    FROM toms.protected_tree(telling_expressions.relation) t CROSS JOIN LATERAL toms.describe(t.relid) d
+    SELECT DISTINCT t.relation, e.object, a.attname, e.remedy
+    FROM toms.protected_tree(relations) t CROSS JOIN LATERAL toms.describe(t.relid) d
          JOIN pg_attribute a ON a.attrelid = t.relid AND a.attname IN (d.tenant, d.subject, d.parent_key)
          JOIN expression e ON e.relid = t.relid AND e.text ~ format(':varattno %s\M', a.attnum);
 $$;
-REVOKE ALL ON FUNCTION toms.telling_expressions(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.telling_expressions(regclass) IS 'internal: statistics and indexes on expressions of tenant, subject or parent''s key';
+REVOKE ALL ON FUNCTION toms.telling_expressions(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.telling_expressions(regclass[]) IS 'internal: statistics and indexes on expressions of tenant, subject or parent''s key';
 
 -- pg_stats hides the rows of tables whose row security is active for who asks; the tables behind
 -- it hide nothing.
-CREATE FUNCTION toms.statistics_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.statistics_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH catalog (relid) AS (VALUES ('pg_statistic'::regclass), ('pg_statistic_ext_data'::regclass)), granted AS (
         SELECT k.relid, a.grantee FROM catalog k JOIN pg_class c ON c.oid = k.relid, aclexplode(c.relacl) a
@@ -323,20 +333,20 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
         SELECT k.relid, a.grantee FROM catalog k JOIN pg_class c ON c.oid = k.relid JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
         WHERE a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
     )
-    SELECT 'statistics', coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC'), format('may read %s, which holds values of all tenants', g.relid),
+    SELECT r, 'statistics', coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC'), format('may read %s, which holds values of all tenants', g.relid),
            format('REVOKE SELECT ON %s FROM %s;', g.relid, coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC'))
-    FROM granted g
+    FROM unnest(relations) r, granted g
     UNION ALL
-    SELECT 'statistics', m.member::regrole::text, 'has the privileges of pg_read_all_data, so it may read pg_statistic, which holds values of all tenants',
+    SELECT a, 'statistics', m.member::regrole::text, 'has the privileges of pg_read_all_data, so it may read pg_statistic, which holds values of all tenants',
            format('REVOKE pg_read_all_data FROM %s;', m.member::regrole)
-    FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+    FROM unnest(relations) a, pg_auth_members m JOIN pg_roles r ON r.oid = m.member
     WHERE m.roleid = 'pg_read_all_data'::regrole AND NOT r.rolsuper
     UNION ALL
-    SELECT 'statistics', e.object, format('has values of column %s within an expression: the planner''s estimates tell how many rows each of them has', e.attname), e.remedy
-    FROM toms.telling_expressions(statistics_leaks.relation) e;
+    SELECT e.relation, 'statistics', e.object, format('has values of column %s within an expression: the planner''s estimates tell how many rows each of them has', e.attname), e.remedy
+    FROM toms.telling_expressions(relations) e;
 $$;
-REVOKE ALL ON FUNCTION toms.statistics_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.statistics_leaks(regclass) IS 'internal: statistics that tell values of other tenants';
+REVOKE ALL ON FUNCTION toms.statistics_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.statistics_leaks(regclass[]) IS 'internal: statistics that tell values of other tenants';
 
 -- sealed columns, and rows themselves ----------------------------------------------------------
 
@@ -354,33 +364,33 @@ REVOKE ALL ON FUNCTION toms.explain_sealed(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.explain_sealed(regclass) IS 'internal: sealed columns of a table, and what their NULLs tell';
 
 -- No policy and no key hides from who holds the disk that there is a row of a person.
-CREATE FUNCTION toms.existence_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.existence_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'existence', existence_leaks.relation::text,
+    SELECT r.relation, 'existence', r.relation::text,
            format('who has a row (%I), and when it was written, is in clear text: where only those concerned have one, that alone is data of category %s',
                   d.subject, string_agg(c.category, ', ' ORDER BY c.category)),
            'one row for each occasion, concerned or not (for each absence, sick or not), and what it was about sealed; or a pseudonym as its subject'
-    FROM toms.describe(existence_leaks.relation) d
+    FROM unnest(relations) r (relation) CROSS JOIN LATERAL toms.describe(r.relation) d
          JOIN toms.category c ON c.article9 AND (c.category = d.category
-              OR c.category IN (SELECT l.category FROM toms.row_labels l WHERE l.relation IN (existence_leaks.relation, d.root)))
-    WHERE d.subject IS NOT NULL GROUP BY d.subject;
+              OR EXISTS (SELECT FROM toms.row_labels l WHERE l.category = c.category AND l.relation IN (r.relation, d.root)))
+    WHERE d.subject IS NOT NULL GROUP BY r.relation, d.subject;
 $$;
-REVOKE ALL ON FUNCTION toms.existence_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.existence_leaks(regclass) IS 'internal: what the existence of a row tells, in tables of special categories (Art. 9 GDPR)';
+REVOKE ALL ON FUNCTION toms.existence_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.existence_leaks(regclass[]) IS 'internal: what the existence of a row tells, in tables of special categories (Art. 9 GDPR)';
 
-CREATE FUNCTION toms.protection_leaks(relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
+CREATE FUNCTION toms.protection_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT * FROM toms.policy_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.grant_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.view_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.function_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.key_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.publication_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.statistics_leaks(protection_leaks.relation)
-    UNION ALL SELECT * FROM toms.existence_leaks(protection_leaks.relation);
+    SELECT * FROM toms.policy_leaks(relations)
+    UNION ALL SELECT * FROM toms.grant_leaks(relations)
+    UNION ALL SELECT * FROM toms.view_leaks(relations)
+    UNION ALL SELECT * FROM toms.function_leaks(relations)
+    UNION ALL SELECT * FROM toms.key_leaks(relations)
+    UNION ALL SELECT * FROM toms.publication_leaks(relations)
+    UNION ALL SELECT * FROM toms.statistics_leaks(relations)
+    UNION ALL SELECT * FROM toms.existence_leaks(relations);
 $$;
-REVOKE ALL ON FUNCTION toms.protection_leaks(regclass) FROM PUBLIC;
-COMMENT ON FUNCTION toms.protection_leaks(regclass) IS 'internal: what leaks around a protected table';
+REVOKE ALL ON FUNCTION toms.protection_leaks(regclass[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.protection_leaks(regclass[]) IS 'internal: what leaks around protected tables';
 
 -- explain ------------------------------------------------------------------------------------
 
@@ -437,7 +447,7 @@ BEGIN
     UNION ALL
     (SELECT 'free_text', f.* FROM toms.explain_free_text(relation) f ORDER BY f.object COLLATE "C")
     UNION ALL
-    (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(relation) l
+    (SELECT 'leak: ' || l.kind, l.object, l.finding, l.remedy FROM toms.protection_leaks(ARRAY[relation]) l
      ORDER BY l.kind COLLATE "C", l.object COLLATE "C", l.finding COLLATE "C")
     UNION ALL
     (SELECT 'slow: index', s.object, s.finding, s.remedy FROM toms.slow_indexes(relation) s ORDER BY s.object COLLATE "C", s.finding COLLATE "C")

@@ -264,7 +264,7 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
                format('CREATE INDEX ON %s (%I);', t.relid, t.holder_name) AS by_tenant,
                EXISTS (SELECT FROM pg_index n JOIN pg_class c ON c.oid = n.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname = 'btree'
                        WHERE n.indrelid = t.relid AND n.indisvalid AND n.indpred IS NULL AND n.indkey[0] = t.holder) AS has_by_tenant
-        FROM toms.protected_tree(slow_indexes.relation) t JOIN pg_index i ON i.indrelid = t.relid AND i.indisvalid
+        FROM toms.protected_tree(ARRAY[slow_indexes.relation]) t JOIN pg_index i ON i.indrelid = t.relid AND i.indisvalid
              JOIN pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
         WHERE t.holder IS NOT NULL
     ), operator AS MATERIALIZED (
