@@ -64,6 +64,15 @@ $$;
 REVOKE ALL ON FUNCTION toms.special_roots() FROM PUBLIC;
 COMMENT ON FUNCTION toms.special_roots() IS 'internal: protected tables with data of special categories (Art. 9 GDPR)';
 
+-- Those of tables and roles that are gone permit nothing.
+CREATE FUNCTION toms.permissions_now() RETURNS SETOF toms.permission
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.* FROM toms.permission p JOIN pg_class c ON c.oid = p.relation JOIN pg_roles r ON r.oid = p.role
+    WHERE p.valid_from <= clock_timestamp() AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
+$$;
+REVOKE ALL ON FUNCTION toms.permissions_now() FROM PUBLIC;
+COMMENT ON FUNCTION toms.permissions_now() IS 'internal: permissions in force';
+
 CREATE FUNCTION toms.no_table(category text DEFAULT NULL) RETURNS toms.probed
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT toms.found('fail', 'wall_nothing', NULL, format('SELECT toms.protect(''…'', tenant => ''…'', subject => ''…''%s);', ', category => ' || quote_literal(category)));
@@ -197,8 +206,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         format('SELECT toms.permit(role => %L, relation => %L, verbs => %L, purposes => %L, scope => %L%s%s%s);', p.role, p.relation, p.verbs, p.purposes, p.scope,
                ', categories => ' || quote_literal(p.categories), CASE WHEN p.require_mfa OR (permit_again.require_mfa AND p.scope = 'tenant') THEN ', require_mfa => true' END,
                ', valid_until => ' || quote_literal(p.valid_until)), E'\n' ORDER BY p.id)
-    FROM toms.permission p
-    WHERE p.role = permit_again.role AND p.relation = permit_again.relation AND p.scope = ANY (scopes) AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp());
+    FROM toms.permissions_now() p WHERE p.role = permit_again.role AND p.relation = permit_again.relation AND p.scope = ANY (scopes);
 $$;
 REVOKE ALL ON FUNCTION toms.permit_again(regrole, regclass, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION toms.permit_again(regrole, regclass, text[], boolean) IS 'internal: the calls that give a role its permissions on a table again, stricter';

@@ -67,7 +67,7 @@ BEGIN
     RETURN QUERY
     SELECT (toms.found('fail', 'purposes_unregistered', ARRAY[u, string_agg(DISTINCT p.role::text, ', ')],
                        format('SELECT toms.add_purpose(%L, description => ''…'', legal_basis => ''…'');', u))).*
-    FROM toms.permissions p, unnest(p.purposes) u WHERE p.in_force AND NOT EXISTS (SELECT FROM toms.purpose r WHERE r.purpose = u) GROUP BY u;
+    FROM toms.permissions_now() p, unnest(p.purposes) u WHERE NOT EXISTS (SELECT FROM toms.purpose r WHERE r.purpose = u) GROUP BY u;
     RETURN QUERY
     SELECT (toms.found('fail', 'purposes_function', ARRAY[f.function::text, f.purpose], format('SELECT toms.bind_purpose(%L, %L);', f.function, f.purpose))).*
     FROM toms.access_functions f WHERE NOT f.intact;
@@ -93,8 +93,8 @@ BEGIN
     FROM (SELECT DISTINCT ON (p.purpose) p.purpose, p.action, p.description FROM toms.purpose_history p WHERE p.action IN ('add', 'change', 'exclude') ORDER BY p.purpose, p.id DESC) h
     WHERE h.action = 'exclude' AND NOT EXISTS (SELECT FROM toms.purpose p WHERE p.purpose = h.purpose AND p.excluded);
     RETURN QUERY
-    SELECT (toms.found('partial', 'excluded_permitted', ARRAY[p.purpose, r.role::text, r.relation], format('SELECT toms.forbid(role => %L, relation => %L, purposes => %L);', r.role, r.relation, ARRAY[p.purpose]))).*
-    FROM toms.purpose p JOIN toms.permissions r ON r.in_force AND p.purpose = ANY (r.purposes) WHERE p.excluded;
+    SELECT (toms.found('partial', 'excluded_permitted', ARRAY[p.purpose, r.role::text, r.relation::text], format('SELECT toms.forbid(role => %L, relation => %L, purposes => %L);', r.role, r.relation, ARRAY[p.purpose]))).*
+    FROM toms.purpose p JOIN toms.permissions_now() r ON p.purpose = ANY (r.purposes) WHERE p.excluded;
     RETURN QUERY
     SELECT (toms.found('partial', 'excluded_unless', ARRAY[p.purpose, s.relation::text, s.other::text],
                        format('SELECT toms.separate(%L, %L, unless => %L);', s.relation, s.other, array_remove(s.unless, p.purpose)))).*
@@ -144,8 +144,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
     RETURN QUERY
     SELECT (toms.found('partial', 'mfa_missing', ARRAY[p.role, p.relation]::text[], toms.permit_again(p.role, p.relation, '{own,tenant}', true))).*
-    FROM toms.permission p
-    WHERE p.scope = 'tenant' AND NOT p.require_mfa AND (p.valid_until IS NULL OR p.valid_until > clock_timestamp()) AND p.relation = ANY (toms.special_roots())
+    FROM toms.permissions_now() p
+    WHERE p.scope = 'tenant' AND NOT p.require_mfa AND p.relation = ANY (toms.special_roots())
     GROUP BY p.role, p.relation;
     RETURN QUERY
     SELECT (toms.found('partial', 'mfa_hba', ARRAY[h.line_number::text, concat_ws(' ', h.type, array_to_string(h.user_name, ','), h.address, h.auth_method)],
@@ -155,9 +155,9 @@ BEGIN
       AND h.address <> ALL ('{127.0.0.1,::1,localhost,samehost}') AND h.database <> '{replication}'
       AND NOT coalesce('clientcert=verify-full' = ANY (h.options), false)
       AND ('all' = ANY (h.user_name) OR EXISTS (SELECT FROM pg_roles r WHERE (r.rolsuper OR r.rolbypassrls) AND r.rolcanlogin AND r.rolname = ANY (h.user_name)));
-    IF EXISTS (SELECT FROM toms.permissions p WHERE p.in_force AND p.require_mfa) THEN
+    IF EXISTS (SELECT FROM toms.permissions_now() p WHERE p.require_mfa) THEN
         RETURN QUERY
-        SELECT (toms.found('pass', 'mfa_demanded', ARRAY[string_agg(DISTINCT format('%s (%s)', p.role, p.relation), ', ')])).* FROM toms.permissions p WHERE p.in_force AND p.require_mfa;
+        SELECT (toms.found('pass', 'mfa_demanded', ARRAY[string_agg(DISTINCT format('%s (%s)', p.role, p.relation), ', ')])).* FROM toms.permissions_now() p WHERE p.require_mfa;
     ELSE
         RETURN NEXT toms.found('fail', 'mfa_none', NULL, 'SELECT toms.permit(role => ''…'', relation => ''…'', verbs => ''{…}'', purposes => ''{…}'', scope => ''tenant'', require_mfa => true);');
     END IF;

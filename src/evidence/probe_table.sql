@@ -58,7 +58,7 @@ COMMENT ON FUNCTION toms.probe_tenants() IS 'internal: whether each tenant''s ro
 CREATE FUNCTION toms.acting_logins(OUT login oid, OUT role oid) RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE acting (member, role) AS (
-        SELECT DISTINCT p.role::oid, p.role::oid FROM toms.permission p WHERE p.valid_until IS NULL OR p.valid_until > clock_timestamp()
+        SELECT DISTINCT p.role::oid, p.role::oid FROM toms.permissions_now() p
         UNION
         SELECT m.member, a.role FROM acting a JOIN pg_auth_members m ON m.roleid = a.member
     )
@@ -84,12 +84,12 @@ BEGIN
     SELECT (toms.found('fail', 'permissions_all_data', ARRAY[l.login::regrole, m.roleid::regrole, min(l.role)::regrole]::text[], format('REVOKE %s FROM %s;', m.roleid::regrole, l.login::regrole))).*
     FROM toms.acting_logins() l JOIN pg_auth_members m ON m.member = l.login
     WHERE m.roleid IN ('pg_read_all_data'::regrole, 'pg_write_all_data'::regrole) GROUP BY l.login, m.roleid;
-    IF NOT EXISTS (SELECT FROM toms.permissions p WHERE p.in_force) THEN
+    IF NOT EXISTS (SELECT FROM toms.permissions_now()) THEN
         RETURN NEXT toms.found('fail', 'permissions_none', NULL,
                                format('SELECT toms.permit(role => ''…'', relation => %L, verbs => ''{select}'', purposes => ''{…}'', scope => ''own'');', roots[1]));
     ELSE
         RETURN QUERY SELECT (toms.found('pass', 'permissions_declared', ARRAY[count(*), count(DISTINCT p.role), count(DISTINCT p.relation)]::text[])).*
-        FROM toms.permissions p WHERE p.in_force;
+        FROM toms.permissions_now() p;
     END IF;
     RETURN QUERY SELECT * FROM toms.tries(roots, '{select,insert,update,delete}');
 END
@@ -168,7 +168,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
     roots constant regclass[] := toms.protected_roots();
     scopes constant text[] := ARRAY(SELECT string_agg(DISTINCT p.role::text, ', ') FILTER (WHERE p.scope = s)
-                                    FROM unnest('{own,tenant}'::text[]) s, toms.permissions p WHERE p.in_force GROUP BY s ORDER BY s);
+                                    FROM unnest('{own,tenant}'::text[]) s, toms.permissions_now() p GROUP BY s ORDER BY s);
 BEGIN
     IF roots = '{}' THEN
         RETURN NEXT toms.no_table();
@@ -180,7 +180,7 @@ BEGIN
     FROM unnest(toms.special_roots()) r, toms.describe(r) d WHERE d.subject IS NULL;
     RETURN QUERY
     SELECT (toms.found('partial', 'scopes_both', ARRAY[p.role::text, p.relation::text], toms.permit_again(p.role, p.relation, '{own}', false))).*
-    FROM toms.permission p WHERE p.valid_until IS NULL OR p.valid_until > clock_timestamp()
+    FROM toms.permissions_now() p
     GROUP BY p.role, p.relation HAVING count(DISTINCT p.scope) = 2;
     IF scopes[1] IS NULL THEN
         RETURN NEXT toms.found('fail', 'scopes_no_own', NULL,
