@@ -16,7 +16,7 @@ SET toms.reason = 'test';
 -- faults(probe): what it says against objects of this test, with the remedy; mend(probe): its remedies are run, and what is left
 CREATE FUNCTION regress.faults(probe text) RETURNS TABLE (status text, evidence text, remedy text) LANGUAGE sql AS $$
     SELECT p.status, s.evidence, p.remedy FROM toms.run_probe(probe) p, toms.say(p.phrase, p.args, 'en') s (evidence)
-    WHERE p.status <> 'pass' AND concat(p.args, p.remedy) ~ 'wall' ORDER BY s.evidence COLLATE "C", p.remedy COLLATE "C"
+    WHERE p.status <> 'pass' AND concat(p.phrase, p.args, p.remedy) ~ 'wall|probe_failed' ORDER BY s.evidence COLLATE "C", p.remedy COLLATE "C"
 $$;
 CREATE FUNCTION regress.mend(probe text) RETURNS TABLE (left_over text) LANGUAGE plpgsql AS $$
 DECLARE

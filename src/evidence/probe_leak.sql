@@ -18,6 +18,8 @@ INSERT INTO toms.phrase VALUES
     ('leak_foreign_table', 'de', 'Die Zeilen der Fremdtabelle %1$s liegen auf einem anderen Server, auf dem keine Policy gilt.'),
     ('leak_grant', 'en', '%1$s has the privilege %3$s on %2$s, which no policy limits.'),
     ('leak_grant', 'de', '%1$s hat auf %2$s das Recht %3$s, das keine Policy begrenzt.'),
+    ('leak_public', 'en', 'Every role has the privilege %3$s on %2$s, since %1$s has it.'),
+    ('leak_public', 'de', 'Jede Rolle hat auf %2$s das Recht %3$s, weil %1$s es hat.'),
     ('leak_view', 'en', 'View %1$s reads %2$s with the privileges of its owner.'),
     ('leak_view', 'de', 'Die Sicht %1$s liest %2$s mit den Rechten ihres Eigentümers.'),
     ('leak_materialized_view', 'en', 'Materialized view %1$s holds a copy of rows of %2$s that no policy protects.'),
@@ -93,7 +95,7 @@ COMMENT ON FUNCTION toms.leak_status(text) IS 'internal: what a leak means for a
 -- Where SQL cannot mend it, what does is a comment.
 CREATE FUNCTION toms.told_leak(kind text, object text, relation text, finding text, remedy text) RETURNS toms.probed
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found(toms.leak_status(kind), 'leak_' || replace(kind, ' ', '_'),
+    SELECT toms.found(toms.leak_status(kind), CASE WHEN kind = 'grant' AND object = 'PUBLIC' THEN 'leak_public' ELSE 'leak_' || replace(kind, ' ', '_') END,
                       ARRAY[object, relation, substring(finding FROM '^privilege (.*?) on ')],
                       CASE WHEN remedy ~ '^(SELECT|ALTER|DROP|REVOKE|GRANT) [^…]*;$' THEN remedy ELSE '-- ' || remedy END);
 $$;
@@ -170,7 +172,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
           FROM pg_file_settings f WHERE lower(f.name) = loose_settings.name AND f.applied
           UNION ALL
           SELECT substr(v, length(loose_settings.name) + 2), concat_ws(' in ', quote_ident(r.rolname), quote_ident(d.datname)),
-                 CASE WHEN r.oid IS NULL THEN format('ALTER DATABASE %I', d.datname) ELSE format('ALTER ROLE %I', r.rolname) || coalesce(format(' IN DATABASE %I', d.datname), '') END
+                 CASE WHEN r.oid IS NULL THEN format('ALTER DATABASE %I', d.datname) ELSE format('ALTER ROLE %I', r.rolname) || coalesce(' IN DATABASE ' || quote_ident(d.datname), '') END
                  || format(' RESET %s;', loose_settings.name)
           FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) v
           WHERE v LIKE loose_settings.name || '=%' AND s.setdatabase IN (0, (SELECT m.oid FROM pg_database m WHERE m.datname = current_database()))) s
@@ -192,8 +194,9 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
             (1, 'tenant', d.tenant::text), (2, 'subject', coalesce(protect_call.subject, d.subject)), (3, 'category', d.category),
             (4, 'parent', p.parent::text), (5, 'parent_key', d.parent_key), (6, 'parent_column', p.parent_column), (7, 'type_column', d.type_column), (8, 'type_value', p.type_value),
             (9, 'subject_alias', CASE WHEN a.id IS NOT NULL THEN format('%s.%s', a.relation, a.alias) END), (10, 'null_tenant', nullif(d.null_tenant, 'nobody')),
-            (11, 'access', nullif(coalesce(protect_call.access, d.access), 'statements')), (12, 'free_text', coalesce(protect_call.free_text, d.free_text)),
-            (13, 'read_audit', d.chosen_read_audit), (14, 'mode', nullif(d.mode, 'enforce')), (15, 'reason', '…')) w (n, name, value)
+            (11, 'access', nullif(coalesce(protect_call.access, d.access), 'statements')), (12, 'free_text', nullif(coalesce(protect_call.free_text, d.free_text), toms.free_text_default(d.category))),
+            (13, 'read_audit', d.chosen_read_audit), (14, 'mode', nullif(d.mode, 'enforce')), 
+            (15, 'reason', CASE WHEN d.chosen_read_audit IS NOT NULL OR coalesce(protect_call.free_text, d.free_text) = 'accept' AND toms.free_text_default(d.category) <> 'accept' THEN '…' END)) w (n, name, value)
     WHERE w.value IS NOT NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.protect_call(regclass, text, text, text) FROM PUBLIC;

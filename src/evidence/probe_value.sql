@@ -29,8 +29,8 @@ INSERT INTO toms.phrase VALUES
     ('minimisation_column', 'de', 'Die Spalte %1$s von %2$s hat den Typ %3$s, der alles aufnimmt.'),
     ('certificate_free', 'en', 'No column, default or constraint of %1$s tables of special categories demands a file; columns that can take one: %2$s.'),
     ('certificate_free', 'de', 'Keine Spalte, Vorgabe oder Bedingung von %1$s Tabellen besonderer Kategorien verlangt eine Datei; Spalten, die eine aufnehmen können: %2$s.'),
-    ('certificate_demanded', 'en', 'Column %1$s of %2$s takes a file and %3$s.'),
-    ('certificate_demanded', 'de', 'Die Spalte %1$s von %2$s nimmt eine Datei auf und unterliegt: %3$s.'),
+    ('certificate_demanded', 'en', 'Column %1$s of %2$s, which takes a file, has %3$s.'),
+    ('certificate_demanded', 'de', 'Die Spalte %1$s von %2$s, die eine Datei aufnimmt, hat %3$s.'),
     ('certificate_referred', 'en', 'Column %1$s of %2$s is NOT NULL and refers to %3$s, which holds files.'),
     ('certificate_referred', 'de', 'Die Spalte %1$s von %2$s ist NOT NULL und verweist auf %3$s mit Dateien.'),
     ('pattern_held', 'en', 'Columns of category %1$s whose constraint admits nothing else: %2$s.'),
@@ -114,25 +114,25 @@ COMMENT ON FUNCTION toms.clear_values(regclass[]) IS 'internal: values of specia
 CREATE FUNCTION toms.probe_sealed() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    sealed constant regclass[] := ARRAY(SELECT DISTINCT c.relation FROM toms.columns_of(toms.protected_roots()) c WHERE c.sealed IS NOT NULL);
-    looked constant regclass[] := ARRAY(SELECT unnest(sealed) UNION SELECT unnest(toms.special_roots()));
+    sealing constant regclass[] := ARRAY(SELECT DISTINCT c.relation FROM toms.columns_of(toms.protected_roots()) c WHERE c.sealed IS NOT NULL);
+    looked constant regclass[] := ARRAY(SELECT unnest(sealing) UNION SELECT unnest(toms.special_roots()));
 BEGIN
     RETURN QUERY SELECT * FROM toms.policy_faults(looked);
     RETURN QUERY SELECT * FROM toms.clear_values(looked);
     RETURN QUERY
     SELECT (toms.found('fail', 'sealed_label', ARRAY[c.col, c.relation]::text[], '-- restore the label from the last dump: SECURITY LABEL FOR toms_seal ON COLUMN …')).*
-    FROM toms.columns_of(sealed) c
+    FROM toms.columns_of(sealing) c
     WHERE c.sealed IS NOT NULL
       AND NOT EXISTS (SELECT FROM pg_seclabel l WHERE l.provider = 'toms_seal' AND l.classoid = 'pg_class'::regclass AND l.objoid = c.relation AND l.objsubid = c.number);
     IF NOT toms.keyring_is_configured() THEN
         RETURN NEXT toms.found('fail', 'sealed_keyring', NULL, E'ALTER SYSTEM SET toms.keyring = ''…'';\nSELECT pg_reload_conf();');
     END IF;
-    IF sealed = '{}' THEN
+    IF sealing = '{}' THEN
         RETURN NEXT toms.found('fail', 'sealed_none', NULL, format('SELECT toms.seal_column(%L, ''…'');', coalesce(looked[1]::text, '…')));
     ELSE
         RETURN QUERY
-        SELECT (toms.found('pass', 'sealed_columns', ARRAY[count(*)::text, cardinality(sealed)::text, string_agg(format('%s.%I', c.relation, c.col), ', ' ORDER BY c.relation::text COLLATE "C", c.number)])).*
-        FROM toms.columns_of(sealed) c WHERE c.sealed IS NOT NULL;
+        SELECT (toms.found('pass', 'sealed_columns', ARRAY[count(*)::text, cardinality(sealing)::text, string_agg(format('%s.%I', c.relation, c.col), ', ' ORDER BY c.relation::text COLLATE "C", c.number)])).*
+        FROM toms.columns_of(sealing) c WHERE c.sealed IS NOT NULL;
     END IF;
 END
 $$;
