@@ -63,12 +63,12 @@ INSERT INTO toms.phrase VALUES
     ('ids_used', 'de', 'Datenbank „%1$s“: Die älteste Transaktionsnummer ist %2$s alt; bei 2.000.000.000 schreibt der Server nicht mehr.'),
     ('worker_alive', 'en', 'The background worker of this database last finished a step at %1$s (UTC).'),
     ('worker_alive', 'de', 'Der Hintergrundprozess dieser Datenbank beendete zuletzt um %1$s (UTC) einen Schritt.'),
-    ('worker_gone', 'en', 'No background worker runs for this database; max_worker_processes is %1$s.'),
-    ('worker_gone', 'de', 'Für diese Datenbank läuft kein Hintergrundprozess; max_worker_processes beträgt %1$s.'),
+    ('resilience_worker_gone', 'en', 'No background worker runs for this database; max_worker_processes is %1$s.'),
+    ('resilience_worker_gone', 'de', 'Für diese Datenbank läuft kein Hintergrundprozess; max_worker_processes beträgt %1$s.'),
     ('worker_stuck', 'en', 'The background worker of this database has finished no step since %1$s (UTC); the server log says why.'),
     ('worker_stuck', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s (UTC) keinen Schritt beendet; der Grund steht im Log des Servers.'),
-    ('writer_gone', 'en', 'Nobody writes the events of this database into the audit trail.'),
-    ('writer_gone', 'de', 'Niemand schreibt die Ereignisse dieser Datenbank in das Protokoll.'),
+    ('resilience_writer_gone', 'en', 'Nobody writes the events of this database into the audit trail.'),
+    ('resilience_writer_gone', 'de', 'Niemand schreibt die Ereignisse dieser Datenbank in das Protokoll.'),
     ('retention_gone', 'en', 'There are rules of retention, and their background worker gives no sign of life.'),
     ('retention_gone', 'de', 'Es gibt Löschregeln, und ihr Hintergrundprozess gibt kein Lebenszeichen.');
 
@@ -190,12 +190,12 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     WITH worker AS (SELECT w.pid, coalesce(w.last_step_at, w.started_at) AS at, clock_timestamp() - coalesce(w.last_step_at, w.started_at, '-infinity') > interval '20 minutes' AS is_stuck
                     FROM (SELECT) one LEFT JOIN toms.workers w ON w.database = current_database())
     SELECT CASE WHEN w.pid IS NULL OR w.is_stuck THEN 'fail' ELSE 'pass' END,
-           CASE WHEN w.pid IS NULL THEN 'worker_gone' WHEN w.is_stuck THEN 'worker_stuck' ELSE 'worker_alive' END,
+           CASE WHEN w.pid IS NULL THEN 'resilience_worker_gone' WHEN w.is_stuck THEN 'worker_stuck' ELSE 'worker_alive' END,
            ARRAY[CASE WHEN w.pid IS NULL THEN current_setting('max_worker_processes') ELSE toms.utc_second(w.at) END],
            CASE WHEN w.pid IS NULL THEN toms.set_server('max_worker_processes', (current_setting('max_worker_processes')::integer + 3)::text, restart => true) END, NULL
     FROM worker w WHERE NOT pg_is_in_recovery()
     UNION ALL
-    SELECT 'fail', 'writer_gone', NULL, NULL, NULL WHERE NOT pg_is_in_recovery() AND EXISTS (SELECT FROM toms.audit_queue q WHERE q.oldest_waiting_ms > 60000)
+    SELECT 'fail', 'resilience_writer_gone', NULL, NULL, NULL WHERE NOT pg_is_in_recovery() AND EXISTS (SELECT FROM toms.audit_queue q WHERE q.oldest_waiting_ms > 60000)
     UNION ALL
     SELECT 'fail', 'retention_gone', NULL, NULL, NULL FROM toms.retention_worker() w WHERE NOT pg_is_in_recovery() AND w.wanted AND NOT toms.retention_is_alive();
 $$;
