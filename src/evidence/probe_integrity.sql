@@ -206,8 +206,8 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     UNION ALL
     SELECT f FROM toms.found_writer() f
     UNION ALL
-    SELECT toms.found('partial', 'exports_published', ARRAY[l.object, p.relation::text], l.remedy)
-    FROM toms.protected_tables p, LATERAL toms.publication_leaks(p.relation) l WHERE p.root = p.relation
+    SELECT toms.found('partial', 'exports_published', ARRAY[l.object, l.relation::text], l.remedy)
+    FROM toms.publication_leaks(ARRAY(SELECT p.relation FROM toms.protected_tables p WHERE p.root = p.relation)) l
     UNION ALL
     SELECT f FROM toms.found_widened('{export_tenant,export_subject,export_subject_csv,record_disclosure,read_portion,find_portions}') f
     UNION ALL

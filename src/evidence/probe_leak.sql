@@ -141,14 +141,14 @@ COMMENT ON FUNCTION toms.leak_faults(regclass[], text[]) IS 'internal: leaks aro
 -- Those who own a table or have a privilege on it try each verb on it, and on all below it.
 CREATE FUNCTION toms.tried(relations regclass[], verbs text[], OUT relation regclass, OUT relid regclass, OUT role regrole, OUT verb text, OUT answer text)
 RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT w.relation, w.relid, w.role::regrole, v, toms.probe_access(w.relid, v, w.role)
+    SELECT w.relation, w.relid, w.role::regrole, v, toms.try_access(w.relid, v, w.role)
     FROM (SELECT DISTINCT t.relation, t.relid, r.role
           FROM toms.protected_tree(relations) t,
                LATERAL (SELECT t.owner AS role UNION SELECT a.grantee FROM aclexplode(t.acl) a WHERE a.grantee <> 0) r
           WHERE t.mode = 'enforce' AND t.kind IN ('r', 'p') OFFSET 0) w, unnest(verbs) v;
 $$;
 REVOKE ALL ON FUNCTION toms.tried(regclass[], text[]) FROM PUBLIC;
-COMMENT ON FUNCTION toms.tried(regclass[], text[]) IS 'internal: what comes of accesses without a context; see toms.probe_access()';
+COMMENT ON FUNCTION toms.tried(regclass[], text[]) IS 'internal: what comes of accesses without a context; see toms.try_access()';
 
 CREATE FUNCTION toms.tries(relations regclass[], verbs text[]) RETURNS SETOF toms.probed
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,7 +1,7 @@
 /*
  * probe.c - tries what must be refused, for toms.check(): nothing is read, written or kept.
  *
- * Called by the probes of slice evidence through toms.probe_access().  A read is planned and started like anybody's and
+ * Called by the probes of slice evidence through toms.try_access().  A read is planned and started like anybody's and
  * never run; of writes and DDL, which would take locks, the guard is asked what it would decide.  Meanwhile nobody is
  * an administrator and no context is in force, whoever checks.  All happens in a sub-transaction that is rolled
  * back: the lock on the table, ACCESS SHARE, goes with it.
@@ -23,7 +23,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(toms_probe_access);
+PG_FUNCTION_INFO_V1(toms_try_access);
 
 /* What came of it if it was not refused: nothing stops it, or there would be no rows. */
 #define PROBE_EMPTY "empty"
@@ -132,11 +132,11 @@ ask_and_roll_back(Oid relid, const char *verb, Oid role)
 }
 
 /*
- * toms.probe_access(relation, verb, role): the code of the refusal, "empty", or NULL if nothing refuses it.  Verbs are
+ * toms.try_access(relation, verb, role): the code of the refusal, "empty", or NULL if nothing refuses it.  Verbs are
  * those of permissions, truncate, and ddl: to take row security off.
  */
 Datum
-toms_probe_access(PG_FUNCTION_ARGS)
+toms_try_access(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	char	   *verb = text_to_cstring(PG_GETARG_TEXT_PP(1));
