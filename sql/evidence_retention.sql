@@ -192,11 +192,17 @@ SELECT * FROM regress.probe('certificates');
 UPDATE toms.tenant_end SET closes_at = now() + interval '10 days' WHERE tenant = 'initech';
 SELECT status, tenant, regexp_replace(finding, 'End \d+', 'End n'), remedy FROM regress.probe('tenant_return');
 -- a key that is still there
-UPDATE toms.tenant_end SET tenant = 'globex' WHERE tenant = 'initech';
-SELECT status, tenant, regexp_replace(finding, '\d+', 'n'), remedy FROM regress.probe('tenant_end') WHERE EXISTS (SELECT FROM toms.data_key WHERE tenant = 'globex' AND wrapped IS NOT NULL);
+BEGIN;
+SELECT toms.add_tenant('hooli', name => 'Hooli');
+INSERT INTO toms.data_key SELECT 4711, 'hooli', '17', 'shop.message', current_date, e.id, '\x00', now(), NULL FROM toms.key_epoch e WHERE e.tenant = 'hooli';
+UPDATE toms.tenant_end SET tenant = 'hooli' WHERE tenant = 'initech';
+SELECT status, tenant, finding, regexp_replace(remedy, '''\d{4}-.*\+00''', '''…''') FROM regress.probe('tenant_end');
+SELECT m FROM regress.mend('tenant_end') m WHERE m LIKE '%keys%' \gexec
+SELECT status, tenant FROM regress.probe('tenant_end');
+ROLLBACK;
 
 DELETE FROM toms.issued_certificate WHERE erasure IN (SELECT id FROM toms.erasure WHERE tenant = 'initech');
-DELETE FROM toms.erasure WHERE tenant = 'initech'; DELETE FROM toms.tenant_end WHERE tenant = 'globex' AND agreement IS NOT NULL; DELETE FROM toms.agreement WHERE tenant = 'initech';
+DELETE FROM toms.erasure WHERE tenant = 'initech'; DELETE FROM toms.tenant_end WHERE tenant = 'initech'; DELETE FROM toms.agreement WHERE tenant = 'initech';
 DELETE FROM toms.ledger WHERE tenant = 'initech';
 DELETE FROM toms.tenant WHERE tenant = 'initech';
 DELETE FROM toms.key_epoch WHERE tenant = 'initech';

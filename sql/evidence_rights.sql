@@ -161,6 +161,11 @@ SELECT * FROM regress.check('transfers');
 SELECT replace(m, '…', '2099-12-31') FROM regress.mend('transfers') m WHERE m NOT LIKE '%set_adequacy%' \gexec
 SELECT m FROM regress.mend('transfers') m \gexec
 SELECT * FROM regress.check('transfers');
+-- a country that has no decision gets one by mistake
+SELECT regress.plain(toms.say(phrase, args, 'en')) FROM toms.run_probe('transfers') WHERE phrase = 'transfers_tried';
+INSERT INTO toms.adequacy VALUES ('XX', 'made up', false, NULL, current_date, false);
+SELECT * FROM regress.check('transfers') LIMIT 1;
+DELETE FROM toms.adequacy WHERE country = 'XX';
 SELECT toms.add_recipient('usa', 'other', 'US', '{personal}');
 INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, disclosed_by) VALUES ('acme', true, 'usa', '{personal}', 'rights', 'recorded', 'test');
 SELECT * FROM regress.check('transfers');

@@ -91,6 +91,10 @@ INSERT INTO toms.phrase VALUES
     ('transfers_expired', 'de', 'Das Instrument „%3$s“ des Empfängers %1$s in %2$s lief am %4$s ab: Jede darauf gestützte Übermittlung wird verweigert.'),
     ('transfers_stale', 'en', 'The adequacy decision on %1$s, on which recipient %2$s relies, was last looked up on %3$s.'),
     ('transfers_stale', 'de', 'Der Angemessenheitsbeschluss zu %1$s, auf den sich Empfänger %2$s stützt, wurde zuletzt am %3$s nachgesehen.'),
+    ('transfers_open', 'en', 'A recipient in a third country with instrument "%1$s", which is not in force, would be let through by rule %2$s.'),
+    ('transfers_open', 'de', 'Ein Empfänger in einem Drittland mit dem Instrument „%1$s“, das nicht gilt, würde von der Regel %2$s durchgelassen.'),
+    ('transfers_tried', 'en', 'Tried with recipients that there are not, in a country without an adequacy decision: %1$s of %2$s ways to get data there are refused.'),
+    ('transfers_tried', 'de', 'Versucht mit erfundenen Empfängern in einem Land ohne Angemessenheitsbeschluss: %1$s von %2$s Wegen, Daten dorthin zu bringen, werden verweigert.'),
     ('transfers_rule', 'en', 'Rule for purpose %1$s: %2$s.'),
     ('transfers_rule', 'de', 'Regel für den Zweck %1$s: %2$s.'),
     ('transfers_against', 'en', 'Export %1$s of %2$s went to %3$s in %4$s, where data of this tenant must not go.'),
@@ -105,7 +109,12 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
         FROM toms.recipient r
              LEFT JOIN LATERAL (SELECT * FROM toms.adequacy a WHERE a.country = r.country ORDER BY a.shipped LIMIT 1) d ON true
         WHERE NOT r.shipped AND r.ended_at IS NULL AND NOT toms.is_eea(r.country)),
-    rules AS MATERIALIZED (SELECT * FROM toms.transfer_rule t WHERE t.ended_at IS NULL)
+    rules AS MATERIALIZED (SELECT * FROM toms.transfer_rule t WHERE t.ended_at IS NULL),
+    -- XX is no country's code
+    tried AS MATERIALIZED (
+        SELECT i.instrument, u.rule, toms.transfer_is_covered(jsonb_populate_record(NULL::toms.recipient, jsonb_build_object('country', 'XX', 'transfer_instrument', i.instrument,
+                                                              'instrument_expires', CASE WHEN i.instrument <> 'none' THEN current_date - 1 END)), u.rule) AS covered
+        FROM unnest('{none,adequacy,scc,bcr,certification}'::text[]) i (instrument), unnest('{eu_only,adequacy_only,instrument,instrument_and_consent}'::text[]) u (rule))
     SELECT CASE WHEN a.covered THEN toms.found('pass', 'transfers_covered', ARRAY[a.recipient, a.country, a.transfer_instrument])
                 WHEN a.instrument_expires < current_date THEN toms.found('overdue', 'transfers_expired', ARRAY[a.recipient, a.country, a.transfer_instrument, a.instrument_expires::text],
                                                                          toms.add_recipient_call(a.row, 'instrument_expires => ''…'''))
@@ -121,6 +130,10 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     WHERE NOT r.shipped AND NOT toms.is_eea(r.country) AND d.at >= r.changed_at
       AND coalesce((SELECT t.rule FROM toms.transfer_rule t WHERE t.tenant = d.tenant AND (t.purpose = d.purpose OR t.purpose IS NULL) AND t.set_at <= d.at AND coalesce(t.ended_at > d.at, true)
                     ORDER BY t.purpose NULLS LAST LIMIT 1), 'eu_only') = 'eu_only'
+    UNION ALL
+    SELECT toms.found('fail', 'transfers_open', ARRAY[t.instrument, t.rule]) FROM tried t WHERE t.covered
+    UNION ALL
+    SELECT toms.found('pass', 'transfers_tried', ARRAY[(count(*) FILTER (WHERE NOT t.covered))::text, count(*)::text]) FROM tried t
     UNION ALL
     SELECT f FROM toms.found_widened('{set_transfer_rule,set_adequacy,check_transfer,transfer_is_covered}') f
     UNION ALL

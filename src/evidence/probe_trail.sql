@@ -7,14 +7,14 @@ INSERT INTO toms.phrase VALUES
     ('only_observed', 'de', 'Tabelle %1$s wird nur beobachtet: Es wird nichts durchgesetzt.'),
     ('function_widened', 'en', 'Function %1$s can be called by %2$s, to whom toms does not grant it.'),
     ('function_widened', 'de', 'Funktion %1$s kann von %2$s aufgerufen werden, dem toms sie nicht gewährt.'),
-    ('writer_gone', 'en', 'Reads, refusals and log-ins are not written: their writer does not run.'),
-    ('writer_gone', 'de', 'Lesezugriffe, Verweigerungen und Anmeldungen werden nicht geschrieben: Der zuständige Prozess läuft nicht.'),
-    ('writer_behind', 'en', 'An event has been waiting for %1$s ms to be written.'),
-    ('writer_behind', 'de', 'Ein Ereignis wartet seit %1$s ms darauf, geschrieben zu werden.'),
-    ('worker_gone', 'en', 'The background worker of this database does not run.'),
-    ('worker_gone', 'de', 'Der Hintergrundprozess dieser Datenbank läuft nicht.'),
-    ('worker_still', 'en', 'The background worker of this database has given no sign of life since %1$s.'),
-    ('worker_still', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s kein Lebenszeichen gegeben.');
+    ('trail_writer_gone', 'en', 'Reads, refusals and log-ins are not written: their writer does not run.'),
+    ('trail_writer_gone', 'de', 'Lesezugriffe, Verweigerungen und Anmeldungen werden nicht geschrieben: Der zuständige Prozess läuft nicht.'),
+    ('trail_writer_behind', 'en', 'An event has been waiting for %1$s ms to be written.'),
+    ('trail_writer_behind', 'de', 'Ein Ereignis wartet seit %1$s ms darauf, geschrieben zu werden.'),
+    ('trail_worker_gone', 'en', 'The background worker of this database does not run.'),
+    ('trail_worker_gone', 'de', 'Der Hintergrundprozess dieser Datenbank läuft nicht.'),
+    ('trail_worker_still', 'en', 'The background worker of this database has given no sign of life since %1$s.'),
+    ('trail_worker_still', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s kein Lebenszeichen gegeben.');
 
 -- what several probes ask ------------------------------------------------------------------------
 
@@ -49,9 +49,9 @@ COMMENT ON FUNCTION toms.found_widened(name[]) IS 'internal: a row of probes for
 
 CREATE FUNCTION toms.found_writer()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found('fail', 'writer_gone', NULL, 'SELECT * FROM toms.workers;') FROM toms.audit_queue q WHERE q.writer_pid IS NULL AND NOT pg_is_in_recovery()
+    SELECT toms.found('fail', 'trail_writer_gone', NULL, 'SELECT * FROM toms.workers;') FROM toms.audit_queue q WHERE q.writer_pid IS NULL AND NOT pg_is_in_recovery()
     UNION ALL
-    SELECT toms.found('fail', 'writer_behind', ARRAY[q.oldest_waiting_ms::text], 'SELECT * FROM toms.audit_queue;')
+    SELECT toms.found('fail', 'trail_writer_behind', ARRAY[q.oldest_waiting_ms::text], 'SELECT * FROM toms.audit_queue;')
     FROM toms.audit_queue q WHERE q.oldest_waiting_ms > q.timeout_ms AND NOT pg_is_in_recovery();
 $$;
 REVOKE ALL ON FUNCTION toms.found_writer() FROM PUBLIC;
@@ -59,8 +59,8 @@ COMMENT ON FUNCTION toms.found_writer() IS 'internal: a row of probes, where eve
 
 CREATE FUNCTION toms.found_worker()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN w.pid IS NULL THEN toms.found('fail', 'worker_gone', NULL, 'SELECT * FROM toms.workers;')
-                ELSE toms.found('fail', 'worker_still', ARRAY[to_char(w.last_step_at, 'YYYY-MM-DD HH24:MI')], 'SELECT * FROM toms.workers;') END
+    SELECT CASE WHEN w.pid IS NULL THEN toms.found('fail', 'trail_worker_gone', NULL, 'SELECT * FROM toms.workers;')
+                ELSE toms.found('fail', 'trail_worker_still', ARRAY[to_char(w.last_step_at, 'YYYY-MM-DD HH24:MI')], 'SELECT * FROM toms.workers;') END
     FROM (VALUES (1)) one LEFT JOIN toms.workers w ON w.database = current_database()
     WHERE NOT pg_is_in_recovery()
       AND (w.pid IS NULL OR greatest(w.last_step_at, w.started_at) < clock_timestamp() - greatest(3 * current_setting('toms.seal_interval')::interval, interval '5 minutes'));
