@@ -3,7 +3,7 @@
 --
 -- The promise: whether a measure held on a given day is answered from what was kept that day; whoever alters that afterwards, be he a
 -- superuser, is found out; a measure that is worse than before is a finding at once. That a background worker keeps it daily is shown
--- by test/t/evidence_history.pl.
+-- by test/t/evidence_history.pl, which listens to findings too.
 --
 \set SHOW_CONTEXT never
 \pset format unaligned
@@ -30,8 +30,7 @@ SELECT now() AS before \gset
 SELECT toms.record_check() AS second \gset
 SELECT status FROM toms.check_history WHERE measure = 'A-1.1' AND run IN (:first, :second) ORDER BY run;
 SELECT count(*) FROM toms.findings WHERE finding = 'measure_worse' AND (details ->> 'run')::bigint = :second;
--- a setting is taken back: the measure is worse, who listens is told, and it is a finding
-LISTEN toms_findings;
+-- a setting is taken back: the measure is worse, and that is a finding
 ALTER SYSTEM SET toms.require_tls = 'off';
 SELECT pg_reload_conf();
 SELECT pg_sleep(0.5);
@@ -40,7 +39,6 @@ UPDATE toms.measure_review SET next_due = '2020-01-01' WHERE measure = 'A-1.1';
 SELECT toms.record_check() AS third \gset
 ALTER SYSTEM RESET toms.require_tls;
 SELECT pg_reload_conf();
-UNLISTEN toms_findings;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT details ->> 'measure', details ->> 'was', details ->> 'is', tenant, name FROM toms.findings
 WHERE finding = 'measure_worse' AND (details ->> 'run')::bigint = :third AND details ->> 'measure' IN ('A-1.1', 'A-3.1') ORDER BY 1;
@@ -68,7 +66,7 @@ UPDATE toms.check_run SET at = at + interval '1 hour' WHERE id = :second;
 SELECT run - :first, fault FROM toms.verify_check_history();
 ALTER TABLE toms.check_run ENABLE ALWAYS TRIGGER "~toms_declaration";
 
--- who may not: an employee's log-in, and an officer of duty operator
+-- who may not: the log-in of a job
 SET SESSION AUTHORIZATION regress_job;
 SELECT toms.record_check();
 SELECT * FROM toms.check_history;

@@ -43,6 +43,9 @@ extern void toms_payload_seal(TomsEntry *entry, const char *subject, const Strin
 
 extern void toms_payload_init(void);
 
+/* findings.c: if the entry says that it is unusual, who listens is told when this transaction has committed, and the server log. */
+extern void toms_finding_tell(const TomsEntry *entry, const char *details);
+
 /* Payloads are in UTF-8, whatever the database is in. */
 extern void toms_payload_to_utf8(StringInfo text);
 

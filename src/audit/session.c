@@ -87,6 +87,7 @@ add_entry(TomsEntry *entry, const TomsLoginRecord *record)
 	toms_record_begin_as(entry, record->id, record->at);
 	entry->payload = (TomsBytes) {words, strlen(words)};
 	toms_record_add(entry);
+	toms_finding_tell(entry, words);
 }
 
 static void

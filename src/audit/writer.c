@@ -99,9 +99,7 @@ write_message(const TomsMessage *message, const char *lacking)
 	toms_record_add(&entry);
 	if (entry.kind == TOMS_ENTRY_ADMIN && entry.verb == TOMS_VERB_BREAK_GLASS)
 		Async_Notify("toms_break_glass", psprintf(INT64_FORMAT, entry.id));
-	/* as a key: within a string the quote would be escaped */
-	if (!subject && strstr(details.data, "\"finding\":"))
-		Async_Notify("toms_findings", psprintf(INT64_FORMAT, entry.id));
+	toms_finding_tell(&entry, details.data);
 }
 
 static int64

@@ -40,7 +40,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_digest(timestamptz, text, toms.check_result[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_digest(timestamptz, text, toms.check_result[]) IS 'internal: SHA-256 of a run of the check';
 
--- Who looks after the database is told at once, whoever reads the findings later.
+-- Who looks after the database is told at once: by the server log, and by NOTIFY of each finding.
 CREATE FUNCTION toms.tell_worse(run bigint)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -53,7 +53,6 @@ BEGIN
                  ORDER BY c.measure COLLATE "C" LOOP
         PERFORM toms.put_finding(json_build_object('finding', 'measure_worse', 'measure', worse.measure, 'was', worse.was, 'is', worse.is, 'run', tell_worse.run)::text);
         RAISE LOG 'toms measure % was % and is %', worse.measure, worse.was, worse.is USING HINT = format('SELECT * FROM toms.check() WHERE measure = %L;', worse.measure);
-        PERFORM pg_notify('toms_findings', format('measure_worse %s %s', worse.measure, worse.is));
     END LOOP;
 END
 $$;
