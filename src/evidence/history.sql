@@ -98,13 +98,13 @@ CREATE FUNCTION toms.check_if_due()
 RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     every constant numeric := extract(epoch FROM current_setting('toms.check_interval')::interval);
-    since constant timestamptz := to_timestamp(floor(extract(epoch FROM clock_timestamp()) / every) * every);
+    began constant timestamptz := to_timestamp(floor(extract(epoch FROM clock_timestamp()) / every) * every);
 BEGIN
     LOCK TABLE toms.check_run IN SHARE ROW EXCLUSIVE MODE;
-    IF EXISTS (SELECT FROM toms.audit_use u WHERE u.since < check_if_due.since) AND NOT EXISTS (SELECT FROM toms.check_run r WHERE r.at >= check_if_due.since AND r.by IS NULL) THEN
+    IF EXISTS (SELECT FROM toms.audit_use u WHERE u.since < began) AND NOT EXISTS (SELECT FROM toms.check_run r WHERE r.at >= began AND r.by IS NULL) THEN
         PERFORM toms.keep_check(NULL);
     END IF;
-    RETURN since + every * interval '1 second';
+    RETURN began + every * interval '1 second';
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_if_due() FROM PUBLIC;

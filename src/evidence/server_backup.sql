@@ -187,7 +187,7 @@ COMMENT ON FUNCTION toms.probe_standby() IS 'internal: a standby streams and is 
 -- It does a step every ten minutes at least, and has half a minute to come again.
 CREATE FUNCTION toms.worker_rows()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH worker AS (SELECT w.pid, coalesce(w.last_step_at, w.started_at) AS at, clock_timestamp() - coalesce(w.last_step_at, w.started_at, '-infinity') > interval '20 minutes' AS is_stuck
+    WITH worker AS (SELECT w.pid, coalesce(w.last_step_at, w.started_at) AS at, coalesce(w.last_step_at, w.started_at) < clock_timestamp() - interval '20 minutes' AS is_stuck
                     FROM (SELECT) one LEFT JOIN toms.workers w ON w.database = current_database())
     SELECT CASE WHEN w.pid IS NULL OR w.is_stuck THEN 'fail' ELSE 'pass' END,
            CASE WHEN w.pid IS NULL THEN 'resilience_worker_gone' WHEN w.is_stuck THEN 'worker_stuck' ELSE 'worker_alive' END,

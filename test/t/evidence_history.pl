@@ -37,7 +37,7 @@ sub becomes
 {
 	my ($query, $name) = @_;
 	my $got = '';
-	for (1 .. 600)
+	for (1 .. 150)
 	{
 		$got = sql($query);
 		last if $got eq 't';
@@ -61,6 +61,7 @@ is(sql($runs), 0, 'the first interval is not over: there is no run');
 
 # Runs come by themselves, one in an interval
 set('toms.check_interval', '3s');
+$node->restart;    # an idle worker looks every ten minutes
 waits_for_run('the worker runs the check');
 waits_for_run('and again');
 is(sql('SELECT count(*) FROM toms.verify_check_history()'), 0, 'the trail has each run');
@@ -75,6 +76,7 @@ is(sql(q{SELECT string_agg(DISTINCT p.status || ' ' || p.phrase, ', ') FROM toms
 # What becomes worse is told to who listens, and in the server log
 my $told = '';
 my $listener = IPC::Run::start([ 'psql', '-XAt', '-d', $node->connstr('app'), '-c', 'LISTEN toms_findings', '-c', 'SELECT pg_sleep(10)', '-c', 'SELECT 1' ], '<', \undef, '>', \$told);
+$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(10)')}) or BAIL_OUT('nobody listens');
 my $log = -s $node->logfile;
 set('toms.require_tls', 'off');
 waits_for_run('a run after a setting was taken back');
@@ -95,10 +97,9 @@ kill 'KILL', $node->safe_psql('postgres', $worker);
 usleep(500_000);
 $node->poll_query_until('app', 'SELECT true') or BAIL_OUT('no server');
 is(sql('SELECT count(*), max(id) FROM toms.check_run'), $before, 'killed within a run: nothing is left of it');
-set('toms.check_interval', '3650d');
-$node->restart;
 sql('DROP FUNCTION toms.probe_reviews(); ALTER FUNCTION toms.probe_reviews_kept() RENAME TO probe_reviews');
 set('toms.check_interval', '3s');
+$node->restart;
 waits_for_run('and the next one comes');
 is(sql('SELECT count(*) FROM toms.verify_check_history()'), 0, 'with its entry');
 
@@ -109,7 +110,7 @@ $node->wait_for_log(qr/function toms\.keep_check\(.*does not exist/, $log);
 my $blocks = sql('SELECT count(*) FROM toms.audit_block');
 as_tenant($node, 'app', 'acme', "INSERT INTO med.note (id, tenant, employee, plain) VALUES (2, 'acme', 1, 'x')");
 becomes("SELECT count(*) > $blocks FROM toms.audit_block", 'blocks are closed though the check fails');
-is(sql(q{SELECT string_agg(p.status || ' ' || p.phrase, ', ') FROM toms.run_probe('detection') p WHERE p.phrase ~ 'detection_(late|checked)'}), 'fail detection_late', 'the check says that it does not run');
+becomes(q{SELECT EXISTS (SELECT FROM toms.run_probe('detection') p WHERE (p.status, p.phrase) = ('fail', 'detection_late'))}, 'the check says that it does not run');
 sql('ALTER FUNCTION toms.keep_check_kept(text) RENAME TO keep_check');
 $node->restart;
 waits_for_run('mended, it runs again');
@@ -125,7 +126,7 @@ $node->backup('nightly');
 my $drill = PostgreSQL::Test::Cluster->new('drill');
 $drill->init_from_backup($node, 'nightly');
 $drill->start;
-is($drill->safe_psql('app', q{SELECT toms.node_place() IS NOT NULL, (SELECT gate FROM toms.judge_gate())}), 't|3', 'a copy is not a node that works with this data');
+is($drill->safe_psql('app', q{SELECT toms.node_place() IS NOT NULL, (SELECT gate FROM toms.judge_gate())}), 't|4', 'a copy is not a node that works with this data');
 my $copied = $drill->safe_psql('app', $runs);
 usleep(8_000_000);
 is($drill->safe_psql('app', $runs), $copied, 'and keeps no runs');
