@@ -182,11 +182,11 @@ SKIP:
 passes('resilience', 'worker', 'the worker is alive');
 sql('ALTER SYSTEM SET max_worker_processes = 1');
 $node->restart;
-fails('resilience', 'worker_gone: .*max_worker_processes is 1', 'no room for workers');
-fails('detection', 'worker_gone', 'and nothing is detected');
+fails('resilience', 'resilience_worker_gone: .*max_worker_processes is 1', 'no room for workers');
+fails('detection', 'resilience_worker_gone', 'and nothing is detected');
 mend('resilience', 'worker_gone');
 $node->restart;
-$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'worker_gone')});
+$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'resilience_worker_gone')});
 passes('resilience', 'worker', 'with room they come');
 
 # Archiving
