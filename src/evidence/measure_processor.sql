@@ -3,7 +3,7 @@
 INSERT INTO toms.measure (measure, position, system, control, kind, title_en, title_de, source, article, letter, probe, reviewed, limit_en, limit_de) VALUES
     ('P-O.1', 1090, 'processor', 'evaluation', 'recorded',
      'Data-protection management, policies, appointed officers, trained staff and a paperless office',
-     'Datenschutz-Management, Richtlinien, bestellte Beauftragte, geschulte Beschäftigte und papierarmes Büro',
+     'Datenschutz-Management, Richtlinien, bestellte Beauftragte, geschulte Beschäftigte und papierloses Büro',
      'Processor annex, Organisation, nos. 1–3, 11–14, 17–20', 'Art. 24, Art. 32(1)(d), Art. 32(4)', 'd', NULL, true,
      'Several promises share this entry and its one review: evidence should list each of them, since the database sees none.',
      'Mehrere Zusagen teilen sich diesen Eintrag und seine eine Überprüfung: Der Nachweis sollte jede einzeln belegen, denn die Datenbank sieht keine davon.'),
