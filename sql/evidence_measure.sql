@@ -15,6 +15,8 @@ SELECT measure, system, control, kind, probe, reviewed, letter, source, article 
 
 -- what the database enforces or checks it has a probe for; what a person has to look at has a review
 SELECT measure FROM toms.measure WHERE kind <> 'recorded' AND probe IS NULL OR kind = 'recorded' AND NOT reviewed;
+-- each stands under a heading of the annex, and no heading is empty
+SELECT m.measure, c.control FROM toms.measure m FULL JOIN toms.control c USING (control) WHERE m.measure IS NULL OR c.control IS NULL;
 -- each probe is there, internal, and its search path is pinned
 SELECT DISTINCT m.probe FROM toms.measure m WHERE m.probe IS NOT NULL AND to_regprocedure('toms.probe_' || m.probe || '()') IS NULL ORDER BY 1;
 SELECT p.oid::regprocedure FROM pg_proc p

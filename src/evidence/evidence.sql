@@ -41,7 +41,7 @@ CREATE TABLE toms.measure (
     measure  text PRIMARY KEY,
     position integer NOT NULL UNIQUE,   -- in lists
     system   text NOT NULL CHECK (system IN ('absence', 'timeclock', 'remote_support', 'messenger', 'processor')),
-    control  text NOT NULL REFERENCES toms.control,
+    control  text NOT NULL,             -- of toms.control
     kind     text NOT NULL CHECK (kind IN ('enforced', 'checked', 'recorded')),
     title_en text NOT NULL,
     title_de text NOT NULL,

@@ -35,7 +35,7 @@ SELECT pg_catalog.pg_extension_config_dump('toms.incident_id_seq', '');
 COMMENT ON TABLE toms.incident IS 'incidents, also those of which nobody has to be told: the facts of Art. 33(3) GDPR, when the processor became aware, and what came of it';
 
 CREATE TABLE toms.incident_notice (
-    incident    bigint NOT NULL REFERENCES toms.incident,
+    incident    bigint NOT NULL,        -- of toms.incident
     tenant      text COLLATE "C" NOT NULL,
     aware_at    timestamptz NOT NULL,   -- that this tenant is concerned
     hours       integer,                -- as agreed at that time; NULL: one working day
