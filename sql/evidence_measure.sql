@@ -20,12 +20,13 @@ SELECT m.measure, c.control FROM toms.measure m FULL JOIN toms.control c USING (
 -- each probe is there, internal, and its search path is pinned
 SELECT DISTINCT m.probe FROM toms.measure m WHERE m.probe IS NOT NULL AND to_regprocedure('toms.probe_' || m.probe || '()') IS NULL ORDER BY 1;
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace = 'toms'::regnamespace AND p.proname LIKE 'probe\_%'
+WHERE p.pronamespace = 'toms'::regnamespace AND p.proname LIKE 'probe\_%' AND p.pronargs = 0
   AND (has_function_privilege('regress_stranger', p.oid, 'EXECUTE') OR NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
        OR p.prorettype <> 'toms.probed'::regtype OR obj_description(p.oid, 'pg_proc') NOT LIKE 'internal: %');
--- and asked for by a measure
+-- and asked for by a measure, or by another probe
 SELECT p.proname FROM pg_proc p
-WHERE p.pronamespace = 'toms'::regnamespace AND p.proname LIKE 'probe\_%' AND NOT EXISTS (SELECT FROM toms.measure m WHERE 'probe_' || m.probe = p.proname);
+WHERE p.pronamespace = 'toms'::regnamespace AND p.proname LIKE 'probe\_%' AND p.pronargs = 0 AND NOT EXISTS (SELECT FROM toms.measure m WHERE 'probe_' || m.probe = p.proname)
+  AND NOT EXISTS (SELECT FROM pg_proc o WHERE o.pronamespace = p.pronamespace AND o.proname LIKE 'probe\_%' AND o.oid <> p.oid AND o.prosrc LIKE '%toms.' || p.proname || '()%');
 
 -- the letter is one of Art. 32(1) that the article names
 SELECT measure, article, letter FROM toms.measure
@@ -38,9 +39,10 @@ SELECT measure FROM toms.measure WHERE limit_en !~ '^[A-Z].*\.$' OR limit_de !~ 
 SELECT limit_en, count(*) FROM toms.measure GROUP BY limit_en HAVING count(*) > 1;
 SELECT limit_de, count(*) FROM toms.measure GROUP BY limit_de HAVING count(*) > 1;
 
--- each phrase in both languages, with the same arguments
-SELECT coalesce(en.phrase, de.phrase)
+-- each phrase in both languages; a sentence is another one in each, with as many arguments (a period of time is an argument for each
+-- language), and a % stands for an argument or is doubled
+SELECT phrase, en.text, de.text
 FROM (SELECT * FROM toms.phrase WHERE lang = 'en') en FULL JOIN (SELECT * FROM toms.phrase WHERE lang = 'de') de USING (phrase)
-WHERE en.phrase IS NULL OR de.phrase IS NULL OR en.text = de.text OR '' IN (en.text, de.text)
-   OR ARRAY(SELECT DISTINCT a[1] FROM regexp_matches(en.text, '%\d\$s', 'g') a ORDER BY 1) <> ARRAY(SELECT DISTINCT a[1] FROM regexp_matches(de.text, '%\d\$s', 'g') a ORDER BY 1)
+WHERE en.phrase IS NULL OR de.phrase IS NULL OR '' IN (en.text, de.text) OR en.text = de.text AND en.text ~ '\.$'
+   OR (SELECT count(DISTINCT a[1]) FROM regexp_matches(en.text, '%\d\$s', 'g') a) <> (SELECT count(DISTINCT a[1]) FROM regexp_matches(de.text, '%\d\$s', 'g') a)
    OR replace(regexp_replace(en.text || de.text, '%\d\$s', '', 'g'), '%%', '') LIKE '%\%%';
