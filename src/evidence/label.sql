@@ -22,7 +22,7 @@ INSERT INTO toms.phrase VALUES
     ('report_l_country', 'en', 'Country'), ('report_l_country', 'de', 'Land'),
     ('report_l_parties', 'en', 'Parties'), ('report_l_parties', 'de', 'Parteien'),
     ('report_l_result', 'en', 'Result'), ('report_l_result', 'de', 'Ergebnis'),
-    ('report_l_result_lead', 'en', '%1$s measures were looked at in the running database. Each result below is what was found there, not a statement of intent.'), ('report_l_result_lead', 'de', '%1$s Maßnahmen wurden an der laufenden Datenbank geprüft. Jedes Ergebnis gibt wieder, was dort vorgefunden wurde, keine Absicht.'),
+    ('report_l_result_lead', 'en', 'Of %1$s measures: what was found in the running database, or recorded with evidence by whoever answers for it; not what is intended.'), ('report_l_result_lead', 'de', 'Zu %1$s Maßnahmen: was in der laufenden Datenbank vorgefunden oder von den Verantwortlichen belegt wurde, nicht was beabsichtigt ist.'),
     ('report_l_pass', 'en', 'Fulfilled'), ('report_l_pass', 'de', 'Erfüllt'),
     ('report_l_partial', 'en', 'Partly fulfilled'), ('report_l_partial', 'de', 'Teilweise erfüllt'),
     ('report_l_overdue', 'en', 'Overdue'), ('report_l_overdue', 'de', 'Überfällig'),

@@ -57,13 +57,24 @@ COMMENT ON FUNCTION toms.report_found(timestamptz) IS 'internal: all that is fou
 -- Rows about another tenant are left out before; names of other tenants within a sentence are for him alone. What a database says of an
 -- error may hold anything.
 CREATE FUNCTION toms.redacted(phrase text, args text[], others text[])
-RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(CASE WHEN phrase = 'probe_failed' AND a.n = 1 THEN '…'
-                          WHEN a.arg = ANY (others) THEN '…'
-                          ELSE (SELECT string_agg(CASE WHEN lower(w[1]) = ANY (others) AND w[1] !~ '^\d+$' THEN '…' ELSE w[1] END || w[2], '' ORDER BY i)
-                                FROM regexp_matches(a.arg, '([^\s,;()"'']*)([\s,;()"'']*)', 'g') WITH ORDINALITY m (w, i)) END ORDER BY a.n)
-    FROM (SELECT n, (SELECT coalesce(min(replace(x.arg, o, '…')) FILTER (WHERE position(o IN x.arg) > 0), x.arg) FROM unnest(others) o WHERE position(' ' IN o) > 0) AS arg
-          FROM unnest(args) WITH ORDINALITY x (arg, n)) a;
+RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    redacted text[] := args;
+    other text;
+BEGIN
+    IF phrase = 'probe_failed' THEN
+        redacted[1] := '…';
+    END IF;
+    FOR n IN 1 .. coalesce(cardinality(args), 0) LOOP
+        FOR other IN SELECT o FROM unnest(others) o WHERE position(' ' IN o) > 0 AND position(o IN args[n]) > 0 ORDER BY length(o) DESC LOOP
+            redacted[n] := replace(redacted[n], other, '…');
+        END LOOP;
+        redacted[n] := CASE WHEN redacted[n] = ANY (others) THEN '…'
+                            ELSE (SELECT string_agg(CASE WHEN lower(w[1]) = ANY (others) AND w[1] !~ '^\d+$' THEN '…' ELSE w[1] END || w[2], '' ORDER BY i)
+                                  FROM regexp_matches(redacted[n], '([^\s,;()"'']*)([\s,;()"'']*)', 'g') WITH ORDINALITY m (w, i)) END;
+    END LOOP;
+    RETURN redacted;
+END
 $$;
 REVOKE ALL ON FUNCTION toms.redacted(text, text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.redacted(text, text[], text[]) IS 'internal: arguments of a phrase without names of other tenants';
