@@ -84,7 +84,7 @@ SELECT toms.update_tenant('acme', address => 'Werksallee 1, Stuttgart', contact 
 SELECT toms.adopt_agreement('acme', 'DPA', '1', '2026-01-01', '{A-2.1,A-3.2}') > 0;
 SELECT toms.consent_to_recipient('Cloud Inc.', 'acme');
 SET SESSION AUTHORIZATION regress_dpo;
-SELECT section, item, regexp_replace(value, 'Persons: .*office.file.person', 'Persons: … office.file.person') FROM toms.processing_record('acme') WHERE item NOT IN (SELECT purpose FROM toms.purposes WHERE purpose <> 'filing');
+SELECT section, item, CASE section WHEN 'Technical and organisational measures' THEN left(value, 30) || '…' ELSE regexp_replace(value, 'Persons: .*office.file.person', 'Persons: … office.file.person') END FROM toms.processing_record('acme') WHERE item NOT IN (SELECT purpose FROM toms.purposes WHERE purpose <> 'filing');
 SELECT section, count(*) FROM toms.processing_record('acme', 'de') GROUP BY section ORDER BY section COLLATE "C";
 RESET SESSION AUTHORIZATION;
 -- whose rows they are, in words; an optional category once the controller has it enabled
