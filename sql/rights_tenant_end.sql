@@ -252,3 +252,6 @@ RESET SESSION AUTHORIZATION;
 DROP TABLE toms.regress_request, toms.regress_answer;
 DELETE FROM toms.backup_tier;
 DROP SCHEMA sky CASCADE;
+-- the tests after this one know nothing of the other controller
+DELETE FROM toms.enter_permission WHERE tenants = '{sun,moon}';
+DELETE FROM toms.tenant WHERE tenant = 'moon';
