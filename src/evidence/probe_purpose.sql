@@ -141,11 +141,13 @@ COMMENT ON FUNCTION toms.probe_statistics() IS 'internal: whether statistics tel
 -- Lines for remote administrators; those of PostgreSQL itself for local ones are no way in from afar.
 CREATE FUNCTION toms.probe_second_factor() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    special constant regclass[] := toms.special_roots();
 BEGIN
     RETURN QUERY
     SELECT (toms.found('partial', 'mfa_missing', ARRAY[p.role, p.relation]::text[], toms.permit_again(p.role, p.relation, '{own,tenant}', true))).*
     FROM toms.permissions_now() p
-    WHERE p.scope = 'tenant' AND NOT p.require_mfa AND p.relation = ANY (toms.special_roots())
+    WHERE p.scope = 'tenant' AND NOT p.require_mfa AND p.relation = ANY (special)
     GROUP BY p.role, p.relation;
     RETURN QUERY
     SELECT (toms.found('partial', 'mfa_hba', ARRAY[h.line_number::text, concat_ws(' ', h.type, array_to_string(h.user_name, ','), h.address, h.auth_method)],

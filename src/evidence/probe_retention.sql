@@ -189,10 +189,11 @@ INSERT INTO toms.phrase VALUES
 -- Of columns in clear those that are neither keys nor say whose the row is; only what holds text or bytes in tables of Art. 9 has a remedy.
 CREATE FUNCTION toms.clear_columns()
 RETURNS TABLE (relation regclass, special boolean, col name, sealable boolean) LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH special AS MATERIALIZED (SELECT x AS relation FROM toms.special_tables() x), sealed AS MATERIALIZED (SELECT y.type FROM toms.sealed_types() y)
     SELECT p.relation, s.special, a.attname, s.special AND coalesce(nullif(t.typbasetype, 0), t.oid) IN ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype)
-    FROM toms.protected_tables p CROSS JOIN LATERAL (SELECT p.relation IN (SELECT x FROM toms.special_tables() x OFFSET 0)) s (special)
+    FROM toms.protected_tables p CROSS JOIN LATERAL (SELECT p.relation IN (SELECT x.relation FROM special x)) s (special)
          JOIN pg_attribute a ON a.attrelid = p.relation AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid
-    WHERE p.root = p.relation AND a.atttypid NOT IN (SELECT y.type FROM toms.sealed_types() y) AND a.attname <> ALL (array_remove(ARRAY[p.tenant, p.subject, p.parent_key], NULL))
+    WHERE p.root = p.relation AND a.atttypid NOT IN (SELECT y.type FROM sealed y) AND a.attname <> ALL (array_remove(ARRAY[p.tenant, p.subject, p.parent_key], NULL))
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.relation AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey));
 $$;
 REVOKE ALL ON FUNCTION toms.clear_columns() FROM PUBLIC;
@@ -213,7 +214,10 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     SELECT toms.found('fail', 'erasure_no_vacuum', NULL, 'ALTER SYSTEM RESET autovacuum; SELECT pg_reload_conf();') WHERE current_setting('autovacuum') = 'off'
     UNION ALL
     SELECT toms.found('pass', 'erasure_sealed', ARRAY[coalesce(sum(n.sealed), 0)::text, (count(*) FILTER (WHERE n.sealed > 0))::text])
-    FROM toms.protected_tables p, LATERAL (SELECT count(*) AS sealed FROM toms.sealed_columns(p.relation)) n WHERE p.root = p.relation HAVING count(*) > 0;
+    FROM (SELECT count(y.type) AS sealed
+          FROM toms.protected_tables p JOIN pg_attribute a ON a.attrelid = p.relation AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN toms.sealed_types() y ON y.type = a.atttypid
+          WHERE p.root = p.relation GROUP BY p.relation) n
+    HAVING count(*) > 0;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_erasure_means() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_erasure_means() IS 'internal: what erasure does to values that are sealed, and to those that are not';

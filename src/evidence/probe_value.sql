@@ -217,7 +217,8 @@ COMMENT ON FUNCTION toms.probe_certificate_optional() IS 'internal: whether an a
 CREATE FUNCTION toms.probe_categories() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    looked constant regclass[] := ARRAY(SELECT DISTINCT l.relation FROM toms.labelled_columns l WHERE l.relation = ANY (toms.protected_roots()));
+    roots constant regclass[] := toms.protected_roots();
+    looked constant regclass[] := ARRAY(SELECT DISTINCT l.relation FROM toms.labelled_columns l WHERE l.relation = ANY (roots));
 BEGIN
     RETURN QUERY
     SELECT (toms.found('fail', 'categories_undone', ARRAY[h.col, h.relation_name, h.category],
