@@ -170,6 +170,17 @@ BEGIN;
 SELECT regress.tamper('UPDATE toms.audit_entry SET verb = ''Z'' WHERE id = ' || :entry);
 SELECT status, regexp_replace(finding, '\d+', 'n', 'g'), finding LIKE '%entry ' || :entry || ')%', remedy FROM regress.probe('trail_integrity');
 ROLLBACK;
+-- its workers: as toms.workers and toms.audit_queue would tell of them, if they were gone, stood still, or did not keep up
+BEGIN;
+ALTER VIEW toms.workers RENAME TO workers_away;
+ALTER VIEW toms.audit_queue RENAME TO audit_queue_away;
+CREATE VIEW toms.workers AS SELECT current_database() AS database, NULL::integer AS pid, NULL::timestamptz AS started_at, NULL::timestamptz AS last_step_at;
+CREATE VIEW toms.audit_queue AS SELECT NULL::integer AS writer_pid, NULL::bigint AS oldest_waiting_ms, 5000 AS timeout_ms;
+SELECT * FROM regress.probe('trail_integrity');
+CREATE OR REPLACE VIEW toms.workers AS SELECT current_database() AS database, 17 AS pid, timestamptz '2026-01-01' AS started_at, timestamptz '2026-01-02' AS last_step_at;
+CREATE OR REPLACE VIEW toms.audit_queue AS SELECT 17 AS writer_pid, 6000::bigint AS oldest_waiting_ms, 5000 AS timeout_ms;
+SELECT * FROM regress.probe('trail_integrity');
+ROLLBACK;
 -- since when something should have been sealed
 SELECT toms.unsealed_since();
 BEGIN;
