@@ -51,7 +51,7 @@ BEGIN
                  WHERE c.run = tell_worse.run AND b.run = (SELECT max(r.id) FROM toms.check_run r WHERE r.id < tell_worse.run)
                    AND toms.status_rank(c.status) < toms.status_rank(b.status) AND b.status <> 'not_applicable'
                  ORDER BY c.measure COLLATE "C" LOOP
-        PERFORM toms.put_finding(json_build_object('finding', 'measure_worse', 'measure', worse.measure, 'was', worse.was, 'is', worse.is, 'run', tell_worse.run)::text);
+        PERFORM toms.put_finding(jsonb_build_object('finding', 'measure_worse', 'measure', worse.measure, 'was', worse.was, 'is', worse.is, 'run', tell_worse.run)::text);
         RAISE LOG 'toms measure % was % and is %', worse.measure, worse.was, worse.is USING HINT = format('SELECT * FROM toms.check() WHERE measure = %L;', worse.measure);
     END LOOP;
 END
@@ -93,18 +93,25 @@ REVOKE ALL ON FUNCTION toms.record_check() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.record_check() TO toms_admin, toms_auditor;
 COMMENT ON FUNCTION toms.record_check() IS 'run the check now and keep what it finds; the number of the run';
 
--- Called by the background worker.  Intervals are counted as the clock does, whoever was late before.
+-- Intervals are counted as the clock does, whoever was late before.
+CREATE FUNCTION toms.interval_start(at timestamptz, every interval)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN to_timestamp(floor(extract(epoch FROM at) / extract(epoch FROM every)) * extract(epoch FROM every));
+REVOKE ALL ON FUNCTION toms.interval_start(timestamptz, interval) FROM PUBLIC;
+COMMENT ON FUNCTION toms.interval_start(timestamptz, interval) IS 'internal: when the interval of toms.check_interval began that a time is in';
+
+-- Called by the background worker.
 CREATE FUNCTION toms.check_if_due()
-RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    every constant numeric := extract(epoch FROM current_setting('toms.check_interval')::interval);
-    began constant timestamptz := to_timestamp(floor(extract(epoch FROM clock_timestamp()) / every) * every);
+    every constant interval := current_setting('toms.check_interval')::interval;
+    began constant timestamptz := toms.interval_start(clock_timestamp(), every);
 BEGIN
     LOCK TABLE toms.check_run IN SHARE ROW EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM toms.audit_use u WHERE u.since < began) AND NOT EXISTS (SELECT FROM toms.check_run r WHERE r.at >= began AND r.by IS NULL) THEN
         PERFORM toms.keep_check(NULL);
     END IF;
-    RETURN began + every * interval '1 second';
+    RETURN began + every;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_if_due() FROM PUBLIC;

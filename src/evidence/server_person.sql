@@ -172,18 +172,14 @@ COMMENT ON FUNCTION toms.probe_leavers() IS 'internal: log-ins of persons have a
 -- detection ------------------------------------------------------------------------------------
 
 CREATE FUNCTION toms.check_history_rows()
-RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' AS $$
-    WITH s AS (SELECT i.every, to_timestamp(floor(extract(epoch FROM now()) / extract(epoch FROM i.every)) * extract(epoch FROM i.every)) AS since,
-                      (SELECT max(r.at) FROM toms.check_run r WHERE r.by IS NULL) AS last, (SELECT min(u.since) FROM toms.audit_use u) AS used
+RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET intervalstyle = 'postgres' AS $$
+    WITH s AS (SELECT i.every, least(i.every, interval '30 minutes') AS grace, (SELECT max(r.at) FROM toms.check_run r WHERE r.by IS NULL) AS last, (SELECT min(u.since) FROM toms.audit_use u) AS used
                FROM (SELECT current_setting('toms.check_interval')::interval AS every) i),
          -- a run has half an hour to begin, or its interval if that is shorter
-         f AS (SELECT s.*, s.last IS NULL AND (s.used IS NULL OR s.used >= s.since) AS is_first,
-                      now() > greatest(coalesce(s.last, s.used), s.since - s.every) + s.every + least(s.every, interval '30 minutes')
-                      AND coalesce(s.last, '-infinity') < s.since AND now() > s.since + least(s.every, interval '30 minutes') AS is_late FROM s)
-    SELECT CASE WHEN f.is_late AND NOT f.is_first THEN 'fail' ELSE 'pass' END,
-           CASE WHEN f.is_late AND NOT f.is_first THEN 'detection_late' WHEN f.last IS NULL THEN 'detection_first' ELSE 'detection_checked' END,
-           CASE WHEN f.is_late AND NOT f.is_first THEN ARRAY[toms.utc_second(coalesce(f.last, f.used)), f.every::text]
-                WHEN f.last IS NULL THEN ARRAY[toms.utc_second(f.since + f.every)] ELSE ARRAY[toms.utc_second(f.last)] END, NULL, NULL
+         f AS (SELECT s.*, toms.interval_start(now(), s.every) + s.every AS next, s.used < b.began AND coalesce(s.last, '-infinity') < b.began AS is_late
+               FROM s, LATERAL (SELECT toms.interval_start(now() - s.grace, s.every) AS began) b)
+    SELECT CASE WHEN f.is_late THEN 'fail' ELSE 'pass' END, CASE WHEN f.is_late THEN 'detection_late' WHEN f.last IS NULL THEN 'detection_first' ELSE 'detection_checked' END,
+           CASE WHEN f.is_late THEN ARRAY[toms.utc_second(coalesce(f.last, f.used)), f.every::text] ELSE ARRAY[toms.utc_second(coalesce(f.last, f.next))] END, NULL, NULL
     FROM f WHERE NOT pg_is_in_recovery();
 $$;
 REVOKE ALL ON FUNCTION toms.check_history_rows() FROM PUBLIC;
