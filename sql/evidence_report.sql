@@ -26,7 +26,8 @@ CREATE FUNCTION regress.findings() RETURNS jsonb LANGUAGE sql AS $$
         ('A-2.1', 2, 'fail', 'review_owned', '{Birch\, secretly,file 8}', 'SELECT ''mend birch''', 'birch'),
         ('A-3.2', 1, 'partial', 'review_owned', '{R. Lang,"lists of Birch Ltd (birch), Globex AG, ash and 12 others"}', 'SELECT ''mend ash''', 'ash'),
         ('A-6.1', 1, 'fail', 'review_owned', '{birch,file 9}', 'SELECT ''mend birch again''', 'birch'),
-        ('A-7.1', 1, 'fail', 'probe_failed', '{"row (birch, 4711) is wrong",XX000}', NULL, NULL)) f (measure, n, status, phrase, args, remedy, tenant)
+        ('A-7.1', 1, 'fail', 'probe_failed', '{"row (birch, 4711) is wrong",XX000}', NULL, NULL),
+        ('A-2.3', 1, 'pass', 'review_owned', ARRAY['R. Lang', current_setting('data_directory') || '/pg_hba.conf'], NULL, NULL)) f (measure, n, status, phrase, args, remedy, tenant)
 $$;
 CREATE FUNCTION regress.document(tenant text, lang text DEFAULT 'en') RETURNS jsonb LANGUAGE sql AS $$ SELECT toms.report_document(regress.findings(), tenant, lang, NULL) $$;
 -- told(document): measures with what is said of them
@@ -64,6 +65,7 @@ SELECT * FROM regress.told(regress.document('ash'));
 SELECT regress.document('ash')::text ~* 'birch|mend|4711' AS names_another, toms.report_html(regress.document('ash')) ~* 'birch|mend|4711', toms.report_markdown(regress.document('ash')) ~* 'birch|mend|4711';
 SELECT * FROM regress.told(regress.document('birch'));
 SELECT toms.report_html(regress.document(NULL)) ~ 'SELECT &#39;mend birch&#39;';             -- the operator's own report has it
+SELECT position(current_setting('data_directory') IN regress.document('ash')::text) > 0, regress.document('ash')::text ~ 'pg_hba.conf', position(current_setting('data_directory') IN regress.document(NULL)::text) > 0;
 
 --
 -- What was agreed on, and what is more than toms knows
@@ -77,6 +79,11 @@ SELECT toms.adopt_agreement('ash', 'DPA', '2', now() + interval '1 day', '{A-1.1
 SELECT r -> 'agreement' -> 'version' FROM regress.document('ash') r;
 -- processor and agreement are those of the day of which the report speaks
 SELECT r -> 'agreement', r -> 'processor' FROM toms.report_document('[]', 'ash', 'en', now() - interval '3 days') r;
+
+-- of a day on which nothing was looked at, nothing is claimed; of one on which it was, what was found then
+SELECT DISTINCT m ->> 'status', m #>> '{evidence,0,text}' FROM jsonb_path_query(toms.report('json', 'ash', as_of => now() - interval '3 days')::jsonb, '$.measures[*]') m;
+SELECT toms.record_check() > 0;
+SELECT r ->> 'as_of' IS NOT NULL, jsonb_path_exists(r, '$.measures[*].evidence[*].text ? (@ == "It had not been looked at then.")') FROM (SELECT toms.report('json', 'ash', as_of => clock_timestamp())::jsonb) j (r);
 
 --
 -- What it speaks of, and what it does not
@@ -132,6 +139,8 @@ DROP FUNCTION regress.told(jsonb), regress.document(text, text), regress.finding
 SELECT toms.revoke_officer('regress_dpo', 'auditor');
 DROP ROLE regress_dpo;
 DELETE FROM toms.agreement WHERE tenant = 'ash';
+DELETE FROM toms.check_run;
+DELETE FROM toms.check_result;
 DELETE FROM toms.copy_outside;
 DELETE FROM toms.processor;
 DELETE FROM toms.key_epoch WHERE tenant IN ('ash', 'birch');

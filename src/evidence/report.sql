@@ -55,9 +55,9 @@ REVOKE ALL ON FUNCTION toms.report_found(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.report_found(timestamptz) IS 'internal: all that is found of each measure, now or on a day';
 
 -- Rows about another tenant are left out before; names of other tenants within a sentence are for him alone. What a database says of an
--- error may hold anything.
+-- error may hold anything, and where files of the server are is no business of theirs.
 CREATE FUNCTION toms.redacted(phrase text, args text[], others text[])
-RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text[] LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     redacted text[] := args;
     other text;
@@ -66,6 +66,7 @@ BEGIN
         redacted[1] := '…';
     END IF;
     FOR n IN 1 .. coalesce(cardinality(args), 0) LOOP
+        redacted[n] := replace(redacted[n], current_setting('data_directory') || '/', '');
         FOR other IN SELECT o FROM unnest(others) o WHERE position(' ' IN o) > 0 AND position(o IN args[n]) > 0 ORDER BY length(o) DESC LOOP
             redacted[n] := replace(redacted[n], other, '…');
         END LOOP;
@@ -84,7 +85,7 @@ CREATE FUNCTION toms.report_measures(findings jsonb, tenant text, lang text, agr
 RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    others constant text[] := (SELECT array_agg(DISTINCT o) FROM toms.tenant t, unnest(ARRAY[t.tenant, lower(t.tenant), t.name]) o
+    others constant text[] := (SELECT coalesce(array_agg(DISTINCT o), '{}') FROM toms.tenant t, unnest(ARRAY[t.tenant, lower(t.tenant), t.name]) o
                                WHERE t.tenant <> report_measures.tenant AND o <> ALL (SELECT unnest(ARRAY[m.tenant, m.name]) FROM toms.tenant m WHERE m.tenant = report_measures.tenant));
 BEGIN
     RETURN (
@@ -92,7 +93,7 @@ BEGIN
             SELECT f.* FROM jsonb_to_recordset(findings) f (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
             WHERE report_measures.tenant IS NULL OR f.tenant IS NULL OR f.tenant = report_measures.tenant),
         said AS MATERIALIZED (
-            SELECT r.measure, jsonb_agg(jsonb_build_object('status', r.status, 'text', toms.say(r.phrase, CASE WHEN others IS NULL THEN r.args ELSE toms.redacted(r.phrase, r.args, others) END, lang)) ORDER BY r.n) AS evidence,
+            SELECT r.measure, jsonb_agg(jsonb_build_object('status', r.status, 'text', toms.say(r.phrase, CASE WHEN report_measures.tenant IS NULL THEN r.args ELSE toms.redacted(r.phrase, r.args, others) END, lang)) ORDER BY r.n) AS evidence,
                    (array_agg(r.status ORDER BY toms.status_rank(r.status)))[1] AS status
             FROM rows r GROUP BY r.measure),
         mended AS (
@@ -212,7 +213,7 @@ BEGIN
     IF tenant IS NOT NULL AND NOT EXISTS (SELECT FROM toms.tenant t WHERE t.tenant = check_report.tenant) THEN
         RAISE EXCEPTION 'there is no tenant "%"', tenant USING ERRCODE = 'undefined_object', HINT = 'SELECT * FROM toms.tenants;';
     END IF;
-    IF as_of > now() THEN
+    IF as_of > clock_timestamp() THEN
         RAISE EXCEPTION 'nobody knows how it will be' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF NOT EXISTS (SELECT FROM toms.dataset) THEN

@@ -83,13 +83,13 @@ footer hr { border: 0; border-top: 1px solid var(--line); margin: 0 0 .8rem; }
 }
 @media print {
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-  html { font-size: 9.6pt; } body { font-size: 1rem; line-height: 1.42; } .page { max-width: none; padding: 0; } header.page { padding-top: 0; } .skip { display: none; }
-  h2 { margin: 6mm 0 2mm; break-after: avoid; } h3 { break-after: avoid; } .facts { margin-top: 4mm; } .tile { padding: .4rem .7rem; } .tile b { font-size: 1.4rem; } .numbers th, .numbers td, .pairs th, .pairs td { padding: 1mm 2mm; }
+  html { font-size: 9.1pt; } body { font-size: 1rem; line-height: 1.42; } .page { max-width: none; padding: 0; } header.page { padding-top: 0; } .skip { display: none; }
+  h2 { margin: 4.5mm 0 1.5mm; break-after: avoid; } .tiles { margin-bottom: .6rem; } .parties + *, table { margin-bottom: 0; } h3 { break-after: avoid; } .facts { margin-top: 4mm; } .tile { padding: .4rem .7rem; } .tile b { font-size: 1.4rem; } .numbers th, .numbers td, .pairs th, .pairs td { padding: 1mm 2mm; }
   a { color: inherit; text-decoration: none; } thead { display: table-header-group; } tr, .party, .tile, li { break-inside: avoid; } p, li { orphans: 3; widows: 3; }
-  .measures .m { width: 32%; } .measures .s { width: 34mm; } .pairs th { width: 58mm; } .measures th, .measures td { padding: 1.6mm 2mm; } nav { break-before: page; } footer.page { padding-bottom: 0; margin-top: 8mm; break-inside: avoid; }
+  .measures .m { width: 32%; } .measures .s { width: 34mm; } .pairs th { width: 58mm; } .measures th, .measures td { padding: 1.6mm 2mm; } footer.page { padding-bottom: 0; margin-top: 8mm; break-inside: avoid; }
   .wide { break-inside: auto; } pre { font-size: 7.8pt; }
 }
-@page { size: A4; margin: 21mm 17mm 19mm; }
+@page { size: A4; margin: 19mm 17mm 17mm; }
 $css$
     || format('@page { @top-left { content: %s; font: 8pt "Segoe UI", Arial, sans-serif; color: #505b69; } @top-right { content: %s; font: 8pt "Segoe UI", Arial, sans-serif; color: #505b69; } @bottom-left { content: %s; font: 8pt "Segoe UI", Arial, sans-serif; color: #505b69; } '
               '@bottom-right { content: %s counter(page) %s counter(pages); font: 8pt "Segoe UI", Arial, sans-serif; color: #505b69; } } @page :first { @top-left { content: none; } @top-right { content: none; } }',
@@ -199,7 +199,7 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_
     SELECT string_agg(format('<section aria-labelledby="c-%1$s"><h2 id="c-%1$s">%2$s</h2><table class="measures"><thead><tr><th scope="col" class="m">%3$s</th><th scope="col" class="s">%4$s</th><th scope="col">%5$s</th></tr></thead><tbody>%6$s</tbody></table></section>',
                              c.control, CASE lang WHEN 'de' THEN c.title_de ELSE c.title_en END, toms.label('measure', lang), toms.label('status', lang), toms.label('evidence', lang), m.rows), '' ORDER BY c.position)
     FROM toms.control c,
-         LATERAL (SELECT string_agg(format('<tr class="wide"><th scope="row"><span class="id">%s</span>%s<span class="meta"><span lang="de">%s</span> · %s<br>%s</span></th><td>%s</td><td>%s</td></tr>',
+         LATERAL (SELECT string_agg(format('<tr class="wide"><th scope="row"><span class="id">%s</span>%s<span class="meta">%s<br>%s<br>%s</span></th><td>%s</td><td>%s</td></tr>',
                                            m ->> 'measure', toms.html(m ->> 'title'), toms.html(m ->> 'source'), toms.html(toms.say_article(m ->> 'article', lang)), toms.label(m ->> 'kind', lang),
                                            toms.html_badge(m ->> 'status', lang), toms.html_evidence(m, lang)), '' ORDER BY n) AS rows
                   FROM jsonb_array_elements(document -> 'measures') WITH ORDINALITY e (m, n) WHERE m ->> 'control' = c.control) m
@@ -212,7 +212,7 @@ CREATE FUNCTION toms.html_contents(document jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('<nav aria-labelledby="contents"><h2 id="contents">%s</h2><ol>%s</ol></nav>', toms.label('contents', lang),
                   string_agg(format('<li><a href="#c-%s">%s</a><span>%s</span></li>', c.control, CASE lang WHEN 'de' THEN c.title_de ELSE c.title_en END,
-                                    (SELECT string_agg(format('%s %s', s.n, lower(toms.label(s.status, lang))), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
+                                    (SELECT string_agg(format('%s %s', s.n, replace(lower(toms.label(s.status, lang)), 'Ü', 'ü')), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
     FROM toms.control c WHERE EXISTS (SELECT FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control);
 $$;
 REVOKE ALL ON FUNCTION toms.html_contents(jsonb, text) FROM PUBLIC;
