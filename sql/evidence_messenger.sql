@@ -42,7 +42,15 @@ SELECT toms.add_recipient('Videobruecke Inc', kind => 'processor', country => 'U
                           instrument_expires => '2099-12-31', agreement => 'AVV of 12 January 2026');
 
 -- M-4.1  the customer is told of disruptions, breaches, incidents, audits and threats within 48 hours
-SELECT DISTINCT status FROM toms.run_probe('incidents');
+SELECT toms.set_notice_hours('lindenpraxis', 48);
+SELECT count(toms.record_incident(kind, aware_at => now() - interval '1 hour', tenants => '{lindenpraxis}', description => 'of the kind ' || kind))
+FROM unnest('{disruption_or_suspicion,contract_breach,security_incident,authority_audit,third_party_threat}'::text[]) kind;
+SELECT kind, tenant, hours, due - aware_at, informed_at FROM toms.incidents ORDER BY incident;             -- the clock runs, weekends included
+SELECT toms.record_incident('security_incident', aware_at => now() - interval '49 hours', tenants => '{lindenpraxis}', description => 'found too late') AS late \gset
+SELECT pg_temp.finds('incidents');                                                                         -- overdue
+SELECT pg_temp.fault(format($$SELECT toms.record_incident_notice(%s, 'lindenpraxis', now(), 'by telephone')$$, :late));       -- refused: why so late?
+SELECT toms.record_incident_notice(:late, 'lindenpraxis', now(), 'by telephone', late_reason => 'the log was read on Monday');
+SELECT pg_temp.finds('incidents');
 
 -- M-5.1  a new sub-processor is announced, and the customer has 30 days to object
 SELECT toms.add_recipient('Sprachnotiz SA', kind => 'sub_processor', country => 'LU', categories => '{health}', parent => 'Nordrechen GmbH');

@@ -40,7 +40,7 @@ SELECT DISTINCT pseudonym IS NOT NULL, name FROM toms.findings WHERE tenant = 'w
 SELECT toms.record_review('P-O.6', by => 'Herr Locher', result => 'check of all measures, two mended', next_due => current_date + 180) > 0;
 SELECT reviewer, result, next_due > current_date FROM toms.measure_review WHERE measure = 'P-O.6';
 SELECT regress.verdict($$SELECT toms.record_review('P-O.6', by => 'Herr Locher', result => 'done', next_due => NULL)$$);                -- there is always a next one
-SELECT DISTINCT status FROM toms.run_probe('reviews');
+SELECT pg_temp.finds('reviews');
 
 -- P-O.8  data subjects have their rights
 SELECT json_object_keys(toms.export_subject('stadtwerke', '2', pg_temp.instruct('stadtwerke', 'export', '2'))::json -> 'data');
@@ -49,7 +49,11 @@ SELECT relation, deleted, restricted FROM toms.erase_subject('stadtwerke', '12',
 SELECT toms.record_request('stadtwerke', '2', 'access') > 0;
 
 -- P-O.10  security incidents are documented, reported or not
-SELECT DISTINCT status FROM toms.run_probe('incidents');
+SELECT toms.record_incident('disruption_or_suspicion', aware_at => now(), tenants => '{}', description => 'a printer jammed with letters in it', no_notice_because => 'nobody has seen them') AS incident \gset
+SELECT pg_temp.fault(format($$SELECT toms.close_incident(%s, 'letters destroyed')$$, :incident));             -- refused: what happened, what came of it, what was done?
+SELECT toms.update_incident(:incident, nature => 'loss of paper', likely_consequences => 'none', measures_taken => 'letters destroyed');
+SELECT toms.close_incident(:incident, 'no risk for anybody');
+SELECT kind, tenant, no_notice_because, outcome, closed_at IS NOT NULL FROM toms.incidents WHERE incident = :incident;
 
 -- P-O.15  what is new is closed until somebody opens it
 CREATE TABLE office.note (tenant_id text NOT NULL, person_id integer, words text);
@@ -61,7 +65,7 @@ DROP TABLE office.note;
 
 -- P-O.16  software is current
 SELECT current_setting('server_version_num')::integer >= 150000, (SELECT library_version FROM toms.status) = extversion FROM pg_extension WHERE extname = 'toms';
-SELECT DISTINCT status FROM toms.run_probe('software');
+SELECT pg_temp.finds('software');
 
 -- P-O.21  there is a concept of deletion, and it is what runs
 SELECT data_kind, standard_period, implementation FROM toms.deletion_concept() WHERE data_kind LIKE '%office.c%' ORDER BY 1;
@@ -97,7 +101,7 @@ SELECT toms.unlock_login('office_app');
 -- P-Z.7  who has left cannot log in any more
 SELECT pg_temp.act('backoffice 3 office_clerk staff_accounts', $$UPDATE office.clerk SET left_on = current_date + 1 WHERE clerk_id = 3$$);       -- tomorrow is his last day
 SELECT tenant, due FROM toms.run_retention(now() + interval '3 days', dry_run => true) WHERE relation = 'office.clerk';                -- then his account goes, by itself
-SELECT DISTINCT status FROM toms.run_probe('leavers');
+SELECT pg_temp.finds('leavers');
 
 -- P-Z.12  backups are encrypted
 SELECT pg_temp.reviewed('P-Z.12', owner => 'Rechenkeller GmbH', evidence => 'AES-256, keys in escrow', result => 'opened one on a test machine');
@@ -109,7 +113,7 @@ SELECT pg_temp.act('stadtwerke 1 office_clerk file_handling', 'SELECT FROM offic
 
 -- P-B.2  that concept is evaluated
 SELECT pg_temp.reviewed('P-B.2', owner => 'Herr Locher', evidence => 'list of permissions, signed', result => 'archive role asked for less');
-SELECT DISTINCT status FROM toms.run_probe('access_review');
+SELECT pg_temp.finds('access_review');
 
 -- P-B.3  access to single files is logged
 SELECT pg_temp.act('wohnbau 7 office_clerk file_handling', 'SELECT FROM office.case_file WHERE person_id = 5');
@@ -151,6 +155,7 @@ SET toms.reason = 'what the test looks up';
 -- P-B.8  it can be told who had access to what, and when
 SELECT role, verbs, valid_until IS NULL FROM toms.permission WHERE relation = 'office.person'::regclass ORDER BY id;      -- who could
 SELECT DISTINCT actor, role FROM toms.audit_trail(tenant => 'wohnbau', relation => 'office.person') WHERE actor IS NOT NULL;    -- who did
+SELECT by, role, verbs, scope FROM toms.who_could_access('office.person', '5', now()) WHERE by = 'permission' OR role ~ '^office';      -- administrators too
 
 -- P-W.1  remote access, devices, mail and files are encrypted
 SELECT current_setting('toms.require_tls');
@@ -159,6 +164,7 @@ SELECT pg_temp.reviewed('P-W.1', owner => 'IT', evidence => 'VPN, device managem
 -- P-V.1  the processing for each controller is documented
 SELECT t.tenant, count(a.*) FROM toms.tenants t LEFT JOIN toms.agreements a USING (tenant) WHERE t.tenant IN ('stadtwerke', 'wohnbau', 'sportverein') GROUP BY 1 ORDER BY 1;
 SELECT purpose, legal_basis FROM toms.purposes WHERE purpose IN ('file_handling', 'archive_duty', 'workload') ORDER BY purpose;
+SELECT * FROM toms.processing_record('wohnbau') WHERE section IN ('Controller', 'Categories of processing', 'Recipients');
 
 -- P-V.2  sub-processors are chosen with care
 SELECT recipient, country, agreement, contact FROM toms.recipients WHERE kind LIKE '%processor' ORDER BY recipient;
@@ -204,6 +210,9 @@ SELECT * FROM pg_temp.drill('office');
 SELECT pg_temp.reviewed('P-O.7', owner => 'IT', evidence => 'notes on TR-02102 of the BSI, 2026', result => 'no algorithm to be replaced');
 
 -- P-O.9  breaches are reacted to at once
+SELECT toms.record_incident('security_incident', aware_at => now(), tenants => '{wohnbau,sportverein}', description => 'a list was sent to the wrong address') AS incident \gset
+SELECT tenant, due > aware_at, informed_at FROM toms.incidents WHERE incident = :incident ORDER BY tenant;
+SELECT count(toms.record_incident_notice(:incident, tenant, now(), 'by telephone')) FROM unnest('{wohnbau,sportverein}'::text[]) tenant;
 SELECT toms.record_measure('P-O.9', owner => 'Herr Locher', evidence => 'plan of alarm, telephone list');
 SELECT owner, evidence FROM toms.measure_record WHERE measure = 'P-O.9' ORDER BY id DESC LIMIT 1;
 
@@ -216,7 +225,7 @@ SELECT pg_temp.reviewed('P-R.1', owner => 'Hausverwaltung', evidence => 'key reg
 -- P-Z.1  passwords are long and complex
 SELECT current_setting('password_encryption'), regress.verdict($$SELECT toms.password_hash('')$$);
 SELECT toms.record_measure('P-Z.1', owner => 'IT', evidence => 'password manager for all, 14 characters');
-SELECT DISTINCT status FROM toms.run_probe('authentication');                                                 -- pg_hba.conf and log-ins of this server
+SELECT pg_temp.finds('authentication');                                                 -- pg_hba.conf and log-ins of this server
 
 -- P-Z.5  a second factor for access to the controller's data
 SELECT pg_temp.act('stadtwerke 1 office_clerk file_handling', 'DELETE FROM office.case_file WHERE person_id = 4');
@@ -234,7 +243,7 @@ SELECT pg_temp.reviewed('P-Z.8', owner => 'Rechenkeller GmbH', evidence => 'repo
 -- P-W.4  transfers are encrypted end to end unless the controller has ordered otherwise
 SELECT regress.verdict(format($$SELECT toms.export_tenant('wohnbau', %s, pgp_key => 'no key')$$, pg_temp.instruct('wohnbau', 'export'))) LIKE 'refused%';       -- what is no key encrypts nothing
 SELECT pg_temp.fault($$SELECT toms.export_tenant('wohnbau', NULL)$$);
-SELECT DISTINCT status FROM toms.run_probe('encrypted_exports');
+SELECT pg_temp.finds('encrypted_exports');
 
 -- P-V.3  staff knows the limits of its orders, and keeps them
 SELECT pg_temp.act('stadtwerke 1 office_clerk own_marketing', 'SELECT FROM office.person');

@@ -54,7 +54,7 @@ SELECT pg_temp.act('kanzlei anton support_technician remote_support', $$SELECT t
 
 -- R-4.1  transfers are always encrypted, mobile devices are protected
 SELECT current_setting('toms.require_tls');                                                                -- no token is taken over a network without TLS
-SELECT DISTINCT status FROM toms.run_probe('tls');                                                            -- what pg_hba.conf and the server's settings allow
+SELECT pg_temp.finds('tls');                                                            -- what pg_hba.conf and the server's settings allow
 SELECT pg_temp.reviewed('R-4.1', owner => 'IT', evidence => 'list of notebooks, all encrypted', result => 'two new ones added');
 
 -- R-5.1  remote sessions are documented: time, duration, systems, who answered for them
@@ -76,6 +76,7 @@ SELECT toms.protect('support.session', tenant => 'tenant_id', subject => 'helped
 -- R-5.3  it is in the record of processing activities
 SELECT purpose, legal_basis FROM toms.purposes WHERE purpose IN ('remote_support', 'contract_billing') ORDER BY purpose;
 SELECT role, relation_name, purposes FROM toms.permission WHERE relation::text LIKE 'support.%' ORDER BY id;
+SELECT * FROM toms.processing_record('kanzlei') WHERE section = 'Categories of processing';             -- and by tenant (Art. 30(2))
 
 -- R-6.1  instructions are documented; sub-processors are agreed to; there is a list
 SELECT toms.record_instruction('autohaus', 'restrict', given_by => 'Herr Kolben', wording => 'by letter', subject => '103') AS given \gset

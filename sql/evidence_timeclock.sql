@@ -74,6 +74,9 @@ SELECT relation, deleted FROM toms.erase_subject('werkhof', '7', pg_temp.instruc
 
 -- T-6.1  that the measures are kept can be proven to the customer
 SELECT count(*) = 39 FROM toms.check('de') c JOIN toms.measure m USING (measure) WHERE m.system = 'timeclock' AND c.evidence <> '';
+SELECT toms.report('json', 'werkhof', 'de') AS report \gset
+SELECT position('Werkhof' IN :'report') > 0, position('Sonnleitner' IN :'report') > 0;                    -- his, with nothing of others
+SELECT toms.report('html', 'werkhof', 'de') LIKE '%</html>%', toms.report('markdown', 'werkhof') LIKE '#%';
 
 -- T-7.1  sub-processors are listed with service and categories; the customer can object before the first use
 SELECT recipient, kind, country, categories, agreement FROM toms.recipients WHERE kind LIKE '%processor' ORDER BY recipient;
@@ -93,7 +96,13 @@ SELECT pg_temp.act('werkhof 90 timeclock_dpo data_protection_control', format('S
 SELECT regexp_replace(pg_temp.act('backstube 90 timeclock_dpo data_protection_control', format('SELECT toms.audit_proof(%s)', :entry)), '[0-9]{9,}', 'N');
 
 -- T-9.1  breaches are reported without delay, with all that is known
-SELECT DISTINCT status FROM toms.run_probe('incidents');
+SELECT pg_temp.act('werkhof 1 timeclock_manager time_recording', 'UPDATE clock.booking SET kind = kind WHERE employee_id IN (3, 4)');
+SELECT toms.record_incident('security_incident', aware_at => now(), tenants => '{werkhof}', description => 'a manager''s telephone was stolen') AS incident \gset
+SELECT toms.update_incident(:incident, began_at => now() - interval '1 hour', ended_at => now(), actors => '{1}', nature => 'bookings were seen and changed', subject_categories => 'employees',
+                            subjects => 2, record_categories => 'bookings', records => 40, dpo_contact => 'Herr Niet', likely_consequences => 'none known', measures_taken => 'account closed');
+SELECT tenant, subject, kinds, relations FROM toms.incident_subjects(:incident) ORDER BY subject;        -- whose data it was, from the trail
+SELECT toms.record_incident_notice(:incident, 'werkhof', now(), 'by e-mail');
+SELECT informed_at <= due, controllers_due - informed_at, nature, subjects, records, dpo_contact, likely_consequences, measures_taken FROM toms.incidents WHERE incident = :incident;
 
 -- T-10.1  an instruction believed unlawful is suspended until it is confirmed or changed
 SELECT toms.record_instruction('werkhof', 'export', given_by => 'Frau Amboss', wording => 'Where was Cem last week?', subject => '3') AS doubtful \gset
@@ -147,7 +156,7 @@ SELECT current_setting('password_encryption'), current_setting('toms.login_attem
 SELECT regress.verdict(format('SELECT set_config(''toms.token'', %L, true)', :'token'));                   -- forged
 SELECT toms.permit('timeclock_manager', 'clock.employee', '{delete}', '{time_recording}', scope => 'tenant', require_mfa => true) > 0;
 SELECT pg_temp.act('werkhof 1 timeclock_manager time_recording', 'DELETE FROM clock.employee WHERE employee_id = 7');
-SELECT DISTINCT status FROM toms.run_probe('authentication');                                                 -- pg_hba.conf and log-ins of this server
+SELECT pg_temp.finds('authentication');                                                 -- pg_hba.conf and log-ins of this server
 
 -- T-A2.2  activities are recorded and looked at
 SELECT kind, count(*) > 0 FROM toms.audit_trail(tenant => 'werkhof') WHERE kind IN ('insert', 'read', 'refusal') GROUP BY kind ORDER BY kind;
@@ -210,7 +219,7 @@ SELECT toms.enable_category('werkhof', 'biometric', pg_temp.instruct('werkhof', 
 SELECT pg_temp.act('werkhof 1 timeclock_hygiene infection_protection', $$UPDATE clock.hygiene SET fingerprint = '\x0123456789' WHERE employee_id = 2$$);
 SELECT fingerprint::text LIKE 'toms1:%', position('123456789' IN fingerprint::text) FROM clock.hygiene WHERE tenant_id = 'werkhof' AND employee_id = 2;       -- what a disk or a backup has
 SELECT current_setting('toms.require_tls');                                                                -- no token is taken over a network without TLS
-SELECT DISTINCT status FROM toms.run_probe('transport_encryption');                                           -- key and versions of this server's certificate
+SELECT pg_temp.finds('transport_encryption');                                           -- key and versions of this server's certificate
 SELECT pg_temp.reviewed('T-A2.9', owner => 'Rechenzentrum Wien GmbH', evidence => 'LUKS AES-XTS 512, backups AES-256-GCM: certificate of 2026', result => 'seen on site');
 
 -- T-A3.1  several data centres, backups elsewhere, quick recovery
@@ -239,7 +248,7 @@ SELECT name, version, cardinality(measures) FROM toms.agreement WHERE tenant = '
 SELECT toms.forbid('timeclock_payroll', 'clock.booking');
 SELECT role, valid_until IS NOT NULL FROM toms.permission WHERE relation = 'clock.booking'::regclass ORDER BY id;                 -- what was permitted, then and now
 SELECT count(*) > 0 FROM toms.audit_trail(since => now() - interval '1 minute', kind => 'declaration') WHERE details ->> 'table' = 'permission';
-SELECT DISTINCT status FROM toms.run_probe('agreements');
+SELECT pg_temp.finds('agreements');
 
 -- T-4.3  requests that reach the operator are forwarded at once
 SELECT toms.record_request('werkhof', '5', 'access', received_at => now() - interval '40 days') AS request \gset
@@ -255,7 +264,7 @@ SELECT pg_temp.reviewed('T-6.2', owner => 'Geschäftsführung', evidence => 'app
 \set copied `psql -XqAt -c "SET toms.reason = 'copy for Wolkenspeicher LLC'; COPY (SELECT fingerprint FROM clock.hygiene WHERE tenant_id = 'werkhof' AND employee_id = 2) TO STDOUT"`
 SELECT :'copied' LIKE 'toms1:%', regress.verdict(format('SELECT toms.reveal(%L::toms.sealed_bytea)', :'copied'));
 SELECT pg_temp.recipient('Wolkenspeicher LLC', categories => '{biometric}');                               -- nor is it registered for that in clear
-SELECT DISTINCT status FROM toms.run_probe('encrypted_exports');
+SELECT pg_temp.finds('encrypted_exports');
 
 -- T-7.3  who works for a sub-processor needs the customer's express consent
 SELECT toms.add_recipient('Subsub GmbH', kind => 'sub_processor', country => 'DE', categories => '{personal}', parent => 'Rechenzentrum Wien GmbH');
@@ -268,7 +277,7 @@ SELECT pg_temp.recipient('Subsub GmbH');                                        
 -- T-9.2  violations are detected at once
 SELECT count(pg_temp.act('werkhof 3 timeclock_employee time_recording', 'SELECT FROM clock.hygiene')) FROM generate_series(1, 50);
 SELECT DISTINCT finding FROM toms.findings WHERE tenant = 'werkhof';
-SELECT DISTINCT status FROM toms.run_probe('detection');
+SELECT pg_temp.finds('detection');
 
 -- T-9.3  an impact assessment is supported: what is processed, what for, by what right
 SELECT relation::text, category FROM toms.protected_tables WHERE relation::text LIKE 'clock.%' ORDER BY 1;
@@ -284,7 +293,7 @@ SELECT pg_temp.reviewed('T-A2.10', owner => 'Datenschutzbeauftragter', evidence 
 
 -- T-A2.11  sessions that do nothing are locked, servers are reached by key pairs
 SELECT count(*) FROM pg_settings WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout');
-SELECT DISTINCT status FROM toms.run_probe('idle_sessions');                                               -- this server has set neither: the check says so
+SELECT pg_temp.finds('idle_sessions');                                               -- this server has set neither: the check says so
 SELECT pg_temp.reviewed('T-A2.11', owner => 'IT', evidence => 'configuration of the jump host', result => 'keys only');
 
 -- T-A2.12  staff is trained, bound, taken on and let go by procedure

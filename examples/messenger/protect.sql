@@ -1,7 +1,8 @@
 -- What toms is told about the messenger. Run by a superuser, or a toms officer of duty admin, after schema.sql.
 \set ON_ERROR_STOP on
 
--- 1. The controllers, and what was agreed with them.
+-- 1. Who processes, for which controllers, and what was agreed with them.
+SELECT toms.set_processor('Botenfunk GmbH', address => 'Kabelgasse 2, 20457 Hamburg', contact => 'kontakt@botenfunk.example', dpo => 'Frau Falk');
 SELECT toms.add_tenant('lindenpraxis', name => 'Praxis an den Linden', contact => 'Dr. Anders', dpo => 'Frau Falk', country => 'DE');
 SELECT toms.add_tenant('hafenklinik', name => 'Hafenklinik gGmbH', contact => 'Herr Boje', dpo => 'Herr Deich', country => 'DE');
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Messenger', '3', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'messenger'))

@@ -1,7 +1,8 @@
 -- What toms is told about the back office. Run by a superuser, or a toms officer of duty admin, after schema.sql.
 \set ON_ERROR_STOP on
 
--- 1. Three controllers, the processor's own staff beside them, and what was agreed.
+-- 1. Who processes, for which three controllers, his own staff beside them, and what was agreed.
+SELECT toms.set_processor('Backoffice GmbH', address => 'Registerstraße 4, 04109 Leipzig', contact => 'kontakt@backoffice.example', dpo => 'Herr Locher');
 SELECT toms.add_tenant('stadtwerke', name => 'Stadtwerke Brunnental', contact => 'Frau Quell', dpo => 'Herr Rohr', country => 'DE');
 SELECT toms.add_tenant('wohnbau', name => 'Wohnbau Giebel eG', contact => 'Herr First', dpo => 'Frau Traufe', country => 'DE');
 SELECT toms.add_tenant('sportverein', name => 'Sportverein Anstoss e. V.', contact => 'Herr Abseits', dpo => 'Frau Pfiff', country => 'DE');

@@ -1,7 +1,8 @@
 -- What toms is told about remote support. Run by a superuser, or a toms officer of duty admin, after schema.sql.
 \set ON_ERROR_STOP on
 
--- 1. The controllers, and what was agreed with them.
+-- 1. Who processes, for which controllers, and what was agreed with them.
+SELECT toms.set_processor('Leitstelle GmbH', address => 'Am Schalter 1, 30159 Hannover', contact => 'kontakt@leitstelle.example', dpo => 'Frau Draht');
 SELECT toms.add_tenant('kanzlei', name => 'Kanzlei am Markt PartG mbB', contact => 'RAin Paragraf', dpo => 'Herr Siegel', country => 'DE');
 SELECT toms.add_tenant('autohaus', name => 'Autohaus Kolben GmbH', contact => 'Herr Kolben', dpo => 'Frau Felge', country => 'DE');
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Fernwartung', '2', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'remote_support'))

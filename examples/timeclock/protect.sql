@@ -1,7 +1,8 @@
 -- What toms is told about the time clock. Run by a superuser, or a toms officer of duty admin, after schema.sql.
 \set ON_ERROR_STOP on
 
--- 1. The controllers, and what was agreed with them.
+-- 1. Who processes, for which controllers, and what was agreed with them.
+SELECT toms.set_processor('Stempelwerk GmbH', address => 'Uhrenweg 7, 1100 Wien', contact => 'kontakt@stempelwerk.example', dpo => 'Herr Pendel');
 SELECT toms.add_tenant('werkhof', name => 'Werkhof Metallbau GmbH', contact => 'Frau Amboss', dpo => 'Herr Niet', country => 'DE');
 SELECT toms.add_tenant('backstube', name => 'Backstube Sonnleitner KG', contact => 'Herr Brot', dpo => 'Frau Kipferl', country => 'AT');
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Zeiterfassung', '7', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'timeclock'))

@@ -52,6 +52,12 @@ BEGIN
     RETURN (SELECT format('%s -> %s', today, string_agg(status, ', ')) FROM toms.review_state(measure));
 END
 $$;
+-- what the check finds: its worst status, and by which of its sentences
+CREATE FUNCTION pg_temp.finds(probe text) RETURNS text LANGUAGE sql AS $$
+    WITH found AS MATERIALIZED (SELECT * FROM toms.run_probe(probe)),
+         worst AS (SELECT status FROM found ORDER BY toms.status_rank(status) LIMIT 1)
+    SELECT format('%s: %s', status, string_agg(DISTINCT phrase, ', ' ORDER BY phrase)) FROM found JOIN worst USING (status) GROUP BY status
+$$;
 -- what a restored copy is asked, and signs: rows of each table of a schema; on the server itself it proves nothing, and is not taken
 CREATE FUNCTION pg_temp.drill(schema text) RETURNS TABLE (counted jsonb, recorded text) LANGUAGE plpgsql AS $$
 DECLARE
