@@ -105,7 +105,7 @@ SELECT relation, deleted FROM toms.erase_subject('nordlicht', '12', :erase) ORDE
 SELECT pg_temp.fault(format($$SELECT toms.erase_subject('nordlicht', '11', %s)$$, :erase));                -- nor anybody else by it
 
 -- A-7.1  backups are made regularly, by themselves
-SELECT toms.declare_backup_tier('daily', '1 day', '30 days');
+SELECT toms.declare_backup_tier('daily', '1 day', '30 days') > 0;
 SELECT toms.record_backup('daily', now() - interval '5 hours', 'second zone') > 0;
 SELECT tier, place FROM toms.backup;
 SELECT pg_temp.finds('backups');                                                     -- this server archives nothing

@@ -101,7 +101,7 @@ SELECT toms.unlock_login('office_app');
 -- P-Z.7  who has left cannot log in any more
 SELECT pg_temp.act('backoffice 3 office_clerk staff_accounts', $$UPDATE office.clerk SET left_on = current_date + 1 WHERE clerk_id = 3$$);       -- tomorrow is his last day
 SELECT tenant, due FROM toms.run_retention(now() + interval '3 days', dry_run => true) WHERE relation = 'office.clerk';                -- then his account goes, by itself
-SELECT pg_temp.finds('leavers');
+SELECT split_part(pg_temp.finds('leavers'), ':', 1);                                                          -- log-ins of nobody in particular, as this server has
 
 -- P-Z.12  backups are encrypted
 SELECT pg_temp.reviewed('P-Z.12', owner => 'Rechenkeller GmbH', evidence => 'AES-256, keys in escrow', result => 'opened one on a test machine');

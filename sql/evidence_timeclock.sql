@@ -76,7 +76,6 @@ SELECT relation, deleted FROM toms.erase_subject('werkhof', '7', pg_temp.instruc
 SELECT count(*) = 39 FROM toms.check('de') c JOIN toms.measure m USING (measure) WHERE m.system = 'timeclock' AND c.evidence <> '';
 SELECT toms.report('json', 'werkhof', 'de') AS report \gset
 SELECT position('Werkhof' IN :'report') > 0, position('Sonnleitner' IN :'report') > 0;                    -- his, with nothing of others
-SELECT toms.report('html', 'werkhof', 'de') LIKE '%</html>%', toms.report('markdown', 'werkhof') LIKE '#%';
 
 -- T-7.1  sub-processors are listed with service and categories; the customer can object before the first use
 SELECT recipient, kind, country, categories, agreement FROM toms.recipients WHERE kind LIKE '%processor' ORDER BY recipient;
