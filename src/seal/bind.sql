@@ -10,16 +10,18 @@ COMMENT ON FUNCTION toms.seal_row() IS 'internal: trigger that seals values for 
 -- The sealed types, domains over them, and arrays and row types with them.
 CREATE FUNCTION toms.sealed_types(OUT type oid, OUT is_array boolean, OUT base oid)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE field (type, of_row) AS MATERIALIZED (
-        SELECT DISTINCT a.atttypid, c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WITH RECURSIVE made (type, of_type, is_array) AS MATERIALIZED (
+        SELECT t.oid, t.typbasetype, false FROM pg_type t WHERE t.typbasetype >= 16384
+        UNION ALL
+        SELECT t.oid, t.typelem, true FROM pg_type t WHERE t.typelem >= 16384 AND t.typlen = -1
+        UNION ALL
+        SELECT DISTINCT c.reltype, a.atttypid, true FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0
     ), sealed (type, is_array, base) AS (
         SELECT t.oid, false, t.oid FROM pg_type t
         WHERE t.typnamespace = 'toms'::regnamespace AND t.typname IN ('health_flag', 'health_code', 'health_date', 'sealed_text', 'sealed_bytea')
         UNION
-        SELECT t.oid, s.is_array OR t.typtype <> 'd', s.base
-        FROM sealed s JOIN pg_type t ON t.typbasetype = s.type OR (t.typelem = s.type AND t.typlen = -1)
-             OR t.oid IN (SELECT f.of_row FROM field f WHERE f.type = s.type)
+        SELECT m.type, s.is_array OR m.is_array, s.base FROM sealed s JOIN made m ON m.of_type = s.type
     )
     SELECT s.type, bool_or(s.is_array), min(s.base) FROM sealed s GROUP BY s.type;
 $$;
