@@ -59,6 +59,23 @@ $$;
 REVOKE ALL ON FUNCTION toms.tell_worse(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION toms.tell_worse(bigint) IS 'internal: raise a finding for each measure that is worse than in the run before';
 
+-- What is unusual in comparison says so itself nowhere: it is told with the first run after it.
+CREATE FUNCTION toms.tell_unusual(run bigint)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last constant timestamptz := (SELECT max(r.at) FROM toms.check_run r WHERE r.id < run);
+    unusual record;
+BEGIN
+    FOR unusual IN SELECT f.finding, f.entry FROM toms.found_unusual() f
+                   WHERE f.at > last AND NOT EXISTS (SELECT FROM toms.found_entries() e WHERE e.entry = f.entry) ORDER BY f.at LOOP
+        RAISE LOG 'toms has found something unusual: %', unusual.finding USING HINT = format('SELECT * FROM toms.findings WHERE entry = %s;', unusual.entry);
+        PERFORM pg_notify('toms_findings', unusual.entry::text);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.tell_unusual(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.tell_unusual(bigint) IS 'internal: tell of what has been unusual in the trail since the run before';
+
 CREATE FUNCTION toms.keep_check(by text)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -74,6 +91,7 @@ BEGIN
     VALUES (began, clock_timestamp() - began, keep_check.by, toms.check_digest(began, keep_check.by, results)) RETURNING id INTO made;
     INSERT INTO toms.check_result (run, measure, status, rows) SELECT made, c.measure, c.status, c.rows FROM unnest(results) c;
     PERFORM toms.tell_worse(made);
+    PERFORM toms.tell_unusual(made);
     DELETE FROM toms.check_result c USING toms.check_run r WHERE r.id = c.run AND r.at < began - kept;
     DELETE FROM toms.check_run r WHERE r.at < began - kept;
     RETURN made;

@@ -86,6 +86,12 @@ like($told, qr/"toms_findings" with payload "\d+"/, 'who listens is told');
 is(sql(q{SELECT DISTINCT details ->> 'was', details ->> 'is' FROM toms.findings WHERE finding = 'measure_worse' AND details ->> 'measure' = 'A-3.1'}), 'pass|fail', 'it is a finding');
 set('toms.require_tls', 'remote');
 
+# So is what is unusual only in comparison, with the next run
+$log = -s $node->logfile;
+sql(q{SELECT toms.note_reading('x', 'r', '{"times": 30}')});
+$node->wait_for_log(qr/LOG: +toms has found something unusual: many_refusals/, $log);
+pass('many refusals of one person are in the server log');
+
 # A crash in the middle of it: nothing is left of that run, and the next one comes
 sql(q{SET check_function_bodies = off; ALTER FUNCTION toms.probe_reviews() RENAME TO probe_reviews_kept;
 	CREATE FUNCTION toms.probe_reviews() RETURNS SETOF toms.probed LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); END $$});
