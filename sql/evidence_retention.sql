@@ -16,7 +16,7 @@ CREATE FUNCTION regress.found(name text) RETURNS SETOF toms.probed LANGUAGE sql 
     SELECT p.* FROM toms.run_probe(name) p WHERE NOT EXISTS (SELECT FROM regress.before b WHERE (b.name, b.phrase, b.args) = (found.name, p.phrase, p.args))
 $$;
 CREATE FUNCTION regress.probe(name text) RETURNS TABLE (status text, tenant text, finding text, remedy text) LANGUAGE sql AS $$
-    SELECT p.status, p.tenant, regexp_replace(toms.say(p.phrase, p.args, 'en'), '\d{4}-\d\d-\d\d', '(day)', 'g'), p.remedy FROM regress.found(name) p WHERE p.status <> 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+    SELECT p.status, p.tenant, regexp_replace(toms.say(p.phrase, p.args, 'en'), '\d{4}-\d\d-\d\d', '(day)', 'g'), p.remedy FROM regress.found(name) p WHERE p.status <> 'pass' AND toms.say(p.phrase, p.args, 'de') <> '' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
 $$;
 CREATE FUNCTION regress.mend(name text, fill text DEFAULT '…') RETURNS SETOF text LANGUAGE sql AS $$
     SELECT DISTINCT replace(p.remedy, '…', fill) FROM regress.probe(name) p WHERE p.remedy IS NOT NULL

@@ -21,7 +21,7 @@ CREATE FUNCTION regress.plain(words text) RETURNS text LANGUAGE sql AS $$
     SELECT regexp_replace(regexp_replace(words, '\d{4}-\d\d-\d\d', '(day)', 'g'), '\m\d+', 'n', 'g')
 $$;
 CREATE FUNCTION regress.probe(name text) RETURNS TABLE (status text, tenant text, finding text, remedy text) LANGUAGE sql AS $$
-    SELECT p.status, p.tenant, regress.plain(toms.say(p.phrase, p.args, 'en')), p.remedy FROM regress.found(name) p WHERE p.status <> 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+    SELECT p.status, p.tenant, regress.plain(toms.say(p.phrase, p.args, 'en')), p.remedy FROM regress.found(name) p WHERE p.status <> 'pass' AND toms.say(p.phrase, p.args, 'de') <> '' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
 $$;
 CREATE FUNCTION regress.mend(name text, fill text DEFAULT '…') RETURNS SETOF text LANGUAGE sql AS $$
     SELECT DISTINCT replace(p.remedy, '…', fill) FROM regress.probe(name) p WHERE p.remedy IS NOT NULL

@@ -14,11 +14,11 @@ SET intervalstyle = 'postgres';
 SELECT current_setting('data_directory') || '_toms_outside' AS outside \gset
 -- probe(name): what is found, but for what was merely looked at
 CREATE FUNCTION regress.probe(name text) RETURNS TABLE (status text, finding text, remedy text) LANGUAGE sql AS $$
-    SELECT p.status, toms.say(p.phrase, p.args, 'en'), p.remedy FROM toms.run_probe(name) p WHERE p.status <> 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+    SELECT p.status, toms.say(p.phrase, p.args, 'en'), p.remedy FROM toms.run_probe(name) p WHERE p.status <> 'pass' AND toms.say(p.phrase, p.args, 'de') <> '' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
 $$;
 -- seen(name): what was looked at
 CREATE FUNCTION regress.seen(name text) RETURNS SETOF text LANGUAGE sql AS $$
-    SELECT toms.say(p.phrase, p.args, 'en') FROM toms.run_probe(name) p WHERE p.status = 'pass' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
+    SELECT toms.say(p.phrase, p.args, 'en') FROM toms.run_probe(name) p WHERE p.status = 'pass' AND toms.say(p.phrase, p.args, 'de') <> '' ORDER BY p.phrase COLLATE "C", p.args::text COLLATE "C"
 $$;
 -- mend(name): each remedy as it is printed, '…' filled in
 CREATE FUNCTION regress.mend(name text, fill text DEFAULT '…') RETURNS SETOF text LANGUAGE sql AS $$
