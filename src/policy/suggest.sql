@@ -134,6 +134,7 @@ CREATE TYPE toms.suggest_facts AS (
     tables         toms.suggest_table[],
     columns        toms.suggest_column[],
     policies       toms.suggest_policy[],
+    named          text,        -- the word of the tenant column, as an officer says or has declared of other tables
     tenant         toms.suggest_tenant,
     tenant_columns toms.suggest_tenant_column[],
     persons        toms.suggest_person[],
@@ -234,7 +235,15 @@ COMMENT ON FUNCTION toms.suggest_policies(toms.suggest_facts) IS 'internal: cond
 
 -- tenants and persons ------------------------------------------------------------------
 
--- Every table votes for the name of its tenant column, twice for one that says tenant; account,
+-- What tables are protected by counts for the others.  A hub's own key is not what others call it.
+CREATE FUNCTION toms.suggest_declared(facts toms.suggest_facts) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT mode() WITHIN GROUP (ORDER BY c.word) FROM unnest(facts.columns) c WHERE NOT c.is_key AND c.col = (toms.describe(c.relation)).tenant;
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_declared(toms.suggest_facts) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_declared(toms.suggest_facts) IS 'internal: the tenant column of tables that are protected already';
+
+-- The name that an officer gives wins.  Else every table votes for the name of its tenant column, twice for one that says tenant; account,
 -- client and customer count where they lead a key; and so does every policy that compares it
 -- with a setting or function.  Without any vote it is the column by which at least half of the
 -- tables must refer to one that itself refers to none.
@@ -255,7 +264,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                mode() WITHIN GROUP (ORDER BY c.family) AS family
         FROM columns c LEFT JOIN compared p ON p.word = c.word GROUP BY c.word
     ), winner AS (
-        SELECT * FROM votes v WHERE v.votes > 0 OR 2 * v.referring >= greatest((SELECT count(DISTINCT c.relation) FROM columns c) - 1, 4)
+        SELECT * FROM votes v WHERE CASE WHEN facts.named IS NOT NULL THEN v.word = facts.named ELSE v.votes > 0 OR 2 * v.referring >= greatest((SELECT count(DISTINCT c.relation) FROM columns c) - 1, 4) END
         ORDER BY v.votes DESC, v.referring DESC, v.tables DESC, v.word COLLATE "C" LIMIT 1
     ), hubs AS (
         SELECT c.parent AS hub, c.parent_column AS hub_key, 1 AS rank, count(*) AS votes
@@ -342,6 +351,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_pairs(toms.suggest_facts) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_pairs(toms.suggest_facts) IS 'internal: references to one of several tables';
 
+-- Whether a column is called like a key of another table, and that is not what keys of many tables are called.
+CREATE FUNCTION toms.suggest_has_name_of(word text, key name) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT word = toms.suggest_word(key) AND word NOT IN ('id', 'uuid', 'key', 'code', 'name', 'type');
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_has_name_of(text, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_has_name_of(text, name) IS 'internal: whether a column is called like a key of another table';
+
 -- By a foreign key, else by name and type, unless the name is that of another table.
 CREATE FUNCTION toms.suggest_subjects(facts toms.suggest_facts) RETURNS SETOF toms.suggest_subject
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -356,7 +373,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                c.attnum, p.is_canonical
         FROM columns c JOIN persons p ON c.relation <> p.relation AND c.parent = p.relation AND c.parent_column = p.key
         UNION ALL
-        SELECT c.relation, c.col, p.key, toms.suggest_person_rank(c.word, p.word), false, c.attnum, p.is_canonical
+        SELECT c.relation, c.col, p.key, CASE WHEN toms.suggest_has_name_of(c.word, p.key) THEN 1 ELSE toms.suggest_person_rank(c.word, p.word) END, false, c.attnum, p.is_canonical
         FROM columns c JOIN persons p ON c.relation <> p.relation AND c.parent IS NULL AND c.family = p.family
         WHERE toms.suggest_stem(c.word) NOT IN (SELECT t.word FROM unnest(facts.tables) t WHERE t.relation NOT IN (SELECT o.relation FROM persons o))
         UNION ALL   -- a schema without a persons' table

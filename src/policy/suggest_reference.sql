@@ -96,7 +96,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
         FROM lost c JOIN keys k ON k.relation <> c.relation AND k.family = c.family
         WHERE c.stem <> c.word AND (k.table_word = c.stem OR right(k.table_word, length(c.stem) + 1) = '_' || c.stem)
            OR c.word = 'rev' AND k.table_word IN ('rev', 'revision', 'revinfo', 'rev_info', 'revision_info', 'revision_entity')
-           OR c.word = k.word AND k.in_primary AND c.word NOT IN ('id', 'uuid', 'key', 'code', 'name', 'type')
+           OR k.in_primary AND toms.suggest_has_name_of(c.word, k.col)
     )
     SELECT m.relation, m.col, min(m.parent::oid)::regclass, min(m.parent_column::text)::name
     FROM matches m WHERE m.place = 1 GROUP BY m.relation, m.col HAVING count(*) = 1;
@@ -112,12 +112,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_can_be_parent(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_can_be_parent(regclass) IS 'internal: whether rows of a table can have children';
 
--- References to one table: by foreign key, as the subject, or by name.
+-- References to one table: by foreign key, as the subject, or by name.  A person's key that only
+-- tells persons of one tenant apart leads to no tenant.
 CREATE FUNCTION toms.suggest_references(facts toms.suggest_facts) RETURNS SETOF toms.suggest_way
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH by_subject AS (
         SELECT s.relation, s.col, p.relation AS parent, p.key AS parent_column
         FROM unnest(facts.subjects) s JOIN unnest(facts.persons) p ON p.key = s.key AND p.relation <> s.relation
+        JOIN unnest(facts.columns) k ON k.relation = p.relation AND k.col = p.key AND k.is_key
     ), found AS MATERIALIZED (
         SELECT c.relation, c.col, c.attnum, c.not_null, c.is_owned, c.parent_is_key AS by_key, coalesce(toms.suggest_person_rank(c.word, 'user') > 7, false) AS is_writer,
                CASE WHEN c.parent_is_key THEN c.parent ELSE coalesce(s.parent, n.parent) END AS parent,

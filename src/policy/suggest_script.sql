@@ -296,7 +296,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_replaced(text, toms.suggest_replacement[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_replaced(text, toms.suggest_replacement[]) IS 'internal: an expression that asks the token first';
 
-CREATE FUNCTION toms.suggest_look(schema regnamespace) RETURNS toms.suggest_facts
+CREATE FUNCTION toms.suggest_look(schema regnamespace, tenant text) RETURNS toms.suggest_facts
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     facts toms.suggest_facts;
@@ -304,6 +304,7 @@ BEGIN
     facts.tables := ARRAY(SELECT t FROM toms.suggest_tables(schema) t);
     facts.columns := ARRAY(SELECT c FROM toms.suggest_columns(facts) c);
     facts.policies := ARRAY(SELECT p FROM toms.suggest_policies(facts) p);
+    facts.named := coalesce(toms.suggest_word(tenant), toms.suggest_declared(facts));
     facts.tenant := (SELECT t FROM toms.suggest_tenant(facts) t);
     facts.tenant_columns := ARRAY(SELECT c FROM toms.suggest_tenant_columns(facts) c);
     facts.persons := ARRAY(SELECT p FROM toms.suggest_persons(facts) p);
@@ -314,8 +315,8 @@ BEGIN
     RETURN facts;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.suggest_look(regnamespace) FROM PUBLIC;
-COMMENT ON FUNCTION toms.suggest_look(regnamespace) IS 'internal: all that is found out about a schema';
+REVOKE ALL ON FUNCTION toms.suggest_look(regnamespace, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_look(regnamespace, text) IS 'internal: all that is found out about a schema';
 
 -- Policies that compare with a setting would hide every row from an application that sets
 -- toms.token instead, and a DEFAULT would fail.  They get the token's tenant or subject first,
@@ -412,14 +413,50 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_warnings(regnamespace, toms.suggest_facts) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_warnings(regnamespace, toms.suggest_facts) IS 'internal: comments on a schema';
 
+-- Most likely it is what leads the keys of most tables.
+CREATE FUNCTION toms.suggest_unknown_tenant(schema regnamespace, facts toms.suggest_facts) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH likely AS (
+        SELECT c.col FROM unnest(facts.columns) c WHERE c.family IS NOT NULL AND c.not_null AND c.leads_key AND NOT c.is_key AND c.parent IS NULL
+        GROUP BY c.col HAVING count(*) > 1 ORDER BY count(*) DESC, c.col LIMIT 1
+    )
+    SELECT CASE WHEN facts.named IS NOT NULL THEN format('decide: no column %s is there yet', facts.named)
+                ELSE format('decide: no column holds a tenant; if %s does, say so: SELECT toms.suggest(%L, tenant => %L);',
+                            coalesce((SELECT quote_ident(l.col) FROM likely l), 'one'), schema::text, coalesce((SELECT l.col FROM likely l), '…')) END;
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_unknown_tenant(regnamespace, toms.suggest_facts) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_unknown_tenant(regnamespace, toms.suggest_facts) IS 'internal: what to ask where no column says that it holds a tenant';
+
+-- What gives a tenant to a table that has none: a table that it refers to, once that has one; else a
+-- column like those of the others, which the application need not fill.
+CREATE FUNCTION toms.suggest_new_column(relation regclass, facts toms.suggest_facts) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    WITH known AS (
+        SELECT c.col, c.type FROM unnest(facts.columns) c JOIN unnest(facts.tenant_columns) t ON t.relation = c.relation AND t.col = c.col
+        WHERE c.word = (facts.tenant).word AND c.family IS NOT NULL GROUP BY c.col, c.type ORDER BY count(*) DESC, c.col LIMIT 1
+    ), wanted AS (
+        SELECT k.col, k.type FROM known k
+        UNION ALL SELECT facts.named::name, 'text' WHERE facts.named IS NOT NULL AND NOT EXISTS (SELECT FROM known)
+    ), parent AS (
+        SELECT c.parent FROM unnest(facts.columns) c JOIN toms.suggest_lost(facts) l ON l = c.parent
+        WHERE c.relation = suggest_new_column.relation AND c.parent <> c.relation AND c.parent_is_key AND c.family IS NOT NULL ORDER BY c.attnum LIMIT 1
+    )
+    SELECT CASE WHEN p.parent IS NOT NULL THEN format('it goes with %s, once that has one', p.parent)
+                ELSE format('give it one, and suggest again: ALTER TABLE %1$s ADD COLUMN %2$I %3$s DEFAULT toms.current_tenant()%4$s; UPDATE %1$s SET %2$I = …;',
+                            suggest_new_column.relation, w.col, w.type, '::' || nullif(w.type::text, 'text')) END
+    FROM wanted w LEFT JOIN parent p ON true;
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_new_column(regclass, toms.suggest_facts) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_new_column(regclass, toms.suggest_facts) IS 'internal: the tenant column that a table lacks';
+
 -- Tenants and persons of the schema, at the head of the script.
 CREATE FUNCTION toms.suggest_head(schema regnamespace, purpose text, facts toms.suggest_facts) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT toms.suggest_comment(w) FROM (VALUES
         (format('Adopts toms for schema %s, in observe mode: nothing is refused yet. Read it, then run it in one transaction,', schema)),
         ('as a superuser, or as an officer who owns the tables: their policies and defaults are their owner''s to alter.'),
-        (CASE WHEN facts.tenant IS NULL THEN 'decide: no column holds a tenant'
-              ELSE format('%s: column %s; tables: %s; policies that compare it: %s', CASE WHEN (facts.tenant).policies > 0 OR toms.suggest_tenant_rank((facts.tenant).word) > 0
+        (CASE WHEN facts.tenant IS NULL THEN toms.suggest_unknown_tenant(schema, facts)
+              ELSE format('%s: column %s; tables: %s; policies that compare it: %s', CASE WHEN facts.named IS NOT NULL OR (facts.tenant).policies > 0 OR toms.suggest_tenant_rank((facts.tenant).word) > 0
                           THEN 'tenants' ELSE 'decide whether these are tenants' END, (facts.tenant).word, (facts.tenant).tables, (facts.tenant).policies)
                    || coalesce('; the tenants themselves: ' || (facts.tenant).hub::text, '') END),
         (coalesce((SELECT format('persons: %s; tokens carry its %I as "sub"', p.relation, p.key) FROM unnest(facts.persons) p WHERE p.is_canonical),
@@ -458,7 +495,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.suggest_lock(regnamespace) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_lock(regnamespace) IS 'internal: keep DDL off the tables that are looked at';
 
-CREATE FUNCTION toms.suggest(schema regnamespace, purpose text DEFAULT 'application')
+CREATE FUNCTION toms.suggest(schema regnamespace, purpose text DEFAULT 'application', tenant text DEFAULT NULL)
 RETURNS SETOF text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     facts toms.suggest_facts;
@@ -470,7 +507,7 @@ BEGIN
             HINT = 'SELECT toms.suggest(''public'', purpose => ''application'');';
     END IF;
     PERFORM toms.suggest_lock(schema);
-    facts := toms.suggest_look(schema);
+    facts := toms.suggest_look(schema, suggest.tenant);
     RETURN QUERY SELECT toms.suggest_head(schema, purpose, facts);
     FOR t IN SELECT * FROM toms.suggest_protections(facts) p ORDER BY p.phase, p.level, p.relation::text COLLATE "C" LOOP
         IF t.fate IS NULL THEN
@@ -482,6 +519,7 @@ BEGIN
             RETURN QUERY SELECT toms.suggest_owner_lines(t.relation);
         ELSE
             RETURN NEXT toms.suggest_comment(split_part(t.fate, ': ', 1) || ': ' || t.relation || coalesce(': ' || substring(t.fate FROM ': (.*)$'), ''));
+            RETURN QUERY SELECT toms.suggest_comment(c) FROM toms.suggest_new_column(t.relation, facts) c WHERE t.fate ~ 'way to (one|a tenant)';
         END IF;
         RETURN QUERY SELECT toms.suggest_policy_lines(t.relation, ARRAY(SELECT p FROM unnest(facts.policies) p WHERE p.root = t.relation), facts.replacements);
         RETURN QUERY SELECT toms.suggest_call('add_subject_alias', '{"",canonical,alias}', ARRAY[t.relation::text, c.key, a.key])
@@ -494,6 +532,6 @@ BEGIN
         format('When nothing legitimate is left there: SELECT toms.enforce(%L);', schema)]) w;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.suggest(regnamespace, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.suggest(regnamespace, text) TO toms_admin;
-COMMENT ON FUNCTION toms.suggest(regnamespace, text) IS 'print the script that adopts toms for a schema: read it, then run it';
+REVOKE ALL ON FUNCTION toms.suggest(regnamespace, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION toms.suggest(regnamespace, text, text) TO toms_admin;
+COMMENT ON FUNCTION toms.suggest(regnamespace, text, text) IS 'print the script that adopts toms for a schema: read it, then run it';
