@@ -21,7 +21,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT type IN ('json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'bytea'::regtype, 'inet'::regtype)
         OR toms.suggest_category(word) IS NOT NULL OR toms.suggest_person_rank(word, 'user') IS NOT NULL
         OR word ~ ('(^|_)(e?mail|phone|telefon|telephone|mobile|fax|first_?name|last_?name|surname|full_?name|vorname|nachname|birth\w*|geburt\w*|dob'
-                   || '|address|street|strasse|ip|login|username|payload|message|body|recipient|sender|ssn|tax_id|steuer\w*)(_|$)');
+                   || '|address|street|strasse|ip|login|username|nick|nickname|jid|payload|message|body|recipient|sender|ssn|tax_id|steuer\w*)(_|$)');
 $$;
 REVOKE ALL ON FUNCTION toms.suggest_is_personal(text, regtype) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_is_personal(text, regtype) IS 'internal: whether a column of this name and type may tell of a person';
