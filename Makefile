@@ -18,8 +18,11 @@ SCRIPT    = sql/extension/toms--$(EXTVERSION).sql
 DATA       = $(wildcard sql/extension/toms--*--*.sql)
 DATA_built = $(SCRIPT)
 
-# of all slices in turn; what they have in common is taken down last
-REGRESS   = $(filter-out guard_teardown,$(foreach s,$(SLICES),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))) guard_teardown
+# of slices in turn; what all have in common is taken down last
+tests_of  = $(foreach s,$(1),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))
+REGRESS   = $(filter-out guard_teardown,$(call tests_of,$(filter-out evidence,$(SLICES)))) guard_teardown
+# a check tells of all that there is: these have a database of their own
+EVIDENCE  = base guard $(call tests_of,evidence) guard_teardown
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extension=toms
 ifndef NO_TAP
@@ -140,6 +143,8 @@ check-lint: lint
 check-regress:
 	$(if $(REGRESS),$(pg_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_regress' \
 		$(REGRESS_OPTS) $(REGRESS) || $(call explain,.))
+check-evidence:
+	$(MAKE) check-regress REGRESS='$(EVIDENCE)'
 check-isolation:
 	$(if $(ISOLATION),$(pg_isolation_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_iso' \
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
@@ -203,7 +208,7 @@ check-bench-check: check-build
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
-STAGES = build lint regress isolation tap demo
+STAGES = build lint regress evidence isolation tap demo
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \
@@ -227,7 +232,7 @@ export COUNT
 
 .PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-fuzz-proof check-all \
-	check-build check-lint check-regress check-isolation check-tap check-demo check-compliance test-core check-core
+	check-build check-lint check-regress check-evidence check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)
 all install installcheck:
