@@ -84,6 +84,20 @@ CREATE SCHEMA plain;
 CREATE TABLE plain.address (id integer PRIMARY KEY, email text);
 CREATE TABLE plain.unit (id integer PRIMARY KEY, symbol text);
 SELECT regress.suggested('plain');
+-- where the name tells nothing, what leads the keys is proposed, and an officer says it. Persons are told by the name of their
+-- key; since that is unique in a tenant only, it leads to none
+CREATE SCHEMA chat;
+CREATE TABLE chat.users (server_host text, username text, PRIMARY KEY (server_host, username));
+CREATE TABLE chat.roster (server_host text, username text, friend text, PRIMARY KEY (server_host, username, friend));
+CREATE TABLE chat.node (id integer PRIMARY KEY, host text);
+CREATE TABLE chat.node_owner (id integer REFERENCES chat.node, owner text);
+SELECT regress.suggested('chat', '^-- decide: no column');
+SELECT line FROM toms.suggest('chat', tenant => 'server_host') line WHERE line ~ 'chat|tenants|give|goes';
+SELECT line FROM toms.suggest('chat', tenant => 'realm') line WHERE line ~ 'realm';       -- of no table yet
+-- what has been said by protecting one table need not be said again of the others
+SELECT toms.protect('chat.users', tenant => 'server_host', subject => 'username', mode => 'observe');
+ALTER TABLE chat.node ADD COLUMN server_host text DEFAULT toms.current_tenant();
+SELECT regress.adopt('chat');
 
 -- by policies that ask for a setting or a function: with a token they go by the token, without
 -- one by the setting as before; other settings stay the application's
@@ -352,7 +366,7 @@ RESET SESSION AUTHORIZATION;
 --
 SET client_min_messages = warning;
 SELECT toms.distrust_function('pg_catalog.enum_eq(anyenum,anyenum)', reason => 'end of the test');
-DROP SCHEMA shop, names, clinic, plain, asked, people, ways, nulls, kinds, rights, hostile, traps, fs_test, fs CASCADE;
+DROP SCHEMA shop, names, clinic, plain, chat, asked, people, ways, nulls, kinds, rights, hostile, traps, fs_test, fs CASCADE;
 DROP FUNCTION regress.suggested, regress.adopt;
 DROP ROLE "regress ""quoted""", regress_login_owner;
 UPDATE toms.enter_permission SET ended_at = now(), ended_by = session_user WHERE tenants = '{1,2}';

@@ -111,7 +111,8 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_ca
           UNION ALL
           SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way:' || u.relation || ':' || left(md5(u.finding), 8), 'undeclared_way', u.relation::text, NULL::name, u.finding, u.remedy FROM toms.undeclared_ways() u
           UNION ALL
-          SELECT 'unprotected_neighbour:' || t.relation, 'unprotected_neighbour', t.relation::text, NULL, 'other tables of its schema are protected', format('SELECT toms.suggest(%L);', quote_ident(t.schema))
+          SELECT 'unprotected_neighbour:' || t.relation, 'unprotected_neighbour', t.relation::text, NULL, 'other tables of its schema are protected',
+                 format('SELECT toms.suggest(%L);   -- or, if it is about nobody: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', quote_ident(t.schema), 'unprotected_neighbour:' || t.relation)
           FROM toms.open_tables() t WHERE t.beside_protected) f,
          LATERAL toms.note_of_finding(f.id) n
     ORDER BY f.relation, f.finding, f.col, f.says;

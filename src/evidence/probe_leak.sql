@@ -4,6 +4,8 @@
 INSERT INTO toms.phrase VALUES
     ('wall_nothing', 'en', 'No table is protected.'),
     ('wall_nothing', 'de', 'Keine Tabelle ist geschützt.'),
+    ('wall_nothing_of', 'en', 'No protected table holds data of category %1$s.'),
+    ('wall_nothing_of', 'de', 'Keine geschützte Tabelle enthält Daten der Kategorie %1$s.'),
     ('wall_tried', 'en', '%1$s protected tables with %2$s partitions and children: %3$s accesses were tried without a context, as their owners and as each role with a privilege; %4$s were refused.'),
     ('wall_tried', 'de', '%1$s geschützte Tabellen mit %2$s Partitionen und Untertabellen: %3$s Zugriffe wurden ohne Kontext versucht, als Eigentümer und als jede Rolle mit einem Recht; %4$s wurden abgelehnt.'),
     ('wall_open', 'en', 'Nothing refuses %2$s on %3$s to role %1$s without a context.'),
@@ -77,7 +79,9 @@ COMMENT ON FUNCTION toms.permissions_now() IS 'internal: permissions in force';
 
 CREATE FUNCTION toms.no_table(category text DEFAULT NULL) RETURNS toms.probed
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found('fail', 'wall_nothing', NULL, format('SELECT toms.protect(''…'', tenant => ''…'', subject => ''…''%s);', ', category => ' || quote_literal(category)));
+    SELECT CASE WHEN category IS NULL THEN toms.found('fail', 'wall_nothing', NULL, 'SELECT toms.protect(''…'', tenant => ''…'', subject => ''…'');')
+                ELSE toms.found('fail', 'wall_nothing_of', ARRAY[category], format(E'SELECT toms.protect(''…'', tenant => ''…'', subject => ''…'', category => %L);\n'
+                                '-- or, where there are no such data: SELECT toms.exclude_measure(''…'', by => ''…'', reason => ''…'');', category)) END;
 $$;
 REVOKE ALL ON FUNCTION toms.no_table(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.no_table(text) IS 'internal: what a probe says where there is nothing to look at';

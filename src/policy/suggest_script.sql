@@ -429,7 +429,7 @@ COMMENT ON FUNCTION toms.suggest_unknown_tenant(regnamespace, toms.suggest_facts
 
 -- What gives a tenant to a table that has none: a table that it refers to, once that has one; else a
 -- column like those of the others, which the application need not fill.
-CREATE FUNCTION toms.suggest_new_column(relation regclass, facts toms.suggest_facts) RETURNS SETOF text
+CREATE FUNCTION toms.suggest_new_column(relation regclass, fate text, facts toms.suggest_facts) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH known AS (
         SELECT c.col, c.type FROM unnest(facts.columns) c JOIN unnest(facts.tenant_columns) t ON t.relation = c.relation AND t.col = c.col
@@ -442,12 +442,13 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
         WHERE c.relation = suggest_new_column.relation AND c.parent <> c.relation AND c.parent_is_key AND c.family IS NOT NULL ORDER BY c.attnum LIMIT 1
     )
     SELECT CASE WHEN p.parent IS NOT NULL THEN format('it goes with %s, once that has one', p.parent)
-                ELSE format('give it one, and suggest again: ALTER TABLE %1$s ADD COLUMN %2$I %3$s DEFAULT toms.current_tenant()%4$s; UPDATE %1$s SET %2$I = …;',
-                            suggest_new_column.relation, w.col, w.type, '::' || nullif(w.type::text, 'text')) END
+                ELSE format('%5$s, give it one and suggest again: ALTER TABLE %1$s ADD COLUMN %2$I %3$s DEFAULT toms.current_tenant()%4$s; UPDATE %1$s SET %2$I = …;',
+                            suggest_new_column.relation, w.col, w.type, '::' || nullif(w.type::text, 'text'),
+                            CASE WHEN fate ~ '^decide' THEN 'so that it finds its tenant' ELSE 'if its rows belong to tenants all the same' END) END
     FROM wanted w LEFT JOIN parent p ON true;
 $$;
-REVOKE ALL ON FUNCTION toms.suggest_new_column(regclass, toms.suggest_facts) FROM PUBLIC;
-COMMENT ON FUNCTION toms.suggest_new_column(regclass, toms.suggest_facts) IS 'internal: the tenant column that a table lacks';
+REVOKE ALL ON FUNCTION toms.suggest_new_column(regclass, text, toms.suggest_facts) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_new_column(regclass, text, toms.suggest_facts) IS 'internal: the tenant column that a table lacks';
 
 -- Tenants and persons of the schema, at the head of the script.
 CREATE FUNCTION toms.suggest_head(schema regnamespace, purpose text, facts toms.suggest_facts) RETURNS SETOF text
@@ -519,7 +520,7 @@ BEGIN
             RETURN QUERY SELECT toms.suggest_owner_lines(t.relation);
         ELSE
             RETURN NEXT toms.suggest_comment(split_part(t.fate, ': ', 1) || ': ' || t.relation || coalesce(': ' || substring(t.fate FROM ': (.*)$'), ''));
-            RETURN QUERY SELECT toms.suggest_comment(c) FROM toms.suggest_new_column(t.relation, facts) c WHERE t.fate ~ 'way to (one|a tenant)';
+            RETURN QUERY SELECT toms.suggest_comment(c) FROM toms.suggest_new_column(t.relation, t.fate, facts) c WHERE t.fate ~ 'way to (one|a tenant)';
         END IF;
         RETURN QUERY SELECT toms.suggest_policy_lines(t.relation, ARRAY(SELECT p FROM unnest(facts.policies) p WHERE p.root = t.relation), facts.replacements);
         RETURN QUERY SELECT toms.suggest_call('add_subject_alias', '{"",canonical,alias}', ARRAY[t.relation::text, c.key, a.key])

@@ -94,6 +94,8 @@ my %answers = (
 		my ($table) = $_[0] =~ /UPDATE public\.(\S+) SET/;
 		return $_[0] =~ s/…/CASE WHEN $table\::text LIKE '%$hosts[0]%' THEN '$hosts[0]' ELSE '$hosts[1]' END/r;
 	},
+	# words that were stored in clear are hashed before the constraint that wants hashes is believed
+	qr/VALIDATE CONSTRAINT password_is_hash;/ => sub { ('UPDATE public.users SET password = toms.password_hash(password);', $_[0]) },
 	qr/toms\.record_measure\(/ => sub { $_[0] =~ s/owner => '…', evidence => '…'/owner => 'R. Lang', evidence => 'folder 7'/r },
 	qr/toms\.record_review\(/ => sub { $_[0] =~ s/by => '…', result => '…'/by => 'R. Lang', result => 'as it should be'/r },
 	qr/toms\.retain\(/ => sub {
@@ -192,11 +194,12 @@ my @circles;
 for (not_held())
 {
 	my ($measure, $remedy, $evidence) = @$_;
-	diag("$measure: $evidence\n=> $remedy");
+	note("left: $measure: $evidence\n=> $remedy");
 	push @circles, map { "$measure: $_" } grep { $_ ne '' && !/…/ && !/$server/ && !/$thought/ } split /\n/, $remedy;
 }
 is(join("\n", @circles), '', 'no remedy is printed again once it has been followed');
-is(join("\n", grep { !/$thought/ } map { $_->[0] } leaks()), '', 'nothing leaks but by keys');
+is(join("\n", grep { !/$thought/ } map { $_->[0] } leaks()), '', 'nothing leaks but by keys, which are a person\'s to change');
+is(join(' ', map { $_->[0] } records("SELECT measure FROM toms.check() WHERE measure IN ('A-2.1', 'A-2.4', 'A-5.1') AND status = 'pass' ORDER BY 1")), 'A-2.1 A-2.4 A-5.1', 'the wall stands');
 
 # the application's roles
 
