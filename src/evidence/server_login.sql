@@ -131,14 +131,14 @@ REVOKE ALL ON FUNCTION toms.probe_tls() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_tls() IS 'internal: connections from other machines are encrypted';
 
 -- Modules that are known to check passwords.
-CREATE FUNCTION toms.password_checkers()
+CREATE FUNCTION toms.loaded_password_checkers()
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT string_agg(DISTINCT m.name, ', ')
             FROM unnest('{shared_preload_libraries,session_preload_libraries}'::text[]) s (setting),
                  regexp_split_to_table(toms.server_setting(s.setting), '\s*,\s*') l (library), LATERAL regexp_replace(trim('"' FROM l.library), '^.*/|\.so$', '', 'g') m (name)
             WHERE m.name IN ('passwordcheck', 'passwordcheck_extra', 'passwordpolicy', 'credcheck'));
-REVOKE ALL ON FUNCTION toms.password_checkers() FROM PUBLIC;
-COMMENT ON FUNCTION toms.password_checkers() IS 'internal: modules that check new passwords';
+REVOKE ALL ON FUNCTION toms.loaded_password_checkers() FROM PUBLIC;
+COMMENT ON FUNCTION toms.loaded_password_checkers() IS 'internal: modules that check new passwords';
 
 CREATE FUNCTION toms.probe_password_checker()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -146,7 +146,7 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = 
            CASE WHEN c.modules IS NOT NULL THEN 'auth_checker' WHEN v.reviewer IS NOT NULL THEN 'auth_checker_waived' ELSE 'auth_no_checker' END,
            CASE WHEN c.modules IS NOT NULL THEN ARRAY[c.modules] WHEN v.reviewer IS NOT NULL THEN ARRAY[v.reviewer, v.reviewed_at::date::text, v.result] END,
            CASE WHEN c.modules IS NULL AND v.reviewer IS NULL THEN 'SELECT toms.record_review(''P-Z.1'', by => ''…'', result => ''…'', next_due => current_date + 365);' END, NULL
-    FROM (SELECT toms.password_checkers() AS modules) c
+    FROM (SELECT toms.loaded_password_checkers() AS modules) c
          LEFT JOIN LATERAL (SELECT * FROM toms.measure_review v WHERE v.measure = 'P-Z.1' ORDER BY v.id DESC LIMIT 1) v ON v.next_due >= current_date;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_password_checker() FROM PUBLIC;
