@@ -110,6 +110,10 @@ bench-audit:
 bench-retention:
 	test/sandbox.sh make -s check-bench-retention BENCH='$(BENCH)'
 
+# Measures toms.check() on many tables, partitions and tenants; some minutes, BENCH=-q half of one.
+bench-check:
+	test/sandbox.sh make -s check-bench-check BENCH='$(BENCH)'
+
 # Measures exports and erasures of persons among many rows; two minutes, BENCH=-q ten seconds.
 bench-rights:
 	test/sandbox.sh make -s check-bench-rights BENCH='$(BENCH)'
@@ -199,6 +203,8 @@ check-bench-retention: check-build
 	test/bench/retention/run.sh $(BENCH)
 check-bench-rights: check-build
 	test/bench/rights/run.sh $(BENCH)
+check-bench-check: check-build
+	test/bench/check/run.sh $(BENCH)
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
@@ -224,7 +230,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights mutants check-mutants memcheck check-memcheck \
+.PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-fuzz-proof check-all \
 	check-build check-lint check-regress check-evidence check-isolation check-tap check-demo check-compliance test-core check-core
 
