@@ -73,7 +73,9 @@ SELECT * FROM regress.mend('tenants');
 CREATE VIEW wall.superusers_view AS SELECT * FROM wall.absence;
 CREATE MATERIALIZED VIEW wall.copied AS SELECT count(*) FROM wall.absence;
 CREATE FUNCTION wall.definer() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM wall.booking';
+SET client_min_messages = error;        -- its words differ from version to version
 CREATE PUBLICATION regress_wall_publication FOR TABLE wall.booking;
+SET client_min_messages = warning;
 ALTER TABLE wall.booking ADD COLUMN badge text UNIQUE;
 CREATE FUNCTION wall.hours_of(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1';
 CREATE POLICY a_peeking ON wall.booking AS RESTRICTIVE USING (wall.hours_of(employee) > 0);
