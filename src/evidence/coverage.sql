@@ -59,13 +59,13 @@ BEGIN
     IF cols = '{}' OR NOT toms.suggest_may_read(relation) THEN
         RETURN;
     END IF;
-    EXECUTE (SELECT format('SELECT ARRAY[%s] FROM (SELECT %s FROM %s LIMIT 200) s', string_agg(format('coalesce(bool_or(CASE WHEN s.%1$I ~ %2$L THEN s.%1$I ~ %3$L END), false)', 'c' || c.n, p.hint, p.pattern), ', ' ORDER BY c.n, p.n),
+    hits := toms.suggest_ask(relation, (SELECT format('SELECT ARRAY[%s] FROM (SELECT %s FROM %s LIMIT 200) s', string_agg(format('coalesce(bool_or(CASE WHEN s.%1$I ~ %2$L THEN s.%1$I ~ %3$L END), false)', 'c' || c.n, p.hint, p.pattern), ', ' ORDER BY c.n, p.n),
                            (SELECT string_agg(format('left(%I::text, 2000) AS %I', l.col, 'c' || l.n), ', ') FROM unnest(cols) WITH ORDINALITY l (col, n)), relation)
-             FROM unnest(cols) WITH ORDINALITY c (col, n), unnest(hints, patterns) WITH ORDINALITY p (hint, pattern, n)) INTO hits;
+             FROM unnest(cols) WITH ORDINALITY c (col, n), unnest(hints, patterns) WITH ORDINALITY p (hint, pattern, n)))::boolean[];
     RETURN QUERY
     SELECT c.col, string_agg(kinds[p.n], ', ' ORDER BY p.n) FROM unnest(cols) WITH ORDINALITY c (col, n), generate_subscripts(patterns, 1) p (n)
     WHERE hits[(c.n - 1) * cardinality(patterns) + p.n] GROUP BY c.col;
-EXCEPTION WHEN lock_not_available OR object_not_in_prerequisite_state THEN    -- locked; a materialized view that has not been filled
+EXCEPTION WHEN lock_not_available OR object_not_in_prerequisite_state OR insufficient_privilege THEN    -- locked; a materialized view that has not been filled
     RETURN;
 END
 $$;

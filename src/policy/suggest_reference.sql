@@ -2,9 +2,21 @@
 
 -- the data, as little as can be --------------------------------------------------------
 
--- suggest() reads with a superuser's rights.  So it reads no table on which somebody else has
--- put code that planning or reading would run, no foreign table, and no table that is protected
--- already, which would go on record.
+-- suggest() reads as the owner of a table, and no table on which somebody has put code that planning or
+-- reading would run, no foreign table, and no table that is protected already, which would go on record.
+CREATE FUNCTION toms.suggest_owner_reads(relation regclass, other regclass) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT has_table_privilege(c.relowner, o.oid, 'SELECT') AND has_schema_privilege(c.relowner, o.relnamespace, 'USAGE')
+    FROM pg_class c, pg_class o WHERE c.oid = relation AND o.oid = other;
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_owner_reads(regclass, regclass) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_owner_reads(regclass, regclass) IS 'internal: whether the owner of a table may read another';
+
+CREATE FUNCTION toms.suggest_ask(relation regclass, query text) RETURNS text
+    LANGUAGE c STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'toms_suggest_ask';
+REVOKE ALL ON FUNCTION toms.suggest_ask(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_ask(regclass, text) IS 'internal: the first value of a query, asked as the owner of a table';
+
 CREATE FUNCTION toms.suggest_may_read(relation regclass) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH tree AS MATERIALIZED (SELECT r::oid AS relid FROM toms.relation_tree(relation) r),
@@ -21,6 +33,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
         LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid AND y.typtype = 'd' AND d.objsubid = 0
     )
     SELECT (toms.describe(relation)).root IS NULL
+       AND toms.suggest_owner_reads(relation, relation)
        AND NOT EXISTS (SELECT FROM pg_class c JOIN tree t ON c.oid = t.relid WHERE c.relkind = 'f')
        AND NOT EXISTS (SELECT FROM code c JOIN pg_roles r ON r.oid = c.owner WHERE NOT r.rolsuper);
 $$;
@@ -30,14 +43,11 @@ COMMENT ON FUNCTION toms.suggest_may_read(regclass) IS 'internal: whether readin
 -- Whether a query about some tables has a row; NULL if one of them is not to be read.
 CREATE FUNCTION toms.suggest_any(relations regclass[], query text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    found_any boolean;
 BEGIN
-    IF EXISTS (SELECT FROM unnest(relations) r WHERE NOT toms.suggest_may_read(r)) THEN
+    IF EXISTS (SELECT FROM unnest(relations) r WHERE NOT toms.suggest_may_read(r) OR NOT toms.suggest_owner_reads(relations[1], r)) THEN
         RETURN NULL;
     END IF;
-    EXECUTE 'SELECT EXISTS (' || query || ')' INTO found_any;
-    RETURN found_any;
+    RETURN toms.suggest_ask(relations[1], 'SELECT EXISTS (' || query || ')')::boolean;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.suggest_any(regclass[], text) FROM PUBLIC;
@@ -59,7 +69,7 @@ BEGIN
           AND pg_get_constraintdef(c.oid) ~ ' = ' AND pg_get_constraintdef(c.oid) !~ '<>|~') v (value)
     WHERE a.attrelid = relation AND a.attname = col;
     IF declared IS NULL AND toms.suggest_may_read(relation) THEN
-        EXECUTE format('SELECT array_agg(v) FROM (SELECT DISTINCT %1$I::text AS v FROM %2$s WHERE %1$I IS NOT NULL LIMIT 33) d', col, relation) INTO present;
+        present := toms.suggest_ask(relation, format('SELECT array_agg(v) FROM (SELECT DISTINCT %1$I::text AS v FROM %2$s WHERE %1$I IS NOT NULL LIMIT 33) d', col, relation))::text[];
     END IF;
     IF cardinality(present) > 32 OR EXISTS (SELECT FROM unnest(present) p WHERE p !~ '^[[:alpha:]][[:alnum:]_:.\\-]{0,99}$') THEN
         present := NULL;
