@@ -2,24 +2,32 @@
  * probe.c - tries what must be refused, for toms.check(): nothing is read, written or kept.
  *
  * Called by the probes of slice evidence through toms.try_access().  A read is planned and started like anybody's and
- * never run; of writes and DDL, which would take locks, the guard is asked what it would decide.  Meanwhile nobody is
- * an administrator and no context is in force, whoever checks.  All happens in a sub-transaction that is rolled
- * back: the lock on the table, ACCESS SHARE, goes with it.
+ * never run; of writes and DDL, which would take locks, the guard is asked what it would decide, and so of reads where
+ * planning would run code of the table's owner: he would have it run as whoever he has granted a privilege to.
+ * Meanwhile nobody is an administrator and no context is in force, whoever checks.  All happens in a sub-transaction that
+ * is rolled back: the lock on the table, ACCESS SHARE, goes with it.
  */
 #include "guard/probe.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "context/context.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/analyze.h"
+#include "policy/policy.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -34,6 +42,36 @@ told(const TomsFinding *finding)
 	if (finding->passage == TOMS_PASS_REFUSED)
 		return toms_reason_code(finding->reason);
 	return finding->passage == TOMS_PASS_EMPTY ? PROBE_EMPTY : NULL;
+}
+
+static bool
+has_expression(Oid indexid)
+{
+	Relation	index = index_open(indexid, AccessShareLock);
+	bool		found = !heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+
+	index_close(index, NoLock);
+	return found;
+}
+
+/*
+ * Calls with constant arguments are evaluated as soon as a query is planned: in policies, indexes and statistics, and in
+ * constraints if constraint_exclusion is on.
+ */
+static bool
+planning_runs_code(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	bool		found = RelationGetStatExtList(rel) != NIL;
+	ListCell   *cell;
+
+	foreach(cell, rel->rd_rsdesc ? rel->rd_rsdesc->policies : NIL)
+		found |= !toms_policy_is_reserved(((RowSecurityPolicy *) lfirst(cell))->policy_name);
+	foreach(cell, RelationGetIndexList(rel))
+		found |= has_expression(lfirst_oid(cell));
+	relation_close(rel, NoLock);
+	return found;
 }
 
 static Query *
@@ -78,7 +116,7 @@ ask(Oid relid, const char *verb, Oid role)
 		return toms_reason_code(TOMS_POLICY_MANAGED);
 	else if (access.verbs != 0)
 		finding = toms_guard_examine(&access);
-	if (access.verbs == ACL_SELECT && finding.passage != TOMS_PASS_EMPTY)
+	if (access.verbs == ACL_SELECT && finding.passage != TOMS_PASS_EMPTY && !planning_runs_code(relid))
 	{
 		start_select(relid, role);
 		return NULL;
@@ -107,6 +145,7 @@ ask_and_roll_back(Oid relid, const char *verb, Oid role)
 	{
 		if (toms_context_get())
 			set_config_option("toms.token", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+		(void) set_config_option("constraint_exclusion", "partition", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 		PushActiveSnapshot(GetTransactionSnapshot());
 		answer = ask(relid, verb, role);
 		RollbackAndReleaseCurrentSubTransaction();
