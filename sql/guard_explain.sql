@@ -216,11 +216,11 @@ SELECT * FROM hr.noted;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM regress.mend('hr.visit', 'leak: grant');
 SELECT * FROM regress.found('hr.visit', 'leak: grant');                                                 -- none
--- the trigger is still there
+-- the trigger is still there; nothing gives its function to another owner unread, who would be the one as whom it runs
 SELECT * FROM regress.found('hr.visit', 'leak: trigger');
 SELECT * FROM regress.mend('hr.visit', 'leak: trigger');
-SELECT * FROM regress.found('hr.visit', 'leak: trigger');                                               -- none
 DROP TRIGGER spy ON hr.visit;
+SELECT * FROM regress.found('hr.visit', 'leak: trigger');                                               -- none
 -- a permission without its privilege, or without its schema
 REVOKE UPDATE ON hr.visit FROM regress_hr;
 REVOKE USAGE ON SCHEMA hr FROM PUBLIC, regress_hr;

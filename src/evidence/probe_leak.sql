@@ -101,7 +101,7 @@ CREATE FUNCTION toms.told_leak(kind text, object text, relation text, finding te
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT toms.found(toms.leak_status(kind), CASE WHEN kind = 'grant' AND object = 'PUBLIC' THEN 'leak_public' ELSE 'leak_' || replace(kind, ' ', '_') END,
                       ARRAY[object, relation, substring(finding FROM '^privilege (.*?) on ')],
-                      CASE WHEN remedy ~ '^(SELECT|ALTER|DROP|REVOKE|GRANT) [^…]*;$' THEN remedy ELSE '-- ' || remedy END);
+                      CASE WHEN remedy ~ '^(SELECT|ALTER|DROP|REVOKE|GRANT) [^…]*;$' THEN remedy ELSE toms.suggest_comment(remedy) END);
 $$;
 REVOKE ALL ON FUNCTION toms.told_leak(text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.told_leak(text, text, text, text, text) IS 'internal: a leak as a row of a probe';

@@ -114,7 +114,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
     RETURN QUERY
     SELECT (toms.found('fail', 'statistics_person', ARRAY[h.purpose, h.min_group::text],
-                       CASE WHEN p.excluded THEN format('-- purpose %s is excluded: SELECT toms.drop_statistic(''…'', reason => ''…'');', h.purpose)
+                       CASE WHEN p.excluded THEN toms.suggest_comment(format('purpose %s is excluded: SELECT toms.drop_statistic(''…'', reason => ''…'');', h.purpose))
                             ELSE format('SELECT toms.add_purpose(%L, description => %L, legal_basis => %L, granularity => ''aggregate'', min_group => %s);', h.purpose, h.description, h.legal_basis, h.min_group) END)).*
     FROM (SELECT DISTINCT ON (a.purpose) a.* FROM toms.purpose_history a WHERE a.action IN ('add', 'change', 'exclude') ORDER BY a.purpose, a.id DESC) h
          LEFT JOIN toms.purpose p ON p.purpose = h.purpose

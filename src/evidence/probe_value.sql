@@ -314,7 +314,7 @@ BEGIN
         RETURN NEXT toms.found('fail', 'credentials_server', ARRAY[current_setting('password_encryption')], E'ALTER SYSTEM SET password_encryption = ''scram-sha-256'';\nSELECT pg_reload_conf();');
     END IF;
     RETURN QUERY
-    SELECT (toms.found('fail', 'credentials_md5', ARRAY[a.rolname::text], format('ALTER ROLE %I PASSWORD NULL; -- then a new one: \password %I', a.rolname, a.rolname))).*
+    SELECT (toms.found('fail', 'credentials_md5', ARRAY[a.rolname::text], format('ALTER ROLE %I PASSWORD NULL; ', a.rolname) || toms.suggest_comment(format('then a new one: \password %I', a.rolname)))).*
     FROM pg_authid a WHERE a.rolpassword LIKE 'md5%';
 END
 $$;

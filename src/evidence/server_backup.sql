@@ -211,7 +211,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     (SELECT 'pass', 'ids_free', ARRAY[d.age::text, d.datname::text], NULL, NULL
      FROM (SELECT d.datname, age(d.datfrozenxid) AS age FROM pg_database d ORDER BY age(d.datfrozenxid) DESC LIMIT 1) d WHERE d.age <= 1000000000)
     UNION ALL
-    SELECT 'fail', 'ids_used', ARRAY[d.datname::text, age(d.datfrozenxid)::text], format(E'-- in database %I\nVACUUM (FREEZE);', d.datname), NULL
+    SELECT 'fail', 'ids_used', ARRAY[d.datname::text, age(d.datfrozenxid)::text], toms.suggest_comment(format('in database %I', d.datname)) || E'\nVACUUM (FREEZE);', NULL
     FROM pg_database d WHERE age(d.datfrozenxid) > 1000000000
     UNION ALL
     SELECT * FROM toms.worker_rows();

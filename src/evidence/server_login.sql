@@ -165,7 +165,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     SELECT * FROM toms.left_out('password_encryption', '^scram-sha-256$', 'fail')
     UNION ALL
     SELECT 'fail', 'auth_hash', ARRAY[a.rolname::text, CASE WHEN a.rolpassword LIKE 'md5%' THEN 'MD5' ELSE 'clear text' END],
-           format('ALTER ROLE %I PASSWORD NULL;    -- a new one with \password %1$I', a.rolname), NULL
+           format('ALTER ROLE %I PASSWORD NULL;    ', a.rolname) || toms.suggest_comment(format('a new one with \password %I', a.rolname)), NULL
     FROM pg_authid a WHERE a.rolpassword IS NOT NULL AND a.rolpassword NOT LIKE 'SCRAM-SHA-256$%'
     UNION ALL
     SELECT 'partial', 'auth_no_expiry', ARRAY[a.rolname::text], format('ALTER ROLE %I VALID UNTIL %L;', a.rolname, current_date + 365), NULL

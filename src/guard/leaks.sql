@@ -203,6 +203,14 @@ $$;
 REVOKE ALL ON FUNCTION toms.functions_of_expressions(oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.functions_of_expressions(oid[]) IS 'internal: functions that PostgreSQL runs on all rows of tables';
 
+-- Not as SQL: with SECURITY DEFINER in it, whoever wrote it would be its new owner.
+CREATE FUNCTION toms.adopt_function(function regprocedure, owner oid) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('read it, its owner can have written anything, and then: ALTER FUNCTION %1$s SECURITY INVOKER; ALTER FUNCTION %1$s OWNER TO %2$s;', function, owner::regrole);
+$$;
+REVOKE ALL ON FUNCTION toms.adopt_function(regprocedure, oid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.adopt_function(regprocedure, oid) IS 'internal: what makes code that sees rows of every tenant trustworthy';
+
 CREATE FUNCTION toms.function_leaks(relations regclass[], OUT relation regclass, OUT kind text, OUT object text, OUT finding text, OUT remedy text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH tree AS MATERIALIZED (SELECT * FROM toms.protected_tree(relations)), definer AS (
@@ -223,14 +231,14 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     UNION ALL
     SELECT tree.relation, 'trigger', t.tgname::text,
            format('function %s belongs to %s, not to the owner of %s, and sees the rows', p.oid::regprocedure, p.proowner::regrole, tree.relid),
-           format('ALTER FUNCTION %s OWNER TO %s;', p.oid::regprocedure, tree.owner::regrole)
+           toms.adopt_function(p.oid, tree.owner)
     FROM tree JOIN pg_trigger t ON t.tgrelid = tree.relid AND NOT t.tgisinternal AND t.tgparentid = 0
          JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
     WHERE p.proowner <> tree.owner AND NOT o.rolsuper
     UNION ALL
     SELECT DISTINCT t.relation, 'expression', p.oid::regprocedure::text,
            format('is run on all rows of %s by an index, constraint, generated column, partition key or statistics, and %s can change it', t.relid, p.proowner::regrole),
-           format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, (SELECT b.rolname FROM pg_roles b WHERE b.oid = 10))
+           toms.adopt_function(p.oid, 10)
     FROM toms.functions_of_expressions(ARRAY(SELECT tree.relid::oid FROM tree)) f JOIN tree t ON t.relid = f.relid JOIN pg_proc p ON p.oid = f.function JOIN pg_roles o ON o.oid = p.proowner
     WHERE NOT o.rolsuper;
 $$;

@@ -1,0 +1,56 @@
+--
+-- evidence_code: the check runs nobody's code, and what it prints to be run is nobody else's either
+--
+-- Whoever owns a protected table puts code wherever PostgreSQL takes it, gives things names that end a comment, and
+-- waits for an officer to look, who may do more than he.
+--
+\set SHOW_CONTEXT never
+\pset format unaligned
+\pset tuples_only on
+SET client_min_messages = warning;
+CREATE ROLE regress_dpo LOGIN;
+CREATE SCHEMA code AUTHORIZATION regress_owner;
+SET SESSION AUTHORIZATION regress_owner;
+CREATE FUNCTION code.spy() RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'spy runs as %', current_user; RETURN true; END $$;
+CREATE FUNCTION code.thief(text) RETURNS text LANGUAGE sql IMMUTABLE SECURITY DEFINER AS 'SELECT current_user::text';
+CREATE TABLE code.planned (tenant text NOT NULL, employee integer NOT NULL, words text);
+CREATE INDEX ON code.planned (employee) WHERE code.spy();
+CREATE STATISTICS code.statistics ON (CASE WHEN code.spy() THEN employee END) FROM code.planned;
+ALTER TABLE code.planned ADD CHECK (code.spy());
+CREATE TABLE code.policed (tenant text NOT NULL, employee integer NOT NULL);
+CREATE TABLE code."parent
+GRANT regress_owner TO regress_stranger; --" (id integer PRIMARY KEY);
+CREATE TABLE code.computed (tenant text NOT NULL, employee integer NOT NULL, words text, parent integer REFERENCES code."parent
+GRANT regress_owner TO regress_stranger; --" ON DELETE CASCADE);
+CREATE INDEX ON code.computed (code.thief(words));
+RESET SESSION AUTHORIZATION;
+SET client_min_messages = warning;
+SELECT toms.protect(r, tenant => 'tenant', subject => 'employee') FROM unnest('{code.planned,code.policed,code.computed}'::regclass[]) r;
+SELECT toms.grant_officer('regress_dpo', 'auditor');
+RESET client_min_messages;
+
+-- Whoever may read a table may be anybody: its owner grants that to whom he likes, and needs not ask him
+SET SESSION AUTHORIZATION regress_owner;
+CREATE POLICY spying ON code.policed USING (code.spy());
+GRANT SELECT ON code.planned, code.policed TO regress_dpo, pg_execute_server_program;
+
+-- No line of the check is "spy runs as …": he is refused all the same, as who owns the table and who has a privilege on it
+SET SESSION AUTHORIZATION regress_dpo;
+SET constraint_exclusion = on;
+SELECT measure, status, left(evidence, 30) FROM toms.check() WHERE measure = 'A-2.2';
+RESET constraint_exclusion;
+RESET SESSION AUTHORIZATION;
+SELECT t.relid, t.role, t.answer FROM toms.tried('{code.planned,code.policed}', '{select}') t ORDER BY t.relid::text, t.role::text;
+
+-- With his function another owner would get what it does: he is told to read it, and that is no SQL
+SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak_expression' AND p.args[1] ~ 'thief';
+-- A name that has lines of its own stays in the comment
+SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak_foreign_key' AND p.args[1] ~ 'computed';
+
+SELECT toms.revoke_officer('regress_dpo', 'auditor');
+SET client_min_messages = warning;
+SET toms.reason = 'test';
+DROP SCHEMA code CASCADE;
+DROP ROLE regress_dpo;
+RESET toms.reason;
+RESET client_min_messages;
