@@ -47,6 +47,17 @@ SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak
 -- A name that has lines of its own stays in the comment
 SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak_foreign_key' AND p.args[1] ~ 'computed';
 
+-- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
+SET SESSION AUTHORIZATION regress_owner;
+BEGIN;
+LOCK TABLE code.planned;
+PREPARE TRANSACTION 'locked';
+RESET SESSION AUTHORIZATION;
+SELECT p.status, toms.say(p.phrase, p.args, 'en') FROM toms.run_probe('context') p;
+SELECT count(*) > 100 FROM toms.check();
+COMMIT PREPARED 'locked';
+SELECT DISTINCT p.status FROM toms.run_probe('context') p;
+
 SELECT toms.revoke_officer('regress_dpo', 'auditor');
 SET client_min_messages = warning;
 SET toms.reason = 'test';

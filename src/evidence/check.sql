@@ -1,8 +1,9 @@
 -- The check: each measure as it holds now.
 
--- A probe that breaks, or says nothing, is not a measure that holds.
+-- A probe that breaks, says nothing, or waits for somebody's lock is not a measure that holds: who holds the lock would keep the
+-- worker from sealing, too.
 CREATE FUNCTION toms.run_probe(probe text)
-RETURNS SETOF toms.probed LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS SETOF toms.probed LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 BEGIN
     RETURN QUERY EXECUTE format('SELECT p.* FROM toms.%I() p', 'probe_' || probe);
     IF NOT FOUND THEN
