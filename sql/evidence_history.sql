@@ -65,6 +65,12 @@ INSERT INTO toms.check_run (at, took, by, digest) VALUES (clock_timestamp(), '1 
 UPDATE toms.check_run SET at = at + interval '1 hour' WHERE id = :second;
 SELECT run - :first, fault FROM toms.verify_check_history();
 ALTER TABLE toms.check_run ENABLE ALWAYS TRIGGER "~toms_declaration";
+-- or one is made up, on record, for a day to come, so that the worker has nothing to do: it is told, and counts for nothing
+INSERT INTO toms.check_run (at, took, by, digest) SELECT day, '1 s', NULL, toms.check_digest(day, NULL, '{}') FROM (SELECT now() + interval '100 years') f (day)
+RETURNING id AS future \gset
+SELECT fault FROM toms.verify_check_history() WHERE run = :future;
+SELECT position(to_char(now() + interval '100 years', 'YYYY') IN args[1]) = 0 FROM toms.check_history_rows();
+DELETE FROM toms.check_run WHERE id = :future;
 
 -- who may not: the log-in of a job
 SET SESSION AUTHORIZATION regress_job;

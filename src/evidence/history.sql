@@ -63,7 +63,7 @@ COMMENT ON FUNCTION toms.tell_worse(bigint) IS 'internal: raise a finding for ea
 CREATE FUNCTION toms.tell_unusual(run bigint)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    last constant timestamptz := (SELECT max(r.at) FROM toms.check_run r WHERE r.id < run);
+    last constant timestamptz := (SELECT max(r.at) FROM toms.check_run r WHERE r.id < run AND r.at <= clock_timestamp());
     unusual record;
 BEGIN
     FOR unusual IN SELECT f.finding, f.entry FROM toms.found_unusual() f
@@ -126,7 +126,7 @@ DECLARE
     began constant timestamptz := toms.interval_start(clock_timestamp(), every);
 BEGIN
     LOCK TABLE toms.check_run IN SHARE ROW EXCLUSIVE MODE;
-    IF EXISTS (SELECT FROM toms.audit_use u WHERE u.since < began) AND NOT EXISTS (SELECT FROM toms.check_run r WHERE r.at >= began AND r.by IS NULL) THEN
+    IF EXISTS (SELECT FROM toms.audit_use u WHERE u.since < began) AND NOT EXISTS (SELECT FROM toms.check_run r WHERE r.at BETWEEN began AND clock_timestamp() AND r.by IS NULL) THEN
         PERFORM toms.keep_check(NULL);
     END IF;
     RETURN began + every;
@@ -148,7 +148,8 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_rows_at(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_rows_at(timestamptz) IS 'internal: all that was found of each measure in the newest run that was kept before a time';
 
--- Entries that have been taken out of the trail, which toms.verify_audit() watches over, say nothing any more.
+-- Entries that have been taken out of the trail, which toms.verify_audit() watches over, say nothing any more.  A run is written
+-- down as soon as it is over: one with an entry of another time was made up.
 CREATE FUNCTION toms.verify_check_history()
 RETURNS TABLE (run bigint, at timestamptz, fault text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -165,7 +166,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
     UNION ALL
     SELECT r.id, r.at, 'not_in_trail'
     FROM toms.check_run r
-    WHERE NOT EXISTS (SELECT FROM inserted i WHERE i.run = r.id AND i.digest = r.digest) AND r.at >= coalesce((SELECT b.at FROM began b), '-infinity')
+    WHERE NOT EXISTS (SELECT FROM inserted i WHERE i.run = r.id AND i.digest = r.digest AND i.at BETWEEN r.at AND r.at + interval '1 hour') AND r.at >= coalesce((SELECT b.at FROM began b), '-infinity')
     UNION ALL
     SELECT i.run, i.at, 'missing'
     FROM inserted i

@@ -173,7 +173,7 @@ COMMENT ON FUNCTION toms.probe_leavers() IS 'internal: log-ins of persons have a
 
 CREATE FUNCTION toms.check_history_rows()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET intervalstyle = 'postgres' AS $$
-    WITH s AS (SELECT i.every, least(i.every, interval '30 minutes') AS grace, (SELECT max(r.at) FROM toms.check_run r WHERE r.by IS NULL) AS last, (SELECT min(u.since) FROM toms.audit_use u) AS used
+    WITH s AS (SELECT i.every, least(i.every, interval '30 minutes') AS grace, (SELECT max(r.at) FROM toms.check_run r WHERE r.by IS NULL AND r.at <= clock_timestamp()) AS last, (SELECT min(u.since) FROM toms.audit_use u) AS used
                FROM (SELECT current_setting('toms.check_interval')::interval AS every) i),
          -- a run has half an hour to begin, or its interval if that is shorter
          f AS (SELECT s.*, toms.interval_start(now(), s.every) + s.every AS next, s.used < b.began AND coalesce(s.last, '-infinity') < b.began AS is_late
