@@ -98,6 +98,7 @@ SELECT keep, starts, basis FROM toms.retention_rules WHERE relation = 'billing.i
 SELECT regexp_replace(pg_temp.act('lindenpraxis 2 messenger_support account_management', $$UPDATE chat.account SET password = 'Sonnenschein 7' WHERE account_id = 11$$), ' for relation .*', '');
 SELECT pg_temp.act('lindenpraxis 2 messenger_support account_management', $$UPDATE chat.account SET password = toms.password_hash('Regenbogen 8') WHERE account_id = 11$$);
 SELECT bool_and(password LIKE '$argon2id$%'), bool_and(toms.password_verify(password, 'Sonnenschein 7')) FROM chat.account WHERE account_id IN (12, 13);
+SELECT pg_temp.finds('credentials');                                                    -- by the table's own constraint
 
 -- M-A1.5  special categories of data, messages, transcripts, documents, are sealed
 SELECT bool_and(body::text LIKE 'toms1:%'), bool_and(position('Rezept' IN body::text) = 0) FROM chat.message;     -- what administrators, dumps and backups have

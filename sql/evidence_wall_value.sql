@@ -135,6 +135,21 @@ SELECT toms.password_hash('tr0ub4dor&3') AS hash \gset
 SELECT regress.verdict(format('INSERT INTO ward.account (tenant, employee, hash) VALUES (''acme'', 1, %L)', :'hash')),
        regress.verdict($$INSERT INTO ward.account (tenant, employee, hash) VALUES ('acme', 2, 'tr0ub4dor&3')$$);
 ALTER TABLE ward.account DROP CONSTRAINT hash_is_hash;
+-- the application's own constraint does, if nothing but hashes passes it
+CREATE FUNCTION regress.own_check(pattern text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found text;
+BEGIN
+    EXECUTE format('ALTER TABLE ward.account ADD CONSTRAINT own CHECK (hash ~ %L)', pattern);
+    found := (SELECT coalesce(string_agg(f.evidence, ' '), 'nothing') FROM regress.faults('credentials') f);
+    ALTER TABLE ward.account DROP CONSTRAINT own;
+    RETURN found;
+END
+$$;
+SELECT pattern, regress.own_check(pattern)
+FROM unnest(ARRAY['^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$', '^[$]argon2id[$].+$',
+                  '^\$argon2id\$.+$|^.{12}$', '\$argon2id\$.+$', '^\$argon2id\$*.+$', '^.+$', '(?i)^\$argon2id\$.+$']) pattern;
+DROP FUNCTION regress.own_check(text);
 ALTER TABLE ward.account ADD CONSTRAINT hash_is_long CHECK (length(hash) > 5);
 SELECT status, evidence FROM regress.faults('credentials');
 SELECT * FROM regress.mend('credentials');

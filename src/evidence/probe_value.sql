@@ -12,19 +12,19 @@ INSERT INTO toms.phrase VALUES
     ('sealed_beside', 'en', 'Beside the sealed columns of %1$s these are in clear text: %2$s.'),
     ('sealed_beside', 'de', 'Neben den versiegelten Spalten von %1$s stehen im Klartext: %2$s.'),
     ('sealed_nothing', 'en', 'All of %1$s is of a special category and no column of it is sealed: %2$s.'),
-    ('sealed_nothing', 'de', '%1$s gehört ganz zu einer besonderen Kategorie, und keine Spalte ist versiegelt: %2$s.'),
+    ('sealed_nothing', 'de', '%1$s gehört insgesamt zu einer besonderen Kategorie, und keine Spalte ist versiegelt: %2$s.'),
     ('sealed_by_value', 'en', 'Which rows of %1$s are of category %2$s is told by columns in clear text.'),
     ('sealed_by_value', 'de', 'Welche Zeilen von %1$s zur Kategorie %2$s gehören, verraten Spalten im Klartext.'),
     ('sealed_null', 'en', 'Where column %1$s of %2$s is NULL, that is in clear text.'),
     ('sealed_null', 'de', 'Wo die Spalte %1$s von %2$s NULL ist, steht das im Klartext.'),
     ('sealed_label', 'en', 'The label of sealed column %1$s of %2$s is gone, so its values cannot be told from others''.'),
-    ('sealed_label', 'de', 'Das Label der versiegelten Spalte %1$s von %2$s fehlt; ihre Werte sind ihr nicht mehr zuzuordnen.'),
+    ('sealed_label', 'de', 'Die Kennzeichnung der versiegelten Spalte %1$s von %2$s fehlt; ihre Werte sind ihr nicht mehr zuzuordnen.'),
     ('leak_existence', 'en', 'Who has a row in %1$s, and since when, is in clear text, and tells of a special category by itself.'),
     ('leak_existence', 'de', 'Wer eine Zeile in %1$s hat und seit wann, steht im Klartext und verrät schon eine besondere Kategorie.'),
     ('minimisation_closed', 'en', '%1$s tables of special categories with %2$s columns take closed types only: %3$s. DDL that adds another is refused.'),
     ('minimisation_closed', 'de', '%1$s Tabellen besonderer Kategorien mit %2$s Spalten nehmen nur geschlossene Typen auf: %3$s. DDL, das andere hinzufügt, wird abgelehnt.'),
     ('minimisation_rule', 'en', '%1$s takes free text (%2$s), as an officer has decided.'),
-    ('minimisation_rule', 'de', '%1$s nimmt Freitext auf (%2$s), wie ein Verantwortlicher entschieden hat.'),
+    ('minimisation_rule', 'de', '%1$s nimmt Freitext auf (%2$s), wie ein Beauftragter entschieden hat.'),
     ('minimisation_column', 'en', 'Column %1$s of %2$s is of type %3$s, which takes anything.'),
     ('minimisation_column', 'de', 'Die Spalte %1$s von %2$s hat den Typ %3$s, der alles aufnimmt.'),
     ('certificate_free', 'en', 'No column, default or constraint of %1$s tables of special categories demands a file; columns that can take one: %2$s.'),
@@ -40,21 +40,21 @@ INSERT INTO toms.phrase VALUES
     ('pattern_unproven', 'en', 'Constraint %2$s of %3$s holds for new rows only; those that are there were not looked at (category %1$s).'),
     ('pattern_unproven', 'de', 'Die Bedingung %2$s von %3$s gilt nur für neue Zeilen; vorhandene wurden nicht geprüft (Kategorie %1$s).'),
     ('pattern_none', 'en', 'No column of a protected table is declared as of category %1$s.'),
-    ('pattern_none', 'de', 'Keine Spalte einer geschützten Tabelle ist als Kategorie %1$s erklärt.'),
+    ('pattern_none', 'de', 'Keine Spalte einer geschützten Tabelle ist als Kategorie %1$s gekennzeichnet.'),
     ('credentials_unlabelled', 'en', 'Column %1$s of %2$s looks like one of passwords, and is of no category credential.'),
-    ('credentials_unlabelled', 'de', 'Die Spalte %1$s von %2$s sieht nach Passwörtern aus und hat nicht die Kategorie credential.'),
+    ('credentials_unlabelled', 'de', 'Die Spalte %1$s von %2$s sieht nach Kennwörtern aus und hat nicht die Kategorie credential.'),
     ('credentials_server', 'en', 'password_encryption is %1$s, so passwords of log-ins are stored as hashes that are broken easily.'),
-    ('credentials_server', 'de', 'password_encryption ist %1$s; Passwörter von Anmeldungen werden als leicht zu brechende Hashes gespeichert.'),
+    ('credentials_server', 'de', 'password_encryption ist %1$s; Kennwörter von Anmeldungen werden als leicht zu brechende Hashes gespeichert.'),
     ('credentials_md5', 'en', 'The password of log-in %1$s is stored as MD5.'),
-    ('credentials_md5', 'de', 'Das Passwort der Anmeldung %1$s ist als MD5 gespeichert.'),
+    ('credentials_md5', 'de', 'Das Kennwort der Anmeldung %1$s ist als MD5 gespeichert.'),
     ('pseudonyms_clear', 'en', 'Persons are known by clear ids in %1$s tables: %2$s.'),
-    ('pseudonyms_clear', 'de', 'Personen stehen in %1$s Tabellen mit ihren wirklichen Kennungen: %2$s.'),
+    ('pseudonyms_clear', 'de', 'In %1$s Tabellen stehen Personen mit ihren wirklichen Kennungen: %2$s.'),
     ('categories_none', 'en', 'No column has a category of its own.'),
     ('categories_none', 'de', 'Keine Spalte hat eine eigene Kategorie.'),
     ('categories_labelled', 'en', '%1$s columns have a category of their own, %2$s of them are written for tenants that have enabled it only: %3$s.'),
     ('categories_labelled', 'de', '%1$s Spalten haben eine eigene Kategorie, %2$s davon werden nur für Mandanten geschrieben, die sie eingeschaltet haben: %3$s.'),
     ('categories_undone', 'en', 'Column %1$s of %2$s was declared as of category %3$s, and its label is gone.'),
-    ('categories_undone', 'de', 'Die Spalte %1$s von %2$s wurde als Kategorie %3$s erklärt, und ihr Label fehlt.'),
+    ('categories_undone', 'de', 'Die Spalte %1$s von %2$s war als Kategorie %3$s gekennzeichnet, und die Kennzeichnung fehlt.'),
     ('categories_uninstructed', 'en', 'Category %1$s is enabled without an instruction that was confirmed.'),
     ('categories_uninstructed', 'de', 'Die Kategorie %1$s ist ohne bestätigte Weisung eingeschaltet.'),
     ('objections_kept', 'en', '%1$s objections are in force. Columns and tables whose categories can be objected to: %2$s.'),
@@ -273,14 +273,26 @@ COMMENT ON FUNCTION toms.probe_objections() IS 'internal: whether objections are
 
 -- values of one form ---------------------------------------------------------------------------
 
--- Columns of a category whose CHECK admits one form of values alone.  The constraint is the one that the remedy prints.
-CREATE FUNCTION toms.pattern_faults(of_category text, pattern text, name text) RETURNS SETOF toms.probed
+-- The regular expression that a CHECK holds a column against, if that is all it does; a literal with quotes is none of ours.
+CREATE FUNCTION toms.checked_pattern(expression text, col name) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+    SELECT CASE WHEN c.start IS NOT NULL AND right(expression, 8) = '''::text)' AND position('''' IN p.pattern) = 0 THEN p.pattern END
+    FROM (SELECT s FROM unnest(ARRAY[format('(%I ~ ''', col), format('((%I)::text ~ ''', col)]) s WHERE starts_with(expression, s)) c (start),
+         LATERAL (SELECT left(substr(expression, length(c.start) + 1), -8)) p (pattern);
+$$;
+REVOKE ALL ON FUNCTION toms.checked_pattern(text, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.checked_pattern(text, name) IS 'internal: the pattern of a CHECK that consists of nothing else';
+
+-- Columns of a category whose CHECK admits one form of values alone: by the pattern that the remedy prints, or by one of the
+-- application's own that looks like "stricter", which has to be such that no other value passes.
+CREATE FUNCTION toms.pattern_faults(of_category text, pattern text, name text, stricter text DEFAULT NULL) RETURNS SETOF toms.probed
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH col AS MATERIALIZED (
         SELECT c.*, k.conname, k.convalidated, left(c.col, 40) || '_' || name AS wanted
         FROM toms.columns_of(toms.protected_roots()) c
-             LEFT JOIN pg_constraint k ON k.conrelid = c.relation AND k.contype = 'c' AND k.conkey = ARRAY[c.number]
-                 AND pg_get_expr(k.conbin, k.conrelid) IN (format('(%I ~ %L::text)', c.col, pattern), format('((%I)::text ~ %L::text)', c.col, pattern))
+             LEFT JOIN LATERAL (SELECT k.conname, k.convalidated FROM pg_constraint k, toms.checked_pattern(pg_get_expr(k.conbin, k.conrelid), c.col) p
+                                WHERE k.conrelid = c.relation AND k.contype = 'c' AND k.conkey = ARRAY[c.number] AND (p = pattern OR p ~ stricter)
+                                ORDER BY k.convalidated DESC, k.conname LIMIT 1) k ON true
         WHERE c.category = of_category
     )
     SELECT (toms.found('fail', 'pattern_open', ARRAY[of_category, c.col, c.relation::text],
@@ -298,14 +310,17 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
                        || format('SELECT toms.label_column(''…'', ''…'', category => %L);', of_category))).*
     WHERE NOT EXISTS (SELECT FROM col);
 $$;
-REVOKE ALL ON FUNCTION toms.pattern_faults(text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.pattern_faults(text, text, text) IS 'internal: columns of a category that take values of another form';
+REVOKE ALL ON FUNCTION toms.pattern_faults(text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.pattern_faults(text, text, text, text) IS 'internal: columns of a category that take values of another form';
 
 -- Forms of hashes that are made for passwords, slow and salted: Argon2, bcrypt, scrypt, yescrypt, PBKDF2, SHA-512 crypt, SCRAM.
+-- A pattern of the application's own begins with the name of one such form between dollars, offers no alternative to it, and ends
+-- with the value.
 CREATE FUNCTION toms.probe_credentials() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM toms.pattern_faults('credential', '^([$](argon2(id|i|d)|2[abxy]|scrypt|7|y|6|pbkdf2-sha(256|512))[$]|SCRAM-SHA-256[$])[!-~]{20,}$', 'is_hash');
+    RETURN QUERY SELECT * FROM toms.pattern_faults('credential', '^([$](argon2(id|i|d)|2[abxy]|scrypt|7|y|6|pbkdf2-sha(256|512))[$]|SCRAM-SHA-256[$])[!-~]{20,}$', 'is_hash',
+        stricter => '^\^(\\[$]|\[[$]\])(argon2(id|i|d)|2[abxy]|scrypt|7|y|6|pbkdf2-sha(256|512))(\\[$]|\[[$]\])(?![*?{])[^|]*[^|\\][$]$');
     RETURN QUERY
     SELECT (toms.found('fail', 'credentials_unlabelled', ARRAY[c.col, c.relation]::text[], format('SELECT toms.label_column(%L, %L, category => ''credential'');', c.relation, c.col))).*
     FROM toms.columns_of(toms.protected_roots()) c
