@@ -4,7 +4,7 @@ INSERT INTO toms.phrase VALUES
     ('administrators_held', 'en', '%1$s roles bypass row security (%2$s). Tried as a superuser without a reason on %3$s protected tables: %4$s refused.'),
     ('administrators_held', 'de', '%1$s Rollen umgehen die Zeilensicherheit (%2$s). Versucht als Superuser ohne Begründung an %3$s geschützten Tabellen: %4$s verweigert.'),
     ('administrators_open', 'en', 'Without a reason, a superuser is told of %1$s: %2$s.'),
-    ('administrators_open', 'de', 'Ohne Begründung erhält ein Superuser zu %1$s die Auskunft: %2$s.'),
+    ('administrators_open', 'de', 'Ein Superuser ohne Begründung wird bei %1$s nicht abgewiesen: %2$s.'),
     ('administrators_untried', 'en', 'Whether %1$s protected tables are closed to a superuser without a reason was not tried: this connection has an administrative session, or a context.'),
     ('administrators_untried', 'de', 'Ob %1$s geschützte Tabellen einem Superuser ohne Begründung verschlossen sind, wurde nicht versucht: Diese Verbindung hat eine Administrationssitzung oder einen Kontext.'),
     ('administrators_standing_reason', 'en', 'Sessions of %1$s begin with a reason: none of them says its own.'),
@@ -12,9 +12,9 @@ INSERT INTO toms.phrase VALUES
     ('administrators_unreviewed', 'en', 'That the glass was broken on %1$s (entry %2$s) should have been reviewed by %3$s.'),
     ('administrators_unreviewed', 'de', 'Der Notzugriff vom %1$s (Eintrag %2$s) hätte bis %3$s überprüft sein müssen.'),
     ('administrators_untold', 'en', 'Trigger "%2$s" of %1$s is off: what is declared there is not recorded.'),
-    ('administrators_untold', 'de', 'Trigger „%2$s“ von %1$s ist ausgeschaltet: Was dort erklärt wird, wird nicht aufgezeichnet.'),
+    ('administrators_untold', 'de', 'Trigger „%2$s“ von %1$s ist ausgeschaltet: Was dort festgelegt wird, wird nicht aufgezeichnet.'),
     ('administrators_told', 'en', 'What is declared to toms in %1$s tables is recorded, whoever does it.'),
-    ('administrators_told', 'de', 'Was toms in %1$s Tabellen erklärt wird, wird aufgezeichnet, von wem es auch kommt.');
+    ('administrators_told', 'de', 'Festlegungen in %1$s Tabellen werden aufgezeichnet, gleich von wem sie stammen.');
 
 -- The guard's own verdict on reading, for this session as it would be without a reason. It reads nothing.
 CREATE FUNCTION toms.try_without_reason()
@@ -48,7 +48,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     UNION ALL
     SELECT toms.found('fail', 'administrators_open', ARRAY[t.relation::text, t.verdict], NULL) FROM tried t, speaks s WHERE NOT t.held AND NOT s.yes
     UNION ALL
-    SELECT CASE WHEN s.yes THEN toms.found('pass', 'administrators_untried', ARRAY[(SELECT count(*) FROM tried)::text])
+    SELECT CASE WHEN s.yes THEN toms.found('partial', 'administrators_untried', ARRAY[(SELECT count(*) FROM tried)::text])
            ELSE toms.found('pass', 'administrators_held', ARRAY[
                 (SELECT count(*) FROM pg_roles r WHERE r.rolsuper OR r.rolbypassrls)::text, (SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) FROM pg_roles r WHERE r.rolsuper OR r.rolbypassrls),
                 (SELECT count(*) FROM tried)::text, (SELECT count(*) FILTER (WHERE t.held) FROM tried t)::text]) END
@@ -81,7 +81,7 @@ INSERT INTO toms.phrase VALUES
     ('admin_sessions_personal', 'en', '%1$s of %2$s log-ins of administrators and officers belong to one person each.'),
     ('admin_sessions_personal', 'de', '%1$s von %2$s Anmeldungen von Administratoren und Beauftragten gehören je einer Person.'),
     ('admin_sessions_anonymous', 'en', 'Whose log-in %1$s is, an administrator''s or officer''s, nobody has said: it may be shared.'),
-    ('admin_sessions_anonymous', 'de', 'Wem die Anmeldung %1$s eines Administrators oder Beauftragten gehört, hat niemand gesagt: Sie kann geteilt sein.'),
+    ('admin_sessions_anonymous', 'de', 'Die Anmeldung %1$s eines Administrators oder Beauftragten ist keiner Person zugeordnet: Sie kann geteilt sein.'),
     ('admin_sessions_shared', 'en', 'Personal log-ins were in use from two addresses at once %1$s times in the last 30 days; toms.findings tells of it.'),
     ('admin_sessions_shared', 'de', 'Persönliche Anmeldungen waren in den letzten 30 Tagen %1$s-mal von zwei Adressen zugleich in Gebrauch; toms.findings berichtet davon.');
 
@@ -105,11 +105,11 @@ COMMENT ON FUNCTION toms.probe_admin_sessions() IS 'internal: whether administra
 
 INSERT INTO toms.phrase VALUES
     ('lockout_on', 'en', '%1$s failed log-ins within %2$s lock a user out at his address; %3$s are locked now.'),
-    ('lockout_on', 'de', '%1$s gescheiterte Anmeldungen binnen %2$s sperren einen Benutzer an seiner Adresse aus; %3$s sind zurzeit gesperrt.'),
+    ('lockout_on', 'de', '%1$s fehlgeschlagene Anmeldungen binnen %2$s sperren einen Benutzer an seiner Adresse aus; %3$s sind zurzeit gesperrt.'),
     ('lockout_off', 'en', 'Failed log-ins lock nobody out (toms.login_attempts is 0).'),
-    ('lockout_off', 'de', 'Gescheiterte Anmeldungen sperren niemanden aus (toms.login_attempts ist 0).'),
+    ('lockout_off', 'de', 'Fehlgeschlagene Anmeldungen sperren niemanden aus (toms.login_attempts ist 0).'),
     ('lockout_late', 'en', 'Only %1$s failed log-ins lock a user out.'),
-    ('lockout_late', 'de', 'Erst %1$s gescheiterte Anmeldungen sperren einen Benutzer aus.'),
+    ('lockout_late', 'de', 'Erst %1$s fehlgeschlagene Anmeldungen sperren einen Benutzer aus.'),
     ('lockout_exempt', 'en', 'Role %1$s is never locked out (toms.login_exempt).'),
     ('lockout_exempt', 'de', 'Rolle %1$s wird nie ausgesperrt (toms.login_exempt).'),
     ('lockout_exempt_superuser', 'en', 'Superuser %1$s is never locked out (toms.login_exempt).'),

@@ -65,7 +65,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     WHERE i.state = 'confirmed' AND i.single_use AND v.at < now() - interval '30 days'
       AND NOT EXISTS (SELECT FROM toms.erasure e WHERE e.instruction = i.id) AND NOT EXISTS (SELECT FROM toms.tenant_end e WHERE e.instruction = i.id AND e.state <> 'cancelled')
     UNION ALL
-    SELECT CASE WHEN bool_or(t.refused IS NULL) THEN toms.found('pass', 'instructions_untried', ARRAY[(SELECT count(*) FROM toms.instruction i)::text])
+    SELECT CASE WHEN bool_or(t.refused IS NULL) THEN toms.found('partial', 'instructions_untried', ARRAY[(SELECT count(*) FROM toms.instruction i)::text])
                 ELSE toms.found('pass', 'instructions_asked', ARRAY[(count(*) FILTER (WHERE t.refused))::text, count(*)::text, string_agg(t.kind, ', ' ORDER BY t.kind),
                                                                     (SELECT count(*) FROM toms.instruction i)::text]) END
     FROM tried t;
@@ -112,15 +112,15 @@ INSERT INTO toms.phrase VALUES
     ('rights_reach', 'en', 'Access, portability, rectification, restriction and erasure of a data subject reach %1$s protected tables in one call each.'),
     ('rights_reach', 'de', 'Auskunft, Übertragung, Berichtigung, Einschränkung und Löschung erreichen zu einer betroffenen Person %1$s geschützte Tabellen mit je einem Aufruf.'),
     ('rights_nobody', 'en', 'No protected table says whose its rows are: no data subject''s right can be carried out.'),
-    ('rights_nobody', 'de', 'Keine geschützte Tabelle sagt, wessen ihre Zeilen sind: Kein Recht einer betroffenen Person kann ausgeführt werden.'),
+    ('rights_nobody', 'de', 'Bei keiner geschützten Tabelle ist angegeben, wem ihre Zeilen zuzuordnen sind: Kein Recht einer betroffenen Person lässt sich erfüllen.'),
     ('rights_undeclared', 'en', 'A way from %1$s to data subjects is not declared: until it is, erasures and exports are refused.'),
-    ('rights_undeclared', 'de', 'Ein Weg von %1$s zu betroffenen Personen ist nicht erklärt: Bis dahin werden Löschungen und Exporte verweigert.'),
+    ('rights_undeclared', 'de', 'Die Beziehung von %1$s zu betroffenen Personen ist nicht festgelegt: Bis dahin werden Löschungen und Exporte verweigert.'),
     ('rights_waiting', 'en', 'Erasure %1$s should have been finished: nothing keeps it since %2$s.'),
-    ('rights_waiting', 'de', 'Löschung %1$s müsste ausgeführt sein: Seit %2$s steht ihr nichts entgegen.'),
+    ('rights_waiting', 'de', 'Löschung %1$s müsste ausgeführt sein: Seit %2$s steht ihr nichts mehr entgegen.'),
     ('rights_kept', 'en', 'Erasure %1$s waits for a hold or for the end of a period.'),
     ('rights_kept', 'de', 'Löschung %1$s wartet auf das Ende einer Sperre oder Frist.'),
     ('rights_untold', 'en', 'Recipient %1$s has to be told of what was done by instruction %2$s (%3$s) since %4$s.'),
-    ('rights_untold', 'de', 'Empfänger %1$s ist seit %4$s über das zu unterrichten, was aufgrund der Weisung %2$s geschah (%3$s).');
+    ('rights_untold', 'de', 'Empfänger %1$s ist seit %4$s darüber zu unterrichten, was aufgrund der Weisung %2$s geschehen ist (%3$s).');
 
 CREATE FUNCTION toms.probe_rights()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -150,11 +150,11 @@ COMMENT ON FUNCTION toms.probe_rights() IS 'internal: whether the rights of data
 
 INSERT INTO toms.phrase VALUES
     ('requests_kept', 'en', 'Of %1$s requests of data subjects %2$s are open; %3$s were forwarded to the controller.'),
-    ('requests_kept', 'de', 'Von %1$s Anfragen betroffener Personen sind %2$s offen; %3$s wurden dem Verantwortlichen weitergeleitet.'),
+    ('requests_kept', 'de', 'Von %1$s Anträgen betroffener Personen sind %2$s offen; %3$s wurden dem Verantwortlichen weitergeleitet.'),
     ('requests_unforwarded', 'en', 'Request %1$s (%2$s) came on %3$s and has not been forwarded to the controller.'),
-    ('requests_unforwarded', 'de', 'Anfrage %1$s (%2$s) ging am %3$s ein und ist dem Verantwortlichen nicht weitergeleitet.'),
+    ('requests_unforwarded', 'de', 'Antrag %1$s (%2$s) ging am %3$s ein und ist dem Verantwortlichen nicht weitergeleitet.'),
     ('requests_overdue', 'en', 'Request %1$s (%2$s) should have been answered by %3$s.'),
-    ('requests_overdue', 'de', 'Anfrage %1$s (%2$s) hätte bis %3$s beantwortet sein müssen.');
+    ('requests_overdue', 'de', 'Antrag %1$s (%2$s) hätte bis %3$s beantwortet sein müssen.');
 
 CREATE FUNCTION toms.probe_requests()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
