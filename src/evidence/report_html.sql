@@ -212,7 +212,7 @@ CREATE FUNCTION toms.html_contents(document jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('<nav aria-labelledby="contents"><h2 id="contents">%s</h2><ol>%s</ol></nav>', toms.label('contents', lang),
                   string_agg(format('<li><a href="#c-%s">%s</a><span>%s</span></li>', c.control, CASE lang WHEN 'de' THEN c.title_de ELSE c.title_en END,
-                                    (SELECT string_agg(format('%s %s', s.n, replace(lower(toms.label(s.status, lang)), 'Ü', 'ü')), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
+                                    (SELECT string_agg(toms.label('count_' || s.status, lang, s.n::text), ', ' ORDER BY toms.status_rank(s.status)) FROM (SELECT m ->> 'status', count(*) FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control GROUP BY 1) s (status, n))), '' ORDER BY c.position))
     FROM toms.control c WHERE EXISTS (SELECT FROM jsonb_array_elements(document -> 'measures') m WHERE m ->> 'control' = c.control);
 $$;
 REVOKE ALL ON FUNCTION toms.html_contents(jsonb, text) FROM PUBLIC;
