@@ -3,6 +3,9 @@
 -- A measure names a probe, a function toms.probe_…(); several measures may name the same one. A probe looks at what is there,
 -- or tries what must fail, changes nothing, and gives rows of toms.probed. What it has to say is a phrase with
 -- arguments, so that the same result can be told in several languages.
+--
+-- The probes are in probe_*.sql, by what they look at, or at the end of the file that has their register: incidents,
+-- agreements, findings, the record, the report. Measures are in measure_<system>.sql, what people vouch for in organisation.sql.
 
 CREATE TYPE toms.probed AS (
     status text,        -- pass, partial, overdue, fail: the worst of a measure's rows is its status

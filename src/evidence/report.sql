@@ -277,3 +277,39 @@ $$;
 REVOKE ALL ON FUNCTION toms.report_difference(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.report_difference(text, text) TO toms_admin, toms_auditor;
 COMMENT ON FUNCTION toms.report_difference(text, text) IS 'what has changed between two reports (json): measures, their status before and after, evidence that has gone (-) and come (+)';
+
+-- what the check says of it --------------------------------------------------------------------------
+
+INSERT INTO toms.phrase VALUES
+    ('report_whole', 'en', 'A report was made as html, markdown and json, %1$s characters in all, and its signature fits the key of the audit trail.'),
+    ('report_whole', 'de', 'Ein Bericht wurde als HTML, Markdown und JSON erstellt, zusammen %1$s Zeichen, und seine Signatur passt zum Schlüssel des Protokolls.'),
+    ('report_unsealed', 'en', 'No report can be made: the audit trail has not been sealed yet.'),
+    ('report_unsealed', 'de', 'Es kann kein Bericht erstellt werden: Das Protokoll ist noch nicht versiegelt.'),
+    ('report_no_key', 'en', 'No report can be signed: the keyring has no key of the audit trail.'),
+    ('report_no_key', 'de', 'Es kann kein Bericht signiert werden: Der Schlüsselbund hat keinen Schlüssel des Protokolls.'),
+    ('report_unsigned', 'en', 'The signature of a report does not fit the key of the audit trail.'),
+    ('report_unsigned', 'de', 'Die Signatur eines Berichts passt nicht zum Schlüssel des Protokolls.');
+
+-- A key is not made by looking for it.
+CREATE FUNCTION toms.probe_report()
+RETURNS SETOF toms.probed LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    key constant bytea := CASE WHEN toms.keyring_is_configured() THEN toms.audit_public_key() END;
+    document jsonb;
+    printed text[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM toms.dataset) THEN
+        RETURN NEXT toms.found('fail', 'report_unsealed', NULL, 'SELECT toms.seal_audit();');
+        RETURN;
+    ELSIF key IS NULL THEN
+        RETURN NEXT toms.found('fail', 'report_no_key');
+        RETURN;
+    END IF;
+    document := toms.report_document('[]', NULL, 'de', NULL);
+    printed := ARRAY(SELECT toms.print_report(document, f) FROM unnest('{html,markdown,json}'::text[]) f);
+    RETURN NEXT CASE WHEN (SELECT bool_and(coalesce(toms.certificate_key(regexp_replace(p, ' -->$', '')) = key, false)) FROM unnest(printed) p)
+                     THEN toms.found('pass', 'report_whole', ARRAY[(SELECT sum(length(p)) FROM unnest(printed) p)::text]) ELSE toms.found('fail', 'report_unsigned') END;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.probe_report() FROM PUBLIC;
+COMMENT ON FUNCTION toms.probe_report() IS 'internal: whether a report can be made and signed now';

@@ -134,9 +134,9 @@ COMMENT ON FUNCTION toms.include_measure(text) IS 'take back that a measure is n
 
 INSERT INTO toms.phrase VALUES
     ('review_unowned', 'en', 'Nobody has been named who answers for it, and no evidence.'),
-    ('review_unowned', 'de', 'Es ist niemand benannt, der dafür verantwortlich ist, und kein Nachweis.'),
+    ('review_unowned', 'de', 'Es sind weder eine zuständige Stelle noch ein Nachweis benannt.'),
     ('review_owned', 'en', 'Answered for by %1$s; evidence: %2$s.'),
-    ('review_owned', 'de', 'Verantwortlich: %1$s; Nachweis: %2$s.'),
+    ('review_owned', 'de', 'Zuständig: %1$s; Nachweis: %2$s.'),
     ('review_none', 'en', 'It has never been reviewed.'),
     ('review_none', 'de', 'Eine Überprüfung hat noch nicht stattgefunden.'),
     ('review_overdue', 'en', 'The review due on %1$s is overdue; the last one was on %2$s.'),

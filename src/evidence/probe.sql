@@ -1,4 +1,4 @@
--- What probes of the server share: its settings, and SQL that changes them.
+-- What probes share: settings of the server, and SQL that changes them. What those of tables share is in probe_leak.sql.
 
 INSERT INTO toms.phrase VALUES
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),

@@ -18,21 +18,21 @@ INSERT INTO toms.phrase VALUES
     ('software_extension', 'en', 'Extension "%1$s" is of version %2$s; %3$s is installed.'),
     ('software_extension', 'de', 'Die Erweiterung „%1$s“ hat Version %2$s; installiert ist %3$s.'),
     ('leaver_active', 'en', 'Log-in "%1$s" has belonged to nobody since %2$s and may still log in.'),
-    ('leaver_active', 'de', 'Die Anmeldung „%1$s“ gehört seit %2$s niemandem mehr und ist noch offen.'),
+    ('leaver_active', 'de', 'Die Anmeldung „%1$s“ gehört seit %2$s niemandem mehr und ist nicht gesperrt.'),
     ('leaver_expired', 'en', 'Log-in "%1$s" has been invalid since %2$s, which stops its password alone; it may still log in.'),
-    ('leaver_expired', 'de', 'Die Anmeldung „%1$s“ ist seit %2$s ungültig; das sperrt nur ihr Passwort, sie selbst ist noch offen.'),
+    ('leaver_expired', 'de', 'Die Gültigkeit der Anmeldung „%1$s“ endete am %2$s; damit ist nur ihr Kennwort ungültig, sie selbst ist nicht gesperrt.'),
     ('leaver_duty', 'en', 'Log-in "%1$s" is disabled and still holds rights: %2$s.'),
-    ('leaver_duty', 'de', 'Die Anmeldung „%1$s“ ist gesperrt und hat noch Rechte: %2$s.'),
+    ('leaver_duty', 'de', 'Die Anmeldung „%1$s“ ist gesperrt und hat noch die Aufgabe: %2$s.'),
     ('login_no_owner', 'en', 'Log-in "%1$s" (%2$s) belongs to nobody.'),
     ('login_no_owner', 'de', 'Die Anmeldung „%1$s“ (%2$s) gehört niemandem.'),
     ('login_no_end', 'en', 'Log-in "%1$s" of a person is valid for ever.'),
     ('login_no_end', 'de', 'Die Anmeldung „%1$s“ einer Person gilt unbegrenzt.'),
     ('logins_owned', 'en', 'Log-ins of persons: %1$s; others that may log in: %2$s; officers: %3$s.'),
-    ('logins_owned', 'de', 'Anmeldungen von Personen: %1$s; andere, die offen sind: %2$s; Beauftragte: %3$s.'),
+    ('logins_owned', 'de', 'Anmeldungen von Personen: %1$s; weitere, die nicht gesperrt sind: %2$s; Beauftragte: %3$s.'),
     ('logins_none', 'en', 'No log-in is said to belong to a person.'),
-    ('logins_none', 'de', 'Von keiner Anmeldung ist gesagt, dass sie einer Person gehört.'),
+    ('logins_none', 'de', 'Keine Anmeldung ist einer Person zugeordnet.'),
     ('detection_interval', 'en', 'Reads, refusals and log-ins are in the trail within %1$s ms (toms.audit_delay), a finding among them is told at once (NOTIFY toms_findings); the check, which tells of others, runs every %2$s.'),
-    ('detection_interval', 'de', 'Lesen, Abweisungen und Anmeldungen stehen nach höchstens %1$s ms im Protokoll (toms.audit_delay), Auffälliges darunter wird sofort gemeldet (NOTIFY toms_findings); die Prüfung, die anderes meldet, läuft alle %2$s.'),
+    ('detection_interval', 'de', 'Lesezugriffe, Ablehnungen und Anmeldungen stehen nach höchstens %1$s ms im Protokoll (toms.audit_delay), Auffälliges darunter wird sofort gemeldet (NOTIFY toms_findings); die Prüfung, die anderes meldet, läuft alle %2$s.'),
     ('detection_checked', 'en', 'The background worker last ran the check at %1$s (UTC).'),
     ('detection_checked', 'de', 'Der Hintergrundprozess führte die Prüfung zuletzt um %1$s (UTC) aus.'),
     ('detection_first', 'en', 'The background worker has not run the check yet; the first run is due by %1$s (UTC).'),
@@ -44,9 +44,9 @@ INSERT INTO toms.phrase VALUES
     ('detection_logins', 'en', 'toms.audit_logins is none: log-ins that fail are not in the trail.'),
     ('detection_logins', 'de', 'toms.audit_logins steht auf none: Fehlgeschlagene Anmeldungen stehen nicht im Protokoll.'),
     ('exports_seen', 'en', 'Exports that are recorded: %1$s; since they were last reviewed: %2$s.'),
-    ('exports_seen', 'de', 'Festgehaltene Ausgaben: %1$s; seit der letzten Überprüfung: %2$s.'),
+    ('exports_seen', 'de', 'Verzeichnete Exporte: %1$s; seit der letzten Überprüfung: %2$s.'),
     ('exports_unseen', 'en', 'Exports wait for a review for more than 90 days: the first is of %2$s, in all %1$s have not been reviewed.'),
-    ('exports_unseen', 'de', 'Ausgaben warten seit mehr als 90 Tagen auf eine Überprüfung: die erste ist vom %2$s, insgesamt sind %1$s nicht überprüft.'),
+    ('exports_unseen', 'de', 'Exporte warten seit mehr als 90 Tagen auf eine Überprüfung: Der erste ist vom %2$s, insgesamt sind %1$s nicht überprüft.'),
     ('access_counted', 'en', 'In force: permissions %1$s, of roles %2$s; duties of officers %3$s.'),
     ('access_counted', 'de', 'In Kraft: Berechtigungen %1$s, von Rollen %2$s; Aufgaben von Beauftragten %3$s.'),
     ('access_none', 'en', 'Nobody has been permitted anything.'),
@@ -56,11 +56,11 @@ INSERT INTO toms.phrase VALUES
     ('officer_unseen', 'en', 'Role "%1$s" has had the duty %2$s since %3$s, and nobody has reviewed it.'),
     ('officer_unseen', 'de', 'Die Rolle „%1$s“ hat die Aufgabe %2$s seit %3$s; überprüft hat sie niemand.'),
     ('reviews_overdue', 'en', 'The review of %1$s (%2$s) was due on %3$s.'),
-    ('reviews_overdue', 'de', 'Die Überprüfung von %1$s (%2$s) war am %3$s fällig.'),
+    ('reviews_overdue', 'de', 'Die Überprüfung von %1$s (%4$s) war am %3$s fällig.'),
     ('reviews_never', 'en', '%1$s (%2$s) has never been reviewed.'),
-    ('reviews_never', 'de', '%1$s (%2$s) wurde noch nie überprüft.'),
+    ('reviews_never', 'de', '%1$s (%4$s) wurde noch nie überprüft.'),
     ('reviews_done', 'en', '%1$s of %2$s measures that persons look at are reviewed; the next review is due on %3$s.'),
-    ('reviews_done', 'de', '%1$s von %2$s Maßnahmen, die Personen ansehen, sind überprüft; die nächste Überprüfung ist am %3$s fällig.');
+    ('reviews_done', 'de', 'Von %2$s Maßnahmen, die Personen zu überprüfen haben, sind %1$s überprüft; die nächste Überprüfung ist am %3$s fällig.');
 
 -- software -------------------------------------------------------------------------------------
 
@@ -252,9 +252,9 @@ COMMENT ON FUNCTION toms.probe_access_review() IS 'internal: a person has looked
 CREATE FUNCTION toms.probe_reviews()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH review AS MATERIALIZED (
-        SELECT r.measure, r.next_due, r.next_due >= current_date AS is_done, m.title_en
+        SELECT r.measure, r.next_due, r.next_due >= current_date AS is_done, m.title_en, m.title_de
         FROM toms.measure_reviews r JOIN toms.measure m ON m.measure = r.measure WHERE NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure = r.measure))
-    SELECT 'overdue', CASE WHEN r.next_due IS NULL THEN 'reviews_never' ELSE 'reviews_overdue' END, ARRAY[r.measure, r.title_en, r.next_due::text],
+    SELECT 'overdue', CASE WHEN r.next_due IS NULL THEN 'reviews_never' ELSE 'reviews_overdue' END, ARRAY[r.measure, r.title_en, r.next_due::text, r.title_de],
            format('SELECT toms.record_review(%L, by => ''…'', result => ''…'', next_due => current_date + 365);', r.measure), NULL
     FROM review r WHERE r.is_done IS NOT TRUE
     UNION ALL
