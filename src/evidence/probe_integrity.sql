@@ -3,29 +3,29 @@
 
 INSERT INTO toms.phrase VALUES
     ('trail_whole', 'en', 'Block %1$s of the trail was sealed at %2$s UTC. The last %3$s blocks, with %4$s entries, have been verified now: %5$s faults.'),
-    ('trail_whole', 'de', 'Block %1$s der Aufzeichnung wurde am %2$s UTC versiegelt. Die letzten %3$s Blöcke mit %4$s Einträgen wurden soeben geprüft: %5$s Fehler.'),
+    ('trail_whole', 'de', 'Block %1$s des Protokolls wurde am %2$s UTC versiegelt. Die letzten %3$s Blöcke mit %4$s Einträgen wurden soeben geprüft: %5$s Fehler.'),
     ('trail_empty', 'en', 'Nothing of the trail has been sealed yet.'),
-    ('trail_empty', 'de', 'Von der Aufzeichnung ist noch nichts versiegelt.'),
+    ('trail_empty', 'de', 'Vom Protokoll ist noch nichts versiegelt.'),
     ('trail_behind', 'en', 'Entries of the trail since %1$s UTC are not sealed.'),
-    ('trail_behind', 'de', 'Einträge der Aufzeichnung seit %1$s UTC sind nicht versiegelt.'),
+    ('trail_behind', 'de', 'Einträge des Protokolls seit %1$s UTC sind nicht versiegelt.'),
     ('trail_fault', 'en', 'The trail is not as it was sealed: %1$s (block %2$s, entry %3$s).'),
-    ('trail_fault', 'de', 'Die Aufzeichnung ist nicht, wie sie versiegelt wurde: %1$s (Block %2$s, Eintrag %3$s).'),
+    ('trail_fault', 'de', 'Das Protokoll ist nicht mehr so, wie es versiegelt wurde: %1$s (Block %2$s, Eintrag %3$s).'),
     ('trail_inside', 'en', 'Nothing outside the database knows the trail: who has the server and the keyring could write it anew (toms.outside is not set).'),
-    ('trail_inside', 'de', 'Nichts außerhalb der Datenbank kennt die Aufzeichnung: Wer Server und Schlüssel hat, könnte sie neu schreiben (toms.outside ist nicht gesetzt).'),
+    ('trail_inside', 'de', 'Außerhalb der Datenbank ist nichts über das Protokoll hinterlegt: Wer Server und Schlüssel hat, könnte es neu schreiben (toms.outside ist nicht gesetzt).'),
     ('trail_outside', 'en', 'Its seals are told to a log outside the database (toms.outside).'),
-    ('trail_outside', 'de', 'Ihre Siegel gehen in ein Protokoll außerhalb der Datenbank (toms.outside).'),
+    ('trail_outside', 'de', 'Die Siegel des Protokolls werden auch außerhalb der Datenbank abgelegt (toms.outside).'),
     ('trail_outside_lost', 'en', 'The log outside the database cannot be used: %1$s'),
-    ('trail_outside_lost', 'de', 'Das Protokoll außerhalb der Datenbank ist nicht nutzbar: %1$s'),
+    ('trail_outside_lost', 'de', 'Die Ablage der Siegel außerhalb der Datenbank ist nicht nutzbar: %1$s'),
     ('trail_unkeyed', 'en', 'There is no keyring: nothing can be sealed.'),
     ('trail_unkeyed', 'de', 'Es gibt keinen Schlüsselbund: Nichts kann versiegelt werden.'),
     ('trail_unused', 'en', 'Nothing has been written to the trail here yet: until then superusers may restore it.'),
-    ('trail_unused', 'de', 'Hier wurde noch nichts in die Aufzeichnung geschrieben: Bis dahin können Superuser sie wiederherstellen.'),
+    ('trail_unused', 'de', 'Hier wurde noch nichts in das Protokoll geschrieben: Bis dahin können Superuser es wiederherstellen.'),
     ('trail_own', 'en', 'Nobody but toms has a privilege on the %1$s tables of the trail, and none has a foreign trigger or rule.'),
-    ('trail_own', 'de', 'Niemand außer toms hat Rechte an den %1$s Tabellen der Aufzeichnung, und keine hat fremde Trigger oder Regeln.'),
+    ('trail_own', 'de', 'Niemand außer toms hat Rechte an den %1$s Tabellen des Protokolls, und keine hat fremde Trigger oder Regeln.'),
     ('trail_granted', 'en', '%1$s has %2$s on %3$s, a table of the trail.'),
-    ('trail_granted', 'de', '%1$s hat %2$s auf %3$s, einer Tabelle der Aufzeichnung.'),
+    ('trail_granted', 'de', '%1$s hat %2$s auf %3$s, einer Tabelle des Protokolls.'),
     ('trail_trigger', 'en', '%1$s, a table of the trail, has the foreign trigger or rule "%2$s".'),
-    ('trail_trigger', 'de', '%1$s, eine Tabelle der Aufzeichnung, hat den fremden Trigger oder die fremde Regel „%2$s“.');
+    ('trail_trigger', 'de', '%1$s, eine Tabelle des Protokolls, hat den fremden Trigger oder die fremde Regel „%2$s“.');
 
 -- As src/guard/trail.c knows them.
 CREATE FUNCTION toms.trail_tables()
@@ -138,11 +138,11 @@ COMMENT ON FUNCTION toms.probe_trail_integrity() IS 'internal: whether the trail
 
 INSERT INTO toms.phrase VALUES
     ('tenant_audit_read', 'en', 'Role %1$s reads the trail of its own tenant for the purposes %2$s; proofs of inclusion show the hashes of others'' entries alone.'),
-    ('tenant_audit_read', 'de', 'Rolle %1$s liest die Aufzeichnung des eigenen Mandanten für die Zwecke %2$s; Einschlussbeweise zeigen von Einträgen anderer nur Prüfsummen.'),
+    ('tenant_audit_read', 'de', 'Rolle %1$s liest das Protokoll des eigenen Mandanten für die Zwecke %2$s; Einschlussbeweise zeigen von Einträgen anderer nur Prüfsummen.'),
     ('tenant_audit_closed', 'en', 'No role reads the trail of its own tenant: controllers have to ask an officer for it.'),
-    ('tenant_audit_closed', 'de', 'Keine Rolle liest die Aufzeichnung ihres eigenen Mandanten: Verantwortliche müssen einen Beauftragten danach fragen.'),
+    ('tenant_audit_closed', 'de', 'Keine Rolle liest das Protokoll ihres eigenen Mandanten: Verantwortliche müssen einen Beauftragten danach fragen.'),
     ('tenant_audit_wide', 'en', 'Permission %1$s lets role %2$s do more with the trail than read it.'),
-    ('tenant_audit_wide', 'de', 'Berechtigung %1$s lässt Rolle %2$s mit der Aufzeichnung mehr tun als sie zu lesen.');
+    ('tenant_audit_wide', 'de', 'Berechtigung %1$s lässt Rolle %2$s mit dem Protokoll mehr tun, als es zu lesen.');
 
 CREATE FUNCTION toms.probe_tenant_audit()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -165,7 +165,7 @@ INSERT INTO toms.phrase VALUES
     ('records_period', 'en', 'Entries of kind %1$s are kept for %2$s, whatever becomes of the data that they are about.'),
     ('records_period', 'de', 'Einträge der Art %1$s werden %3$s aufbewahrt, was immer aus den Daten wird, von denen sie handeln.'),
     ('records_short', 'en', 'Entries of kind %1$s are kept for %2$s only; the least is %4$s.'),
-    ('records_short', 'de', 'Einträge der Art %1$s werden nur %3$s aufbewahrt; das Mindeste: %5$s.'),
+    ('records_short', 'de', 'Einträge der Art %1$s werden nur %3$s aufbewahrt; vorgeschrieben sind mindestens: %5$s.'),
     ('records_over', 'en', '%1$s, whose period ended on %2$s, has not been taken out.'),
     ('records_over', 'de', '%1$s, dessen Frist am %2$s endete, ist nicht entfernt worden.'),
     ('records_no_month', 'en', 'There is no table for next month''s entries of kind %1$s.'),
@@ -192,9 +192,9 @@ COMMENT ON FUNCTION toms.probe_records_kept() IS 'internal: whether the trail is
 
 INSERT INTO toms.phrase VALUES
     ('exports_noted', 'en', '%1$s exports are on record, the last of %2$s; dumps and COPY of protected tables by administrators need a reason and are entries of the trail.'),
-    ('exports_noted', 'de', '%1$s Exporte sind verzeichnet, der letzte vom %2$s; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen in der Aufzeichnung.'),
+    ('exports_noted', 'de', '%1$s Exporte sind verzeichnet, der letzte vom %2$s; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen im Protokoll.'),
     ('exports_none', 'en', 'No export is on record; dumps and COPY of protected tables by administrators need a reason and are entries of the trail.'),
-    ('exports_none', 'de', 'Es ist kein Export verzeichnet; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen in der Aufzeichnung.'),
+    ('exports_none', 'de', 'Es ist kein Export verzeichnet; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen im Protokoll.'),
     ('exports_published', 'en', 'Publication %1$s sends rows of %2$s to whoever subscribes, and no export is on record of it.'),
     ('exports_published', 'de', 'Publikation %1$s sendet Zeilen von %2$s an jeden Abonnenten, ohne dass ein Export verzeichnet wird.');
 

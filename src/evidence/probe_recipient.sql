@@ -3,7 +3,7 @@
 
 INSERT INTO toms.phrase VALUES
     ('recipients_kept', 'en', '%1$s recipients are registered, %2$s of them processors or sub-processors: an export to anybody else, or against a controller''s word, is refused.'),
-    ('recipients_kept', 'de', '%1$s Empfänger sind verzeichnet, davon %2$s Auftragsverarbeiter oder Unterauftragnehmer: Ein Export an andere oder gegen das Wort eines Verantwortlichen wird verweigert.'),
+    ('recipients_kept', 'de', '%1$s Empfänger sind verzeichnet, davon %2$s Auftragsverarbeiter oder Unterauftragsverarbeiter: Ein Export an andere oder gegen den Willen eines Verantwortlichen wird verweigert.'),
     ('recipients_state', 'en', 'Recipient %1$s, %2$s in %3$s, for %4$s: %5$s.'),
     ('recipients_state', 'de', 'Empfänger %1$s, %2$s in %3$s, für %4$s: %5$s.'),
     ('recipients_no_agreement', 'en', 'Of %2$s %1$s no agreement is on record.'),
@@ -58,11 +58,11 @@ COMMENT ON FUNCTION toms.probe_recipients() IS 'internal: whether data goes to r
 
 INSERT INTO toms.phrase VALUES
     ('subprocessors_kept', 'en', '%1$s sub-processors of processors are registered; each is refused as a recipient of a tenant''s data until this tenant was told.'),
-    ('subprocessors_kept', 'de', '%1$s Unterauftragnehmer von Auftragsverarbeitern sind verzeichnet; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, bis dieser davon unterrichtet ist.'),
+    ('subprocessors_kept', 'de', '%1$s Unterauftragsverarbeiter sind verzeichnet; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, bis dieser davon unterrichtet ist.'),
     ('subprocessors_tacit', 'en', 'Sub-processor %1$s may get the tenant''s data because nobody objected in time: there is no express consent.'),
-    ('subprocessors_tacit', 'de', 'Unterauftragnehmer %1$s darf Daten des Mandanten erhalten, weil niemand fristgerecht widersprach: Eine ausdrückliche Einwilligung liegt nicht vor.'),
+    ('subprocessors_tacit', 'de', 'Unterauftragsverarbeiter %1$s darf Daten des Mandanten erhalten, weil niemand fristgerecht widersprach: Eine ausdrückliche Zustimmung liegt nicht vor.'),
     ('subprocessors_orphan', 'en', 'Sub-processor %1$s works for %2$s, who is not registered, or has ended.'),
-    ('subprocessors_orphan', 'de', 'Unterauftragnehmer %1$s arbeitet für %2$s, der nicht verzeichnet oder beendet ist.');
+    ('subprocessors_orphan', 'de', 'Unterauftragsverarbeiter %1$s arbeitet für %2$s, der nicht verzeichnet oder beendet ist.');
 
 CREATE FUNCTION toms.probe_subprocessors()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -90,7 +90,7 @@ INSERT INTO toms.phrase VALUES
     ('transfers_expired', 'en', 'The instrument "%3$s" of recipient %1$s in %2$s ended on %4$s: every transfer by it is refused.'),
     ('transfers_expired', 'de', 'Das Instrument „%3$s“ des Empfängers %1$s in %2$s lief am %4$s ab: Jede darauf gestützte Übermittlung wird verweigert.'),
     ('transfers_stale', 'en', 'The adequacy decision on %1$s, on which recipient %2$s relies, was last looked up on %3$s.'),
-    ('transfers_stale', 'de', 'Der Angemessenheitsbeschluss zu %1$s, auf den sich Empfänger %2$s stützt, wurde zuletzt am %3$s nachgesehen.'),
+    ('transfers_stale', 'de', 'Der Angemessenheitsbeschluss zu %1$s, auf den sich Empfänger %2$s stützt, wurde zuletzt am %3$s überprüft.'),
     ('transfers_open', 'en', 'A recipient in a third country with instrument "%1$s", which is not in force, would be let through by rule %2$s.'),
     ('transfers_open', 'de', 'Ein Empfänger in einem Drittland mit dem Instrument „%1$s“, das nicht gilt, würde von der Regel %2$s durchgelassen.'),
     ('transfers_tried', 'en', 'Tried with recipients that there are not, in a country without an adequacy decision: %1$s of %2$s ways to get data there are refused.'),
@@ -150,7 +150,7 @@ INSERT INTO toms.phrase VALUES
     ('unreadable_kept', 'en', '%1$s recipients must not be able to read what they hold: an export to them is refused unless it is encrypted with the controller''s key; %2$s of %3$s tenants have named one.'),
     ('unreadable_kept', 'de', '%1$s Empfänger dürfen nicht lesen können, was sie aufbewahren: Ein Export an sie wird verweigert, wenn er nicht mit dem Schlüssel des Verantwortlichen verschlüsselt ist; %2$s von %3$s Mandanten haben einen benannt.'),
     ('unreadable_clear', 'en', 'Sub-processor %1$s is in the third country %2$s and can be sent data that it can read.'),
-    ('unreadable_clear', 'de', 'Unterauftragnehmer %1$s sitzt im Drittland %2$s und kann Daten erhalten, die er lesen kann.'),
+    ('unreadable_clear', 'de', 'Unterauftragsverarbeiter %1$s sitzt im Drittland %2$s und kann Daten erhalten, die er lesen kann.'),
     ('unreadable_impossible', 'en', 'No export can be encrypted: the extension pgcrypto is not installed.'),
     ('unreadable_impossible', 'de', 'Kein Export kann verschlüsselt werden: Die Erweiterung pgcrypto ist nicht installiert.');
 

@@ -4,7 +4,7 @@ INSERT INTO toms.phrase VALUES
     ('retention_runs', 'en', '%1$s of %2$s protected tables have a rule for all of their rows, %3$s rules in all; the last run ended at %4$s UTC, the next is due every %5$s.'),
     ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; der letzte Lauf endete am %4$s UTC, Läufe finden alle %5$s statt.'),
     ('retention_none', 'en', 'Nothing ever deletes all rows of table %1$s: no rule says how long they are kept.'),
-    ('retention_none', 'de', 'Nichts löscht je alle Zeilen der Tabelle %1$s: Keine Regel sagt, wie lange sie aufbewahrt werden.'),
+    ('retention_none', 'de', 'Für die Tabelle %1$s ist nicht vollständig geregelt, wann gelöscht wird: Keine Regel erfasst alle ihre Zeilen.'),
     ('retention_broken', 'en', 'Rule %1$s of %2$s cannot be carried out: %3$s.'),
     ('retention_broken', 'de', 'Regel %1$s von %2$s ist nicht ausführbar: %3$s.'),
     ('retention_failed', 'en', 'Rule %1$s of %2$s has failed: %3$s.'),
@@ -14,7 +14,7 @@ INSERT INTO toms.phrase VALUES
     ('retention_overdue', 'en', 'Rule %1$s of %2$s is not carried out: the background worker of retention gives no sign of life.'),
     ('retention_overdue', 'de', 'Regel %1$s von %2$s wird nicht ausgeführt: Der Hintergrundprozess der Löschung gibt kein Lebenszeichen.'),
     ('retention_still', 'en', 'The background worker that would carry it out gives no sign of life.'),
-    ('retention_still', 'de', 'Der Hintergrundprozess, der es ausführen würde, gibt kein Lebenszeichen.');
+    ('retention_still', 'de', 'Der Hintergrundprozess, der die Regeln ausführt, gibt kein Lebenszeichen.');
 
 -- Tables of which some rows are in no rule of all tenants.
 CREATE FUNCTION toms.tables_without_rule()
@@ -69,9 +69,9 @@ COMMENT ON FUNCTION toms.probe_retention() IS 'internal: whether rows go when th
 
 INSERT INTO toms.phrase VALUES
     ('concept_written', 'en', 'The deletion concept (DIN 66398) has %1$s entries, from the rules that run: toms.deletion_concept().'),
-    ('concept_written', 'de', 'Das Löschkonzept (DIN 66398) hat %1$s Einträge, aus den Regeln, die laufen: toms.deletion_concept().'),
+    ('concept_written', 'de', 'Das Löschkonzept (DIN 66398) hat %1$s Einträge, erzeugt aus den geltenden Regeln: toms.deletion_concept().'),
     ('concept_gap', 'en', 'It says nothing of all rows of table %1$s.'),
-    ('concept_gap', 'de', 'Es sagt nichts über alle Zeilen der Tabelle %1$s.'),
+    ('concept_gap', 'de', 'Das Löschkonzept erfasst nicht alle Zeilen der Tabelle %1$s.'),
     ('concept_unfounded', 'en', 'Rule %1$s of %2$s names no legal basis.'),
     ('concept_unfounded', 'de', 'Regel %1$s von %2$s nennt keine Rechtsgrundlage.');
 
@@ -184,7 +184,7 @@ INSERT INTO toms.phrase VALUES
     ('erasure_unvacuumed', 'en', 'Table %1$s is not vacuumed by itself: deleted rows stay in its file.'),
     ('erasure_unvacuumed', 'de', 'Tabelle %1$s wird nicht selbsttätig bereinigt: Gelöschte Zeilen bleiben in ihrer Datei.'),
     ('erasure_no_vacuum', 'en', 'No table is vacuumed by itself (autovacuum is off): deleted rows stay in their files.'),
-    ('erasure_no_vacuum', 'de', 'Keine Tabelle wird selbsttätig bereinigt (autovacuum ist off): Gelöschte Zeilen bleiben in ihren Dateien.');
+    ('erasure_no_vacuum', 'de', 'Keine Tabelle wird selbsttätig bereinigt (autovacuum ist ausgeschaltet): Gelöschte Zeilen bleiben in ihren Dateien.');
 
 -- Of columns in clear those that are neither keys nor say whose the row is; only what holds text or bytes in tables of Art. 9 has a remedy.
 CREATE FUNCTION toms.clear_columns()
@@ -224,13 +224,13 @@ COMMENT ON FUNCTION toms.probe_erasure_means() IS 'internal: what erasure does t
 
 INSERT INTO toms.phrase VALUES
     ('deletion_log_kept', 'en', '%1$s deletions by rule and %2$s erasures are in the sealed trail, by table, tenant and number of rows; no entry names a person.'),
-    ('deletion_log_kept', 'de', '%1$s Löschungen nach Regel und %2$s Löschungen auf Antrag stehen in der versiegelten Aufzeichnung, nach Tabelle, Mandant und Zahl der Zeilen; kein Eintrag nennt eine Person.'),
+    ('deletion_log_kept', 'de', '%1$s Löschungen nach Regel und %2$s Löschungen auf Antrag stehen im versiegelten Protokoll, nach Tabelle, Mandant und Zahl der Zeilen; kein Eintrag nennt eine Person.'),
     ('deletion_log_silent', 'en', 'Rule %1$s has deleted %2$s rows since %3$s, and the trail does not tell of it.'),
-    ('deletion_log_silent', 'de', 'Regel %1$s hat seit %3$s %2$s Zeilen gelöscht, und die Aufzeichnung berichtet nicht davon.'),
+    ('deletion_log_silent', 'de', 'Regel %1$s hat seit %3$s %2$s Zeilen gelöscht, und das Protokoll enthält davon nichts.'),
     ('deletion_log_erasure', 'en', 'Erasure %1$s is done, and the trail does not tell of it.'),
-    ('deletion_log_erasure', 'de', 'Löschung %1$s ist ausgeführt, und die Aufzeichnung berichtet nicht davon.'),
+    ('deletion_log_erasure', 'de', 'Löschung %1$s ist ausgeführt, und das Protokoll enthält davon nichts.'),
     ('deletion_log_off', 'en', 'What takes erasures into the trail is off: trigger "finish" of toms.erasure.'),
-    ('deletion_log_off', 'de', 'Was Löschungen in die Aufzeichnung bringt, ist ausgeschaltet: Trigger „finish“ von toms.erasure.'),
+    ('deletion_log_off', 'de', 'Was Löschungen in das Protokoll aufnimmt, ist ausgeschaltet: Trigger „finish“ von toms.erasure.'),
     ('deletion_log_personal', 'en', '%1$s entries on deletions are about a person.'),
     ('deletion_log_personal', 'de', '%1$s Einträge über Löschungen betreffen eine Person.');
 

@@ -73,13 +73,13 @@ COMMENT ON FUNCTION toms.probe_tenant_end() IS 'internal: whether the data of a 
 
 INSERT INTO toms.phrase VALUES
     ('certificates_valid', 'en', 'Of the last %1$s certificates, %2$s are signed by this database and unaltered; %3$s erasures are done.'),
-    ('certificates_valid', 'de', 'Von den letzten %1$s Bescheinigungen sind %2$s von dieser Datenbank unterschrieben und unverändert; %3$s Löschungen sind ausgeführt.'),
+    ('certificates_valid', 'de', 'Von den letzten %1$s Bescheinigungen sind %2$s von dieser Datenbank signiert und unverändert; %3$s Löschungen sind ausgeführt.'),
     ('certificates_altered', 'en', 'Certificate %1$s of erasure %2$s is not as it was given out.'),
-    ('certificates_altered', 'de', 'Bescheinigung %1$s über Löschung %2$s ist nicht, wie sie ausgestellt wurde.'),
+    ('certificates_altered', 'de', 'Bescheinigung %1$s über Löschung %2$s ist nicht mehr so, wie sie ausgestellt wurde.'),
     ('certificates_owed', 'en', 'The data of the tenant are gone since %1$s (erasure %2$s), and no certificate of it has been given out.'),
     ('certificates_owed', 'de', 'Die Daten des Mandanten sind seit %1$s gelöscht (Löschung %2$s), ohne dass dies bescheinigt worden wäre.'),
     ('certificates_unkeyed', 'en', 'No certificate can be signed: there is no keyring.'),
-    ('certificates_unkeyed', 'de', 'Keine Bescheinigung kann unterschrieben werden: Es gibt keinen Schlüsselbund.');
+    ('certificates_unkeyed', 'de', 'Keine Bescheinigung kann signiert werden: Es gibt keinen Schlüsselbund.');
 
 CREATE FUNCTION toms.probe_certificates()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

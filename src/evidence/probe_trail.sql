@@ -127,7 +127,7 @@ INSERT INTO toms.phrase VALUES
     ('audit_reads_volatile', 'en', 'toms.audit_synchronous_commit is off: a crash can lose reads that nobody waited for.'),
     ('audit_reads_volatile', 'de', 'toms.audit_synchronous_commit ist off: Ein Absturz kann Lesezugriffe verlieren, auf die niemand gewartet hat.'),
     ('audit_reads_standby', 'en', 'On standbys reads go to the server log instead of the trail (toms.standby_reads is log).'),
-    ('audit_reads_standby', 'de', 'Auf Standby-Servern gehen Lesezugriffe in das Serverprotokoll statt in die Aufzeichnung (toms.standby_reads ist log).');
+    ('audit_reads_standby', 'de', 'Auf Standby-Servern gehen Lesezugriffe in das Log des Servers statt in das Protokoll (toms.standby_reads ist log).');
 
 -- As protect() would do it, with all else as it is.
 CREATE FUNCTION toms.audit_reads_strictly(relation regclass)
@@ -187,13 +187,13 @@ COMMENT ON FUNCTION toms.probe_audit_reads() IS 'internal: whether every read of
 
 INSERT INTO toms.phrase VALUES
     ('audit_sessions_all', 'en', 'Log-ins, failed ones too, and log-outs are recorded with user name and address; %1$s in the last 24 hours.'),
-    ('audit_sessions_all', 'de', 'Anmeldungen, auch gescheiterte, und Abmeldungen werden mit Benutzername und Adresse aufgezeichnet; %1$s in den letzten 24 Stunden.'),
+    ('audit_sessions_all', 'de', 'Anmeldungen, auch fehlgeschlagene, und Abmeldungen werden mit Benutzername und Adresse aufgezeichnet; %1$s in den letzten 24 Stunden.'),
     ('audit_sessions_some', 'en', 'Only failed log-ins are recorded (toms.audit_logins is failed).'),
-    ('audit_sessions_some', 'de', 'Nur gescheiterte Anmeldungen werden aufgezeichnet (toms.audit_logins ist failed).'),
+    ('audit_sessions_some', 'de', 'Nur fehlgeschlagene Anmeldungen werden aufgezeichnet (toms.audit_logins ist failed).'),
     ('audit_sessions_none', 'en', 'Log-ins are not recorded (toms.audit_logins is none).'),
     ('audit_sessions_none', 'de', 'Anmeldungen werden nicht aufgezeichnet (toms.audit_logins ist none).'),
     ('audit_sessions_lost', 'en', '%1$s log-ins found no room and are not in the trail one by one.'),
-    ('audit_sessions_lost', 'de', '%1$s Anmeldungen fanden keinen Platz und stehen nicht einzeln in der Aufzeichnung.');
+    ('audit_sessions_lost', 'de', '%1$s Anmeldungen fanden keinen Platz und stehen nicht einzeln im Protokoll.');
 
 CREATE FUNCTION toms.probe_audit_sessions()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION toms.probe_audit_sessions() IS 'internal: whether log-ins an
 
 INSERT INTO toms.phrase VALUES
     ('audit_values_none', 'en', 'The trail holds which columns of %1$s protected tables were changed, and no value without a consent; %2$s consents are in force.'),
-    ('audit_values_none', 'de', 'Die Aufzeichnung enthält, welche Spalten von %1$s geschützten Tabellen geändert wurden, und ohne Einwilligung keinen Wert; %2$s Einwilligungen gelten zurzeit.'),
+    ('audit_values_none', 'de', 'Das Protokoll enthält, welche Spalten von %1$s geschützten Tabellen geändert wurden, und ohne Zustimmung keinen Wert; %2$s Zustimmungen gelten zurzeit.'),
     ('audit_values_consented', 'en', 'Values of table %1$s are recorded until %2$s, by instruction %3$s.'),
     ('audit_values_consented', 'de', 'Werte der Tabelle %1$s werden bis %2$s aufgezeichnet, aufgrund der Weisung %3$s.'),
     ('audit_values_unfounded', 'en', 'Values of table %1$s are recorded, and instruction %2$s, which is said to allow it, does not.'),
