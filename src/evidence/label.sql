@@ -120,10 +120,22 @@ COMMENT ON FUNCTION toms.say_time(timestamptz, text) IS 'internal: a time in wor
 
 CREATE FUNCTION toms.say_article(article text, lang text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN CASE lang WHEN 'de' THEN regexp_replace(regexp_replace(article, '\((\d+)\)', ' Abs. \1', 'g'), '\(([a-z])\)', ' lit. \1', 'g') ELSE article END
-           || CASE WHEN article ~ '^Art\. [^A-Z§]*$' THEN CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END ELSE '' END;
+    RETURN regexp_replace(CASE lang WHEN 'de' THEN replace(replace(regexp_replace(regexp_replace(article, '\((\d+[a-z]?)\)', ' Abs. \1', 'g'), '\(([a-z])\)', ' lit. \1', 'g'),
+                                                                   ' no. ', ' Nr. '), ' last subparagraph', ' letzter Unterabsatz') ELSE article END,
+                          '^(Art\. [^§]*?)(, §|$)', '\1' || CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END || '\2');
 REVOKE ALL ON FUNCTION toms.say_article(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.say_article(text, text) IS 'internal: a legal reference, with the name of the law';
+
+-- Headings of the annexes are German in either language.
+CREATE FUNCTION toms.say_source(source text, lang text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE lang WHEN 'de' THEN regexp_replace(regexp_replace(replace(replace(replace(replace(replace(replace(source,
+               'Absence annex', 'Anlage Abwesenheitsverwaltung'), 'Timeclock agreement, annex', 'Vertrag Zeiterfassung, Anlage'), 'Timeclock agreement', 'Vertrag Zeiterfassung'),
+               'Messenger agreement', 'Vertrag Messenger'), 'Remote-support annex', 'Anlage Fernwartung'), 'Processor annex', 'Anlage Auftragsverarbeiter'), '\mnos?\. ', 'Nr. ', 'g'), '\s+', ' ', 'g')
+           ELSE source END;
+$$;
+REVOKE ALL ON FUNCTION toms.say_source(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.say_source(text, text) IS 'internal: where a measure is promised';
 
 -- The first names of a list, and how many more there are.
 CREATE FUNCTION toms.say_names(names jsonb, lang text)

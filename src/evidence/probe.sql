@@ -1,6 +1,21 @@
--- What probes share: settings of the server, and SQL that changes them. What those of tables share is in probe_leak.sql.
+-- What probes share: settings of the server, SQL that changes them, and rows that several of them have. What those of tables
+-- share is in probe_leak.sql.
 
 INSERT INTO toms.phrase VALUES
+    ('nothing_protected', 'en', 'No table is protected: nothing is kept of this promise yet.'),
+    ('nothing_protected', 'de', 'Keine Tabelle ist geschützt: Von dieser Zusage ist noch nichts eingelöst.'),
+    ('only_observed', 'en', 'Table %1$s is only observed: it is not enforced.'),
+    ('only_observed', 'de', 'Tabelle %1$s wird nur beobachtet: Es wird nichts durchgesetzt.'),
+    ('function_widened', 'en', 'Function %1$s can be called by %2$s, to whom toms does not grant it.'),
+    ('function_widened', 'de', 'Funktion %1$s kann von %2$s aufgerufen werden, dem toms sie nicht gewährt.'),
+    ('trail_writer_gone', 'en', 'Reads, refusals and log-ins are not written: their writer does not run.'),
+    ('trail_writer_gone', 'de', 'Lesezugriffe, Verweigerungen und Anmeldungen werden nicht geschrieben: Der zuständige Prozess läuft nicht.'),
+    ('trail_writer_behind', 'en', 'An event has been waiting for %1$s ms to be written.'),
+    ('trail_writer_behind', 'de', 'Ein Ereignis wartet seit %1$s ms darauf, geschrieben zu werden.'),
+    ('trail_worker_gone', 'en', 'The background worker of this database does not run.'),
+    ('trail_worker_gone', 'de', 'Der Hintergrundprozess dieser Datenbank läuft nicht.'),
+    ('trail_worker_still', 'en', 'The background worker of this database has given no sign of life since %1$s.'),
+    ('trail_worker_still', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s kein Lebenszeichen gegeben.'),
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),
     ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$s.');
 
@@ -37,3 +52,56 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_
     RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS');
 REVOKE ALL ON FUNCTION toms.utc_second(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.utc_second(timestamptz) IS 'internal: a time as evidence tells it';
+
+-- rows of several probes --------------------------------------------------------------------------
+
+
+CREATE FUNCTION toms.found_unprotected()
+RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT toms.found('fail', 'nothing_protected', NULL, 'SELECT toms.suggest(''…'');')
+    WHERE NOT EXISTS (SELECT FROM pg_seclabel l WHERE l.provider = 'toms' AND l.classoid = 'pg_class'::regclass AND l.objsubid = 0);
+$$;
+REVOKE ALL ON FUNCTION toms.found_unprotected() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_unprotected() IS 'internal: a row of probes, where no table is protected';
+
+CREATE FUNCTION toms.found_observed()
+RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT toms.found('partial', 'only_observed', ARRAY[p.relation::text], format('SELECT toms.enforce(%L);', p.relation))
+    FROM toms.protected_tables p WHERE p.root = p.relation AND p.mode = 'observe';
+$$;
+REVOKE ALL ON FUNCTION toms.found_observed() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_observed() IS 'internal: a row of probes for each table that is only observed';
+
+-- What the extension grants stands in pg_init_privs.
+CREATE FUNCTION toms.found_widened(functions name[])
+RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT toms.found('fail', 'function_widened', ARRAY[p.oid::regprocedure::text, g.grantee], format('REVOKE ALL ON FUNCTION %s FROM %s;', p.oid::regprocedure, g.grantee))
+    FROM pg_proc p JOIN pg_init_privs i ON i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass,
+         aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a,
+         LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) g (grantee)
+    WHERE p.pronamespace = 'toms'::regnamespace AND p.proname = ANY (functions) AND a.grantee <> p.proowner
+      AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) o WHERE o.grantee = a.grantee);
+$$;
+REVOKE ALL ON FUNCTION toms.found_widened(name[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_widened(name[]) IS 'internal: a row of probes for each role to which somebody has granted a function of toms';
+
+CREATE FUNCTION toms.found_writer()
+RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT toms.found('fail', 'trail_writer_gone', NULL, 'SELECT * FROM toms.workers;') FROM toms.audit_queue q WHERE q.writer_pid IS NULL AND NOT pg_is_in_recovery()
+    UNION ALL
+    SELECT toms.found('fail', 'trail_writer_behind', ARRAY[q.oldest_waiting_ms::text], 'SELECT * FROM toms.audit_queue;')
+    FROM toms.audit_queue q WHERE q.oldest_waiting_ms > q.timeout_ms AND NOT pg_is_in_recovery();
+$$;
+REVOKE ALL ON FUNCTION toms.found_writer() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_writer() IS 'internal: a row of probes, where events of the trail are not written';
+
+CREATE FUNCTION toms.found_worker()
+RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN w.pid IS NULL THEN toms.found('fail', 'trail_worker_gone', NULL, 'SELECT * FROM toms.workers;')
+                ELSE toms.found('fail', 'trail_worker_still', ARRAY[to_char(w.last_step_at, 'YYYY-MM-DD HH24:MI')], 'SELECT * FROM toms.workers;') END
+    FROM (VALUES (1)) one LEFT JOIN toms.workers w ON w.database = current_database()
+    WHERE NOT pg_is_in_recovery()
+      AND (w.pid IS NULL OR greatest(w.last_step_at, w.started_at) < clock_timestamp() - greatest(3 * current_setting('toms.seal_interval')::interval, interval '5 minutes'));
+$$;
+REVOKE ALL ON FUNCTION toms.found_worker() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_worker() IS 'internal: a row of probes, where the background worker of this database gives no sign of life';

@@ -18,13 +18,13 @@ INSERT INTO toms.phrase VALUES
     ('backup_no_tier', 'en', 'No tier of backups is declared.'),
     ('backup_no_tier', 'de', 'Es ist keine Sicherungsstufe festgelegt.'),
     ('backup_none', 'en', 'No backup of tier "%1$s", which is due every %2$s, is recorded.'),
-    ('backup_none', 'de', 'Von der Stufe „%1$s“, fällig alle %2$s, ist keine Sicherung verzeichnet.'),
+    ('backup_none', 'de', 'Von der Stufe „%1$s“, fällig im Abstand von %4$s, ist keine Sicherung verzeichnet.'),
     ('backup_late', 'en', 'The last backup of tier "%1$s", which is due every %2$s, is of %3$s (UTC).'),
-    ('backup_late', 'de', 'Die letzte Sicherung der Stufe „%1$s“, fällig alle %2$s, ist vom %3$s (UTC).'),
+    ('backup_late', 'de', 'Die letzte Sicherung der Stufe „%1$s“, fällig im Abstand von %4$s, ist vom %3$s (UTC).'),
     ('backup_fresh', 'en', 'The last backup of tier "%1$s", which is due every %2$s, is of %3$s (UTC).'),
-    ('backup_fresh', 'de', 'Die letzte Sicherung der Stufe „%1$s“, fällig alle %2$s, ist vom %3$s (UTC).'),
+    ('backup_fresh', 'de', 'Die letzte Sicherung der Stufe „%1$s“, fällig im Abstand von %4$s, ist vom %3$s (UTC).'),
     ('tier_kept', 'en', 'Tier "%1$s": made every %2$s, kept for %3$s; what is erased now is in backups of it until %4$s.'),
-    ('tier_kept', 'de', 'Stufe „%1$s“: alle %2$s, aufbewahrt %3$s; was jetzt gelöscht wird, ist in Sicherungen dieser Stufe bis %4$s.'),
+    ('tier_kept', 'de', 'Stufe „%1$s“: Abstand %5$s, Aufbewahrung %6$s; was jetzt gelöscht wird, ist in Sicherungen dieser Stufe bis %4$s.'),
     ('tier_only_one', 'en', 'Only one tier is declared.'),
     ('tier_only_one', 'de', 'Es ist nur eine Sicherungsstufe festgelegt.'),
     ('tier_no_place', 'en', 'It is not recorded where the last backup of tier "%1$s" is kept.'),
@@ -32,7 +32,7 @@ INSERT INTO toms.phrase VALUES
     ('tier_expired', 'en', 'Backups of tier "%2$s" that should be gone and are not recorded as destroyed: %1$s, the first since %3$s.'),
     ('tier_expired', 'de', 'Sicherungen der Stufe „%2$s“, die vernichtet sein sollten, ohne dass es festgehalten ist: %1$s, die erste seit %3$s.'),
     ('tier_sealed', 'en', 'Erased values of sealed columns open from no backup alone once the epoch of their keys is destroyed: %1$s after a rotation (toms.key_grace); clear columns are in backups for up to %2$s.'),
-    ('tier_sealed', 'de', 'Gelöschte Werte versiegelter Spalten sind aus keiner Sicherung allein mehr zu öffnen, sobald die Epoche ihrer Schlüssel vernichtet ist: %1$s nach einem Wechsel (toms.key_grace); Klartextspalten bleiben bis zu %2$s in Sicherungen.'),
+    ('tier_sealed', 'de', 'Gelöschte Werte versiegelter Spalten sind aus keiner Sicherung allein mehr zu öffnen, sobald die Epoche ihrer Schlüssel vernichtet ist: %1$s nach einem Wechsel (toms.key_grace); Klartextspalten bleiben so lange in Sicherungen, wie diese aufbewahrt werden (höchstens: %3$s).'),
     ('restore_none', 'en', 'No restore has been tried: none is recorded.'),
     ('restore_none', 'de', 'Es ist kein Wiederherstellungstest verzeichnet.'),
     ('restore_failed', 'en', 'The last restore that was tried, on %1$s on node "%2$s", did not pass.'),
@@ -87,7 +87,7 @@ COMMENT ON FUNCTION toms.tier_states() IS 'internal: tiers of backups and the la
 CREATE FUNCTION toms.tier_rows()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.status, CASE WHEN t.last_at IS NULL THEN 'backup_none' WHEN t.status = 'fail' THEN 'backup_late' ELSE 'backup_fresh' END,
-           ARRAY[t.name, t.every::text] || CASE WHEN t.last_at IS NOT NULL THEN ARRAY[toms.utc_second(t.last_at)] END,
+           ARRAY[t.name, t.every::text, coalesce(toms.utc_second(t.last_at), '–'), toms.period_in_words(t.every, 'de')],
            CASE t.status WHEN 'fail' THEN format(E'-- make one, then\nSELECT toms.record_backup(%L, place => ''…'');', t.name) END, NULL
     FROM toms.tier_states() t
     UNION ALL
@@ -133,7 +133,7 @@ CREATE FUNCTION toms.probe_backup_tiers()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT * FROM toms.tier_rows()
     UNION ALL
-    SELECT 'pass', 'tier_kept', ARRAY[t.name, t.every::text, t.keep::text, (now() + t.keep)::date::text], NULL, NULL FROM toms.tier_states() t
+    SELECT 'pass', 'tier_kept', ARRAY[t.name, t.every::text, t.keep::text, (now() + t.keep)::date::text, toms.period_in_words(t.every, 'de'), toms.period_in_words(t.keep, 'de')], NULL, NULL FROM toms.tier_states() t
     UNION ALL
     SELECT 'partial', 'tier_only_one', NULL, 'SELECT toms.declare_backup_tier(''monthly'', every => ''1 month'', keep => ''1 year'');', NULL WHERE (SELECT count(*) FROM toms.tier_states()) = 1
     UNION ALL
@@ -145,7 +145,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     FROM toms.backup b JOIN LATERAL (SELECT max(t.keep) AS keep FROM toms.backup_tier t WHERE t.name = b.tier) t ON b.taken_at + t.keep < now()
     WHERE b.destroyed_at IS NULL GROUP BY b.tier, t.keep
     UNION ALL
-    SELECT 'pass', 'tier_sealed', ARRAY[current_setting('toms.key_grace'), max(t.keep)::text], NULL, NULL FROM toms.tier_states() t HAVING count(*) > 0;
+    SELECT 'pass', 'tier_sealed', ARRAY[current_setting('toms.key_grace'), max(t.keep)::text, toms.period_in_words(max(t.keep), 'de')], NULL, NULL FROM toms.tier_states() t HAVING count(*) > 0;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_backup_tiers() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_backup_tiers() IS 'internal: tiers of backups, the last run of each, and until when each holds what has been erased';

@@ -5,7 +5,7 @@ INSERT INTO toms.phrase VALUES
     ('recipients_kept', 'en', '%1$s recipients are registered, %2$s of them processors or sub-processors: an export to anybody else, or against a controller''s word, is refused.'),
     ('recipients_kept', 'de', '%1$s Empfänger sind verzeichnet, davon %2$s Auftragsverarbeiter oder Unterauftragsverarbeiter: Ein Export an andere oder gegen den Willen eines Verantwortlichen wird verweigert.'),
     ('recipients_state', 'en', 'Recipient %1$s, %2$s in %3$s, for %4$s: %5$s.'),
-    ('recipients_state', 'de', 'Empfänger %1$s, %2$s in %3$s, für %4$s: %5$s.'),
+    ('recipients_state', 'de', 'Empfänger %1$s, %6$s in %3$s, für %4$s: %7$s.'),
     ('recipients_no_agreement', 'en', 'Of %2$s %1$s no agreement is on record.'),
     ('recipients_no_agreement', 'de', 'Zu Empfänger %1$s (%2$s) ist kein Vertrag verzeichnet.'),
     ('recipients_unknown', 'en', 'Export %1$s of %2$s went to "%3$s", who is not registered.'),
@@ -48,8 +48,11 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     UNION ALL
     SELECT f FROM toms.found_widened('{add_recipient,end_recipient,notify_recipient,object_to_recipient,consent_to_recipient,note_recipient_event,check_recipient,check_recipient_chain,record_disclosure}') f
     UNION ALL
-    SELECT toms.found('pass', 'recipients_state', ARRAY[a.recipient, a.kind, a.country, array_to_string(a.categories, ', '), coalesce(toms.recipient_state(a.recipient, t.tenant), '-')], NULL, t.tenant)
-    FROM active a, toms.tenants t WHERE t.active AND a.kind IN ('processor', 'sub_processor') AND toms.recipient_state(a.recipient, t.tenant) IS NOT NULL
+    SELECT toms.found('pass', 'recipients_state', ARRAY[a.recipient, a.kind, a.country, array_to_string(a.categories, ', '), s.state,
+                                                      CASE a.kind WHEN 'processor' THEN 'Auftragsverarbeiter' ELSE 'Unterauftragsverarbeiter' END,
+                                                      CASE s.state WHEN 'objected' THEN 'Widerspruch des Verantwortlichen' WHEN 'consented' THEN 'Zustimmung des Verantwortlichen'
+                                                                   WHEN 'waiting' THEN 'angekündigt, die Widerspruchsfrist läuft' ELSE 'angekündigt, kein Widerspruch innerhalb der Frist' END], NULL, t.tenant)
+    FROM active a, toms.tenants t, LATERAL toms.recipient_state(a.recipient, t.tenant) s (state) WHERE t.active AND a.kind IN ('processor', 'sub_processor') AND s.state IS NOT NULL
     UNION ALL
     SELECT toms.found('pass', 'recipients_kept', ARRAY[count(*)::text, (count(*) FILTER (WHERE a.kind IN ('processor', 'sub_processor')))::text]) FROM active a;
 $$;
@@ -82,7 +85,7 @@ COMMENT ON FUNCTION toms.probe_subprocessors() IS 'internal: whether sub-process
 
 INSERT INTO toms.phrase VALUES
     ('transfers_held', 'en', 'Of %1$s recipients %2$s are outside the EEA; of %3$s tenants, %4$s allow a transfer there at all, all others none.'),
-    ('transfers_held', 'de', 'Von %1$s Empfängern sind %2$s außerhalb des EWR; von %3$s Mandanten lassen %4$s eine Übermittlung dorthin überhaupt zu, alle anderen keine.'),
+    ('transfers_held', 'de', 'Empfänger: %1$s, davon außerhalb des EWR: %2$s. Mandanten: %3$s, davon lassen eine Übermittlung dorthin zu: %4$s; alle anderen lassen keine zu.'),
     ('transfers_covered', 'en', 'Recipient %1$s in %2$s is covered by an adequacy decision, or by its instrument "%3$s".'),
     ('transfers_covered', 'de', 'Empfänger %1$s in %2$s ist durch einen Angemessenheitsbeschluss oder sein Instrument „%3$s“ gedeckt.'),
     ('transfers_bare', 'en', 'Recipient %1$s is in %2$s, without an adequacy decision and without an instrument: every transfer to it is refused.'),
@@ -96,7 +99,7 @@ INSERT INTO toms.phrase VALUES
     ('transfers_tried', 'en', 'Tried with recipients that there are not, in a country without an adequacy decision: %1$s of %2$s ways to get data there are refused.'),
     ('transfers_tried', 'de', 'Versucht mit erfundenen Empfängern in einem Land ohne Angemessenheitsbeschluss: %1$s von %2$s Wegen, Daten dorthin zu bringen, werden verweigert.'),
     ('transfers_rule', 'en', 'Rule for purpose %1$s: %2$s.'),
-    ('transfers_rule', 'de', 'Regel für den Zweck %1$s: %2$s.'),
+    ('transfers_rule', 'de', 'Übermittlung für %3$s: %4$s.'),
     ('transfers_against', 'en', 'Export %1$s of %2$s went to %3$s in %4$s, where data of this tenant must not go.'),
     ('transfers_against', 'de', 'Export %1$s vom %2$s ging an %3$s in %4$s, wohin Daten dieses Mandanten nicht gelangen dürfen.');
 
@@ -137,7 +140,9 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     UNION ALL
     SELECT f FROM toms.found_widened('{set_transfer_rule,set_adequacy,check_transfer,transfer_is_covered}') f
     UNION ALL
-    SELECT toms.found('pass', 'transfers_rule', ARRAY[coalesce(r.purpose, '*'), r.rule], NULL, r.tenant) FROM rules r
+    SELECT toms.found('pass', 'transfers_rule', ARRAY[coalesce(r.purpose, '*'), r.rule, coalesce('den Zweck ' || r.purpose, 'alle anderen Zwecke'),
+                                                      CASE r.rule WHEN 'eu_only' THEN 'nur in der EU und im EWR' WHEN 'adequacy_only' THEN 'nur mit Angemessenheitsbeschluss' WHEN 'instrument' THEN 'nur mit Angemessenheitsbeschluss oder geeigneten Garantien'
+                                                                  ELSE 'nur mit Angemessenheitsbeschluss oder geeigneten Garantien und mit Zustimmung' END], NULL, r.tenant) FROM rules r
     UNION ALL
     SELECT toms.found('pass', 'transfers_held', ARRAY[(SELECT count(*) FROM active)::text, (SELECT count(*) FROM abroad)::text, count(*)::text,
                                                       (count(*) FILTER (WHERE EXISTS (SELECT FROM rules r WHERE r.tenant = t.tenant AND r.rule <> 'eu_only')))::text])

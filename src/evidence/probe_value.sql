@@ -158,7 +158,11 @@ BEGIN
     SELECT (toms.found('fail', 'minimisation_column', ARRAY[c.col, c.relation, c.type]::text[], format(E'ALTER TABLE %s DROP COLUMN %I;', c.relation, c.col))).*
     FROM toms.columns_of(looked) c WHERE NOT c.is_key AND (c.matter = 'open' OR c.matter = 'sealed' AND c.sealed IS DISTINCT FROM 'toms.sealed_bytea'::regtype);
     RETURN QUERY
-    SELECT (toms.found('pass', 'minimisation_closed', ARRAY[cardinality(looked)::text, count(*)::text, array_to_string(looked, ', ')])).* FROM toms.columns_of(looked) c;
+    SELECT (toms.found('pass', 'minimisation_closed', ARRAY[count(*)::text, sum(t.columns)::text, string_agg(t.relation::text, ', ' ORDER BY t.relation::text COLLATE "C")])).*
+    FROM (SELECT c.relation, count(*) AS columns FROM toms.columns_of(looked) c, toms.describe(c.relation) d
+          WHERE d.free_text = 'refuse' GROUP BY c.relation
+          HAVING NOT bool_or(NOT c.is_key AND (c.matter = 'open' OR c.matter = 'sealed' AND c.sealed IS DISTINCT FROM 'toms.sealed_bytea'::regtype))) t
+    HAVING count(*) > 0;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.probe_minimisation() FROM PUBLIC;

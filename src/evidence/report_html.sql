@@ -200,7 +200,7 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_
                              c.control, CASE lang WHEN 'de' THEN c.title_de ELSE c.title_en END, toms.label('measure', lang), toms.label('status', lang), toms.label('evidence', lang), m.rows), '' ORDER BY c.position)
     FROM toms.control c,
          LATERAL (SELECT string_agg(format('<tr class="wide"><th scope="row"><span class="id">%s</span>%s<span class="meta">%s<br>%s<br>%s</span></th><td>%s</td><td>%s</td></tr>',
-                                           m ->> 'measure', toms.html(m ->> 'title'), toms.html(m ->> 'source'), toms.html(toms.say_article(m ->> 'article', lang)), toms.label(m ->> 'kind', lang),
+                                           m ->> 'measure', toms.html(m ->> 'title'), toms.html(toms.say_source(m ->> 'source', lang)), toms.html(toms.say_article(m ->> 'article', lang)), toms.label(m ->> 'kind', lang),
                                            toms.html_badge(m ->> 'status', lang), toms.html_evidence(m, lang)), '' ORDER BY n) AS rows
                   FROM jsonb_array_elements(document -> 'measures') WITH ORDINALITY e (m, n) WHERE m ->> 'control' = c.control) m
     WHERE m.rows IS NOT NULL;

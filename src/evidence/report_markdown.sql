@@ -41,7 +41,7 @@ COMMENT ON FUNCTION toms.markdown_result(jsonb, text) IS 'internal: how many mea
 
 CREATE FUNCTION toms.markdown_measure(measure jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(E'### %s %s\n\n**%s** · %s · %s · %s\n\n%s%s\n%s: %s\n%s', measure ->> 'measure', toms.markdown(measure ->> 'title'), toms.label(measure ->> 'status', lang), toms.markdown(measure ->> 'source'),
+    SELECT format(E'### %s %s\n\n**%s** · %s · %s · %s\n\n%s%s\n%s: %s\n%s', measure ->> 'measure', toms.markdown(measure ->> 'title'), toms.label(measure ->> 'status', lang), toms.markdown(toms.say_source(measure ->> 'source', lang)),
                   toms.markdown(toms.say_article(measure ->> 'article', lang)), toms.label(measure ->> 'kind', lang),
                   string_agg(format(E'- %s%s\n', CASE WHEN e ->> 'status' NOT IN ('pass', 'not_applicable') THEN toms.label(e ->> 'status', lang) || ': ' END, toms.markdown(e ->> 'text')), '' ORDER BY n) FILTER (WHERE n <= 20),
                   CASE WHEN count(*) > 20 THEN format(E'- %s\n', toms.say('more', ARRAY[(count(*) - 20)::text], lang)) END,
