@@ -39,6 +39,9 @@ SELECT toms.notify_recipient('host', 'acme', now() - interval '13 days', '14 day
 SELECT pg_temp.ask('host');                                                         -- he may still object
 SELECT toms.notify_recipient('host', 'acme', now() - interval '15 days', '14 days');
 SELECT pg_temp.ask('host'), pg_temp.ask('host', 'globex'), pg_temp.ask('storage');
+-- whom a processor takes in turn needs an express consent: that nobody objected is not enough
+SELECT toms.notify_recipient('storage', 'acme', now() - interval '15 days', '14 days');
+SELECT pg_temp.ask('storage');
 SELECT toms.consent_to_recipient('storage', 'acme');
 SELECT pg_temp.ask('storage');
 SELECT toms.object_to_recipient('host', 'acme', 'not them');

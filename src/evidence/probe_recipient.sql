@@ -60,10 +60,8 @@ REVOKE ALL ON FUNCTION toms.probe_recipients() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_recipients() IS 'internal: whether data goes to recipients of whom the controller knows';
 
 INSERT INTO toms.phrase VALUES
-    ('subprocessors_kept', 'en', '%1$s sub-processors of processors are registered; each is refused as a recipient of a tenant''s data until this tenant was told.'),
-    ('subprocessors_kept', 'de', '%1$s Unterauftragsverarbeiter sind verzeichnet; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, bis dieser davon unterrichtet ist.'),
-    ('subprocessors_tacit', 'en', 'Sub-processor %1$s may get the tenant''s data because nobody objected in time: there is no express consent.'),
-    ('subprocessors_tacit', 'de', 'Unterauftragsverarbeiter %1$s darf Daten des Mandanten erhalten, weil niemand fristgerecht widersprach: Eine ausdrückliche Zustimmung liegt nicht vor.'),
+    ('subprocessors_kept', 'en', '%1$s sub-processors of processors are registered; each is refused as a recipient of a tenant''s data without this tenant''s express consent.'),
+    ('subprocessors_kept', 'de', '%1$s Unterauftragsverarbeiter sind verzeichnet; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, solange dieser nicht ausdrücklich zugestimmt hat.'),
     ('subprocessors_orphan', 'en', 'Sub-processor %1$s works for %2$s, who is not registered, or has ended.'),
     ('subprocessors_orphan', 'de', 'Unterauftragsverarbeiter %1$s arbeitet für %2$s, der nicht verzeichnet oder beendet ist.');
 
@@ -72,9 +70,6 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     WITH children AS MATERIALIZED (SELECT r.* FROM toms.recipient r WHERE r.kind = 'sub_processor' AND r.ended_at IS NULL)
     SELECT toms.found('fail', 'subprocessors_orphan', ARRAY[c.recipient, coalesce(c.parent, '-')], format('SELECT toms.end_recipient(%L, reason => ''…'');', c.recipient))
     FROM children c WHERE NOT EXISTS (SELECT FROM toms.recipient p WHERE p.recipient = c.parent AND p.ended_at IS NULL AND NOT p.shipped)
-    UNION ALL
-    SELECT toms.found('partial', 'subprocessors_tacit', ARRAY[c.recipient], format('SELECT toms.consent_to_recipient(%L, %L);', c.recipient, t.tenant), t.tenant)
-    FROM children c, toms.tenants t WHERE t.active AND toms.recipient_state(c.recipient, t.tenant) = 'notified'
     UNION ALL
     SELECT toms.found('pass', 'subprocessors_kept', ARRAY[count(*)::text]) FROM children c;
 $$;

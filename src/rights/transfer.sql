@@ -123,7 +123,7 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_transfer(toms.recipient, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_transfer(toms.recipient, text, text) IS 'internal: refuse a transfer to a third country that a controller''s rule does not cover';
 
--- Through those whose sub-processor he is, too.
+-- Through those whose sub-processor he is, too.  Who is one needs consent (Art. 28(2)): that nobody objected is not enough.
 CREATE FUNCTION toms.check_recipient_chain(r toms.recipient, of_tenant text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -136,7 +136,10 @@ BEGIN
             PERFORM toms.refuse('toms_recipient_ended', format('Recipient "%s" ended at %s.', link.recipient, link.ended_at::date), 'SELECT * FROM toms.recipients WHERE active;');
         ELSIF said = 'objected' THEN
             PERFORM toms.refuse('toms_recipient_objected', format('Recipient "%s".', link.recipient), format('SELECT toms.consent_to_recipient(%L, %L);', link.recipient, of_tenant));
-        ELSIF said = 'waiting' OR (said IS NULL AND link.kind IN ('processor', 'sub_processor')) THEN
+        ELSIF link.kind = 'sub_processor' AND said IS DISTINCT FROM 'consented' THEN
+            PERFORM toms.refuse('toms_recipient_notice', format('Recipient "%s" is a sub-processor of "%s", and the controller''s express consent is not on record.', link.recipient, link.parent),
+                                format('SELECT toms.consent_to_recipient(%L, %L);', link.recipient, of_tenant));
+        ELSIF said = 'waiting' OR (said IS NULL AND link.kind = 'processor') THEN
             PERFORM toms.refuse('toms_recipient_notice', format(CASE WHEN said IS NULL THEN 'No notice of recipient "%s" is on record, as it is now.'
                                                                      ELSE 'The period for objections to recipient "%s" is not over.' END, link.recipient),
                                 format('SELECT toms.notify_recipient(%L, %L, notified_at => ''…'', objection_period => ''…''); or toms.consent_to_recipient(%1$L, %2$L);',
