@@ -33,6 +33,10 @@ SELECT toms.protect('clinic.note', tenant => 'tenant', subject => 'patient', cat
 -- A-4.1, P-B.7: who passes row security says why. Tried: a superuser without a reason is refused at each table
 --
 SELECT * FROM regress.probe('administrators');
+-- who checks as an administrator by name cannot try it: that is no pass
+SELECT toms.open_admin_session('Ada Lovelace', 'T-1', 'to check') \g /dev/null
+SELECT status, phrase FROM toms.run_probe('administrators') WHERE phrase IN ('administrators_held', 'administrators_untried');
+SELECT toms.close_admin_session() \g /dev/null
 SELECT regexp_replace(toms.say(phrase, args, 'en'), '\(.*\)', '(…)') FROM toms.run_probe('administrators') WHERE phrase = 'administrators_held';
 SELECT count(*) FROM toms.audit_trail(since => now(), kind => 'refusal');            -- 0: it was asked, not done
 -- in a session that has said its reason it is tried without

@@ -103,6 +103,7 @@ SELECT pg_temp.finds('credentials');                                            
 -- M-A1.5  special categories of data, messages, transcripts, documents, are sealed
 SELECT bool_and(body::text LIKE 'toms1:%'), bool_and(position('Rezept' IN body::text) = 0) FROM chat.message;     -- what administrators, dumps and backups have
 SELECT bool_and(audio::text LIKE 'toms1:%' AND transcript::text LIKE 'toms1:%') FROM chat.recording;
+SELECT count(*) FROM toms.run_probe('minimisation') WHERE phrase = 'minimisation_closed';                                  -- sealed text is free text: none is said to be closed
 SELECT regress.verdict('SELECT toms.reveal(body) FROM chat.message');
 SELECT pg_temp.see('lindenpraxis 11 messenger_patient care', 'SELECT toms.reveal(transcript) FROM chat.recording');
 SELECT pg_temp.act('lindenpraxis 2 messenger_support account_management', 'SELECT toms.reveal(body) FROM chat.message');

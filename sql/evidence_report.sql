@@ -133,6 +133,11 @@ SELECT status, phrase, args FROM toms.run_probe('report');
 ROLLBACK;
 SELECT status, phrase, remedy FROM toms.run_probe('report');
 
+-- legal references and headings of annexes are whole, and in one language
+SELECT measure, toms.say_article(article, 'de'), toms.say_source(source, 'de') FROM toms.measure
+WHERE toms.say_article(article, 'de') !~ '^Art\. [^§]*\d( lit\. [a-z])?( letzter Unterabsatz)? DSGVO(, §.*)?$' OR toms.say_article(article, 'de') ~ '\(|no\. |last' OR toms.say_source(source, 'de') ~ 'agreement|annex|nos?\. ';
+SELECT toms.say_article('Art. 9(1), Art. 32(1)(a), § 22(2) no. 7 BDSG', 'de'), toms.say_article('Art. 44, Art. 45', 'en'), toms.say_source('Timeclock agreement, annex, 2 Verschlüsselung, no. 9', 'de');
+
 SELECT toms.unprotect('paper.note', reason => 'the test is over');
 DROP SCHEMA paper CASCADE;
 DROP FUNCTION regress.told(jsonb), regress.document(text, text), regress.findings();

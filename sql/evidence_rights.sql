@@ -184,6 +184,11 @@ SELECT regress.plain(toms.say(phrase, args, 'en')) FROM toms.run_probe('encrypte
 -- each phrase is there in both languages
 SELECT phrase FROM toms.phrase GROUP BY phrase HAVING count(*) <> 2;
 
+-- where nothing can be written, nothing was tried: that is no pass
+BEGIN READ ONLY;
+SELECT status, phrase FROM toms.run_probe('instructions') WHERE phrase IN ('instructions_asked', 'instructions_untried');
+COMMIT;
+
 DROP EXTENSION pgcrypto;
 SET toms.reason = 'test';
 DROP SCHEMA hr CASCADE;
