@@ -78,7 +78,8 @@ ALTER TABLE ddl.older OWNER TO regress_owner;
 CREATE INDEX ON ddl.older (ddl.tidy(a));
 SELECT toms.protect('ddl.older', tenant => 'tenant');
 SELECT kind, object, finding FROM toms.explain_protection('ddl.older') WHERE kind LIKE 'leak%';
-SELECT regress.verdict(remedy) FROM toms.explain_protection('ddl.older') WHERE kind = 'leak: expression';
+-- it has been read
+SELECT regress.verdict(split_part(remedy, 'and then: ', 2)) FROM toms.explain_protection('ddl.older') WHERE kind = 'leak: expression';
 SELECT kind, object FROM toms.explain_protection('ddl.older') WHERE kind LIKE 'leak%';          -- none
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict('CREATE OR REPLACE FUNCTION ddl.tidy(text) RETURNS text LANGUAGE sql IMMUTABLE AS ''SELECT $1''');  -- refused
