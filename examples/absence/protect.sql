@@ -3,8 +3,9 @@
 -- schema.sql: from here on the tables are closed to everybody but those named below.
 \set ON_ERROR_STOP on
 
--- 1. The controllers. Tokens of anybody else are refused. Each gets a key epoch: what is
+-- 1. Who processes, and the controllers. Tokens of anybody else are refused. Each gets a key epoch: what is
 --    sealed for one cannot be opened with the keys of another.
+SELECT toms.set_processor('Abwesend GmbH', address => 'Kalenderweg 12, 80331 München', contact => 'kontakt@abwesend.example', dpo => 'Frau Urlaub') \g /dev/null
 SELECT toms.add_tenant(tenant, name => name, country => country) FROM (VALUES
     ('acme', 'ACME GmbH', 'DE'),
     ('nordlicht', 'Nordlicht Logistik AG', 'DE'),

@@ -7,6 +7,8 @@ SELECT toms.add_tenant('stadtwerke', name => 'Stadtwerke Brunnental', contact =>
 SELECT toms.add_tenant('wohnbau', name => 'Wohnbau Giebel eG', contact => 'Herr First', dpo => 'Frau Traufe', country => 'DE');
 SELECT toms.add_tenant('sportverein', name => 'Sportverein Anstoss e. V.', contact => 'Herr Abseits', dpo => 'Frau Pfiff', country => 'DE');
 SELECT toms.add_tenant('backoffice', name => 'Backoffice GmbH, own staff', contact => 'Frau Ordner', dpo => 'Herr Locher', country => 'DE');
+SELECT toms.update_tenant(tenant, address => address)
+FROM (VALUES ('stadtwerke', 'Pumpenweg 2, 06108 Halle'), ('wohnbau', 'Giebelplatz 5, 04315 Leipzig'), ('sportverein', 'Am Mittelkreis 11, 04159 Leipzig'), ('backoffice', 'Registerstraße 4, 04109 Leipzig')) a (tenant, address);
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Sachbearbeitung', '4', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'processor'))
 FROM unnest('{stadtwerke,wohnbau,sportverein}'::text[]) tenant;
 

@@ -5,6 +5,8 @@
 SELECT toms.set_processor('Leitstelle GmbH', address => 'Am Schalter 1, 30159 Hannover', contact => 'kontakt@leitstelle.example', dpo => 'Frau Draht');
 SELECT toms.add_tenant('kanzlei', name => 'Kanzlei am Markt PartG mbB', contact => 'RAin Paragraf', dpo => 'Herr Siegel', country => 'DE');
 SELECT toms.add_tenant('autohaus', name => 'Autohaus Kolben GmbH', contact => 'Herr Kolben', dpo => 'Frau Felge', country => 'DE');
+SELECT toms.update_tenant(tenant, address => address)
+FROM (VALUES ('kanzlei', 'Am Markt 1, 30159 Hannover'), ('autohaus', 'Motorenstraße 8, 31134 Hildesheim')) a (tenant, address);
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Fernwartung', '2', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'remote_support'))
 FROM unnest('{kanzlei,autohaus}'::text[]) tenant;
 

@@ -5,6 +5,8 @@
 SELECT toms.set_processor('Stempelwerk GmbH', address => 'Uhrenweg 7, 1100 Wien', contact => 'kontakt@stempelwerk.example', dpo => 'Herr Pendel');
 SELECT toms.add_tenant('werkhof', name => 'Werkhof Metallbau GmbH', contact => 'Frau Amboss', dpo => 'Herr Niet', country => 'DE');
 SELECT toms.add_tenant('backstube', name => 'Backstube Sonnleitner KG', contact => 'Herr Brot', dpo => 'Frau Kipferl', country => 'AT');
+SELECT toms.update_tenant(tenant, address => address)
+FROM (VALUES ('werkhof', 'Schmiedeweg 3, 83022 Rosenheim'), ('backstube', 'Ofengasse 6, 5020 Salzburg')) a (tenant, address);
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Zeiterfassung', '7', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'timeclock'))
 FROM unnest('{werkhof,backstube}'::text[]) tenant;
 
