@@ -77,7 +77,7 @@ COMMENT ON FUNCTION toms.probe_administrators() IS 'internal: whether who bypass
 
 INSERT INTO toms.phrase VALUES
     ('admin_sessions_kept', 'en', 'An administrative session names person, ticket and reason, and ends after %1$s; approval by another officer: %2$s. %3$s were opened in the last 30 days, %4$s are open now.'),
-    ('admin_sessions_kept', 'de', 'Eine Administrationssitzung nennt Person, Vorgang und Begründung und endet nach %1$s; Freigabe durch einen weiteren Beauftragten: %2$s. %3$s wurden in den letzten 30 Tagen eröffnet, %4$s sind jetzt offen.'),
+    ('admin_sessions_kept', 'de', 'Eine Administrationssitzung nennt Person, Vorgang und Begründung und endet nach %1$s; Freigabe durch einen weiteren Beauftragten: %2$s. In den letzten 30 Tagen eröffnet: %3$s; zurzeit offen: %4$s.'),
     ('admin_sessions_personal', 'en', '%1$s of %2$s log-ins of administrators and officers belong to one person each.'),
     ('admin_sessions_personal', 'de', '%1$s von %2$s Anmeldungen von Administratoren und Beauftragten gehören je einer Person.'),
     ('admin_sessions_anonymous', 'en', 'Whose log-in %1$s is, an administrator''s or officer''s, nobody has said: it may be shared.'),

@@ -3,7 +3,7 @@
 
 INSERT INTO toms.phrase VALUES
     ('trail_whole', 'en', 'Block %1$s of the trail was sealed at %2$s UTC. The last %3$s blocks, with %4$s entries, have been verified now: %5$s faults.'),
-    ('trail_whole', 'de', 'Block %1$s des Protokolls wurde am %2$s UTC versiegelt. Die letzten %3$s Blöcke mit %4$s Einträgen wurden soeben geprüft: %5$s Fehler.'),
+    ('trail_whole', 'de', 'Block %1$s des Protokolls wurde am %2$s UTC versiegelt. Soeben geprüfte Blöcke: %3$s, Einträge: %4$s, Fehler: %5$s.'),
     ('trail_empty', 'en', 'Nothing of the trail has been sealed yet.'),
     ('trail_empty', 'de', 'Vom Protokoll ist noch nichts versiegelt.'),
     ('trail_behind', 'en', 'Entries of the trail since %1$s UTC are not sealed.'),
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION toms.probe_tenant_audit() IS 'internal: whether a controller
 
 INSERT INTO toms.phrase VALUES
     ('records_period', 'en', 'Entries of kind %1$s are kept for %2$s, whatever becomes of the data that they are about.'),
-    ('records_period', 'de', 'Einträge der Art %1$s werden %3$s aufbewahrt, was immer aus den Daten wird, von denen sie handeln.'),
+    ('records_period', 'de', 'Einträge der Art %1$s werden %3$s aufbewahrt, unabhängig davon, was aus den betroffenen Daten wird.'),
     ('records_short', 'en', 'Entries of kind %1$s are kept for %2$s only; the least is %4$s.'),
     ('records_short', 'de', 'Einträge der Art %1$s werden nur %3$s aufbewahrt; vorgeschrieben sind mindestens: %5$s.'),
     ('records_over', 'en', '%1$s, whose period ended on %2$s, has not been taken out.'),

@@ -2,7 +2,7 @@
 
 INSERT INTO toms.phrase VALUES
     ('retention_runs', 'en', '%1$s of %2$s protected tables have a rule for all of their rows, %3$s rules in all; the last run ended at %4$s UTC, the next is due every %5$s.'),
-    ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; der letzte Lauf endete am %4$s UTC, Läufe finden alle %5$s statt.'),
+    ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; letzter Lauf (UTC): %4$s; Abstand der Läufe: %5$s.'),
     ('retention_none', 'en', 'Nothing ever deletes all rows of table %1$s: no rule says how long they are kept.'),
     ('retention_none', 'de', 'Für die Tabelle %1$s ist nicht vollständig geregelt, wann gelöscht wird: Keine Regel erfasst alle ihre Zeilen.'),
     ('retention_broken', 'en', 'Rule %1$s of %2$s cannot be carried out: %3$s.'),

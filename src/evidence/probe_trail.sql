@@ -53,7 +53,7 @@ COMMENT ON FUNCTION toms.probe_audit_rows() IS 'internal: whether every change o
 
 INSERT INTO toms.phrase VALUES
     ('audit_reads_all', 'en', 'Reads of %1$s protected tables are recorded; of the %2$s that hold data of Art. 9 GDPR, %3$s let no row out before its reading is on disk.'),
-    ('audit_reads_all', 'de', 'Lesezugriffe auf %1$s geschützte Tabellen werden aufgezeichnet; von den %2$s mit Daten nach Art. 9 DSGVO geben %3$s keine Zeile heraus, bevor der Zugriff auf der Platte steht.'),
+    ('audit_reads_all', 'de', 'Lesezugriffe auf %1$s geschützte Tabellen werden aufgezeichnet; davon mit Daten nach Art. 9 DSGVO: %2$s; davon geben keine Zeile heraus, bevor der Zugriff auf der Platte festgehalten ist: %3$s.'),
     ('audit_reads_late', 'en', 'Table %1$s holds data of Art. 9 GDPR, and its rows are shown before their reading is recorded.'),
     ('audit_reads_late', 'de', 'Tabelle %1$s enthält Daten nach Art. 9 DSGVO, und ihre Zeilen werden gezeigt, bevor der Zugriff aufgezeichnet ist.'),
     ('audit_reads_volatile', 'en', 'toms.audit_synchronous_commit is off: a crash can lose reads that nobody waited for.'),

@@ -4,7 +4,7 @@ INSERT INTO toms.phrase VALUES
     ('sealed_none', 'en', 'No column of a protected table is sealed.'),
     ('sealed_none', 'de', 'Keine Spalte einer geschützten Tabelle ist versiegelt.'),
     ('sealed_columns', 'en', '%1$s columns of %2$s tables are ciphertext on disk, in WAL, dumps, replicas and backups: %3$s.'),
-    ('sealed_columns', 'de', '%1$s Spalten von %2$s Tabellen sind Chiffrat, auf der Platte, im WAL, in Dumps, Replikaten und Sicherungen: %3$s.'),
+    ('sealed_columns', 'de', 'Nur verschlüsselt, auf der Platte, im WAL, in Dumps, Replikaten und Sicherungen, sind %1$s Spalten (Tabellen: %2$s): %3$s.'),
     ('sealed_keyring', 'en', 'No keyring is set, so nothing can be sealed or opened.'),
     ('sealed_keyring', 'de', 'Kein Schlüsselbund ist eingerichtet; nichts kann versiegelt oder geöffnet werden.'),
     ('sealed_clear', 'en', 'Column %1$s of %2$s is of a special category and in clear text.'),

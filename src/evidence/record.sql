@@ -34,7 +34,7 @@ INSERT INTO toms.phrase VALUES
     ('record_no_dpo', 'en', 'Nobody has said who the processor''s data protection officer is, or that none is needed.'),
     ('record_no_dpo', 'de', 'Der Datenschutzbeauftragte des Auftragsverarbeiters ist nicht erfasst, auch nicht, dass keiner nötig ist.'),
     ('record_no_contact', 'en', 'Of controller %1$s there is no %2$s on record.'),
-    ('record_no_contact', 'de', 'Zum Verantwortlichen %1$s fehlt die Angabe: %2$s.'),
+    ('record_no_contact', 'de', 'Zum Verantwortlichen %1$s fehlt die Angabe: %3$s.'),
     ('record_no_purpose', 'en', 'No purpose is permitted on any protected table: there are no categories of processing.'),
     ('record_no_purpose', 'de', 'Auf keiner geschützten Tabelle ist ein Zweck erlaubt: Es gibt keine Kategorien von Verarbeitungen.'),
     ('record_no_instrument', 'en', 'Recipient %1$s in the third country %2$s has no instrument of transfer in force.'),
@@ -136,7 +136,7 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     SELECT toms.found('fail', 'record_no_dpo', NULL, format('SELECT toms.set_processor(name => %L, address => %L, contact => %L, dpo => ''…'', representative => %L);', p.name, p.address, p.contact, p.representative))
     FROM toms.processor_at(now()) p WHERE p.dpo IS NULL
     UNION ALL
-    SELECT toms.found('fail', 'record_no_contact', ARRAY[t.tenant, d.label], format('SELECT toms.update_tenant(%L, %I => ''…'');', t.tenant, d.label), t.tenant)
+    SELECT toms.found('fail', 'record_no_contact', ARRAY[t.tenant, d.label, toms.say('report_l_' || d.label, NULL, 'de')], format('SELECT toms.update_tenant(%L, %I => ''…'');', t.tenant, d.label), t.tenant)
     FROM toms.tenant t, unnest('{address,contact,representative}'::text[]) d (label)
     WHERE (t.ended_at IS NULL OR t.ended_at > now()) AND coalesce(to_jsonb(t) ->> d.label, '') = ''
       AND (d.label <> 'representative' OR NOT toms.is_eea(t.country))      -- Art. 27
