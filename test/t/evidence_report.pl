@@ -18,7 +18,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir();
 my $outside = PostgreSQL::Test::Utils::tempdir();
 chmod 0700, $outside or die;
 my $verify = -x "$top/src/bin/verify/toms-verify" ? "$top/src/bin/verify/toms-verify" : 'toms-verify';
-my $node = sealed_server('report', keyring(), settings => "toms.outside = '$outside'\n");
+my $node = sealed_server('report', keyring(), settings => "toms.outside = '$outside'\ntoms.seal_interval = 1d\n");     # sealed when it is told to
 $node->start;
 add_roles($node);
 create_sealed($node, 'app');
