@@ -17,6 +17,7 @@ SELECT toms.set_processor('Example Software GmbH', 'Hafenstraße 1, Hamburg', 'p
 CREATE SCHEMA paper;
 CREATE TABLE paper.note (tenant text, person text, body text);
 CREATE TABLE paper.scrap (body text);
+CREATE TABLE paper.birch_scrap (body text);
 SELECT toms.protect('paper.note', tenant => 'tenant', subject => 'person');
 SELECT toms.seal_audit() >= 0;
 -- what a probe could find: of everybody, of Ash alone, of Birch alone; a name within a sentence
@@ -24,7 +25,7 @@ CREATE FUNCTION regress.findings() RETURNS jsonb LANGUAGE sql AS $$
     SELECT jsonb_agg(to_jsonb(f)) FROM (VALUES
         ('A-2.1', 1, 'pass', 'review_owned', '{R. Lang,file 7}'::text[], NULL, NULL),
         ('A-2.1', 2, 'fail', 'review_owned', '{Birch\, secretly,file 8}', 'SELECT ''mend birch''', 'birch'),
-        ('A-3.2', 1, 'partial', 'review_owned', '{R. Lang,"lists of Birch Ltd (birch), Globex AG, ash and 12 others"}', 'SELECT ''mend ash''', 'ash'),
+        ('A-3.2', 1, 'partial', 'review_owned', '{R. Lang,"lists of Birch Ltd (birch), Globex AG, ash and 12 others, BIRCH LTD: birch.note of birch_hr"}', 'SELECT ''mend ash''', 'ash'),
         ('A-6.1', 1, 'fail', 'review_owned', '{birch,file 9}', 'SELECT ''mend birch again''', 'birch'),
         ('A-7.1', 1, 'fail', 'probe_failed', '{"row (birch, 4711) is wrong",XX000}', NULL, NULL),
         ('A-2.3', 1, 'pass', 'review_owned', ARRAY['R. Lang', current_setting('data_directory') || '/pg_hba.conf'], NULL, NULL)) f (measure, n, status, phrase, args, remedy, tenant)

@@ -67,12 +67,12 @@ BEGIN
     END IF;
     FOR n IN 1 .. coalesce(cardinality(args), 0) LOOP
         redacted[n] := replace(redacted[n], current_setting('data_directory') || '/', '');
-        FOR other IN SELECT o FROM unnest(others) o WHERE position(' ' IN o) > 0 AND position(o IN args[n]) > 0 ORDER BY length(o) DESC LOOP
-            redacted[n] := replace(redacted[n], other, '…');
+        FOR other IN SELECT o FROM unnest(others) o WHERE o ~ '[^[:alnum:]]' AND position(o IN lower(redacted[n])) > 0 ORDER BY length(o) DESC LOOP
+            redacted[n] := regexp_replace(redacted[n], toms.literal_pattern(other), '…', 'gi');
         END LOOP;
-        redacted[n] := CASE WHEN redacted[n] = ANY (others) THEN '…'
+        redacted[n] := CASE WHEN lower(redacted[n]) = ANY (others) THEN '…'
                             ELSE (SELECT string_agg(CASE WHEN lower(w[1]) = ANY (others) AND w[1] !~ '^\d+$' THEN '…' ELSE w[1] END || w[2], '' ORDER BY i)
-                                  FROM regexp_matches(redacted[n], '([^\s,;()"'']*)([\s,;()"'']*)', 'g') WITH ORDINALITY m (w, i)) END;
+                                  FROM regexp_matches(redacted[n], '([[:alnum:]]*)([^[:alnum:]]*)', 'g') WITH ORDINALITY m (w, i)) END;
     END LOOP;
     RETURN redacted;
 END
@@ -80,13 +80,22 @@ $$;
 REVOKE ALL ON FUNCTION toms.redacted(text, text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.redacted(text, text[], text[]) IS 'internal: arguments of a phrase without names of other tenants';
 
+-- In small letters; for no tenant there are no others.
+CREATE FUNCTION toms.other_names(of_tenant text)
+RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH named AS (SELECT t.tenant, lower(n) AS name FROM toms.tenant t, unnest(ARRAY[t.tenant, t.name]) n WHERE n <> '')
+    SELECT coalesce(array_agg(DISTINCT o.name), '{}') FROM named o
+    WHERE o.tenant <> of_tenant AND o.name NOT IN (SELECT m.name FROM named m WHERE m.tenant = of_tenant);
+$$;
+REVOKE ALL ON FUNCTION toms.other_names(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.other_names(text) IS 'internal: names that a report for a tenant must not tell';
+
 -- In order, as a list: those that were agreed on, or all.
 CREATE FUNCTION toms.report_measures(findings jsonb, tenant text, lang text, agreed text[], unknown text)
 RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    others constant text[] := (SELECT coalesce(array_agg(DISTINCT o), '{}') FROM toms.tenant t, unnest(ARRAY[t.tenant, lower(t.tenant), t.name]) o
-                               WHERE t.tenant <> report_measures.tenant AND o <> ALL (SELECT unnest(ARRAY[m.tenant, m.name]) FROM toms.tenant m WHERE m.tenant = report_measures.tenant));
+    others constant text[] := toms.other_names(report_measures.tenant);
 BEGIN
     RETURN (
         WITH rows AS MATERIALIZED (
@@ -146,7 +155,12 @@ COMMENT ON FUNCTION toms.report_parties(text, timestamptz) IS 'internal: process
 
 CREATE FUNCTION toms.report_scope(of_tenant text)
 RETURNS jsonb LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH s AS MATERIALIZED (SELECT * FROM toms.data_scope(of_tenant)),
+    WITH o AS MATERIALIZED (SELECT toms.other_names(of_tenant) AS names),
+         s AS MATERIALIZED (
+            SELECT d.kind, (toms.redacted(NULL, ARRAY[d.name], o.names))[1] AS name,
+                   (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string' THEN to_jsonb((toms.redacted(NULL, ARRAY[e.value #>> '{}'], o.names))[1]) ELSE e.value END)
+                    FROM jsonb_each(d.details) e) AS details
+            FROM toms.data_scope(of_tenant) d, o),
          listed AS (SELECT s.kind, jsonb_agg(jsonb_build_object('name', s.name) || s.details ORDER BY s.name COLLATE "C") AS list FROM s GROUP BY s.kind)
     SELECT jsonb_build_object(
         'databases', (SELECT count(*) FROM s WHERE s.kind = 'database'), 'databases_with_toms', (SELECT count(*) FROM s WHERE s.kind = 'database' AND (s.details ->> 'toms')::boolean),
