@@ -47,6 +47,18 @@ SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak
 -- A name that has lines of its own stays in the comment
 SELECT DISTINCT p.remedy FROM toms.run_probe('tenants') p WHERE p.phrase = 'leak_foreign_key' AND p.args[1] ~ 'computed';
 
+-- How the session of who asks writes and reads text makes no difference
+SELECT md5(string_agg(concat(c.measure, c.status, c.remedy), ' ' ORDER BY c.measure)) AS checked FROM toms.check() c \gset
+SELECT count(*) AS could FROM toms.who_could_access('code.planned') \gset
+SET quote_all_identifiers = on;
+SET escape_string_warning = off;
+SET standard_conforming_strings = off;
+SELECT md5(string_agg(concat(c.measure, c.status, c.remedy), ' ' ORDER BY c.measure)) = :'checked' FROM toms.check() c;
+SELECT count(*) = :could FROM toms.who_could_access('code.planned');
+RESET standard_conforming_strings;
+RESET escape_string_warning;
+RESET quote_all_identifiers;
+
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
 SET SESSION AUTHORIZATION regress_owner;
 BEGIN;

@@ -104,7 +104,7 @@ COMMENT ON FUNCTION toms.personal_columns() IS 'internal: columns of unprotected
 
 CREATE FUNCTION toms.coverage()
 RETURNS TABLE (id text, finding text, relation text, col name, says text, remedy text, state text, looked_at_by text, reason text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
     SELECT f.id, f.finding, f.relation, f.col, f.says, f.remedy, coalesce(n.state, 'open'), n.person, n.reason
     FROM (SELECT 'personal_column:' || p.relation || '.' || quote_ident(p.col) AS id, 'personal_column' AS finding, p.relation::text AS relation, p.col, p.says, format('SELECT toms.suggest(%L);', quote_ident(p.schema)) AS remedy
           FROM toms.personal_columns() p
