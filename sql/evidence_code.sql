@@ -59,6 +59,12 @@ RESET standard_conforming_strings;
 RESET escape_string_warning;
 RESET quote_all_identifiers;
 
+-- Who has a measure answered by the probe of another one is on record
+UPDATE toms.measure SET probe = 'resilience' WHERE measure = 'A-2.2';
+SELECT d ->> 'table', d ->> 'verb', d #>> '{old,probe}', d #>> '{new,probe}'
+FROM (SELECT convert_from(e.payload, 'UTF8')::jsonb AS d FROM toms.audit_entry e WHERE e.kind = 'a' AND e.verb = 'C') e WHERE d ->> 'table' = 'measure';
+UPDATE toms.measure SET probe = 'context' WHERE measure = 'A-2.2';
+
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
 SET SESSION AUTHORIZATION regress_owner;
 BEGIN;

@@ -1,10 +1,14 @@
--- What is declared of measures, taken into the audit trail when it changes; see audit/triggers.sql.
+-- What is declared of measures, taken into the audit trail when it changes; see audit/triggers.sql.  What measures are, and how they
+-- are spoken of, comes with the extension: whoever changes that changes what the check finds.
 
 DO $$
 DECLARE
     declared record;
 BEGIN
     FOR declared IN SELECT * FROM (VALUES
+        ('control', ''),
+        ('measure', ''),
+        ('phrase', ''),
         ('measure_record', ''),
         ('measure_review', ''),
         ('measure_exclusion', ''),
