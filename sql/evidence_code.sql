@@ -65,6 +65,18 @@ SELECT d ->> 'table', d ->> 'verb', d #>> '{old,probe}', d #>> '{new,probe}'
 FROM (SELECT convert_from(e.payload, 'UTF8')::jsonb AS d FROM toms.audit_entry e WHERE e.kind = 'a' AND e.verb = 'C') e WHERE d ->> 'table' = 'measure';
 UPDATE toms.measure SET probe = 'context' WHERE measure = 'A-2.2';
 
+-- So is who replaces a probe by one that is easily pleased; and the check says it, as long as nobody has replaced that too
+SELECT pg_get_functiondef('toms.probe_context()'::regprocedure) AS original \gset
+CREATE OR REPLACE FUNCTION toms.probe_context() RETURNS SETOF toms.probed LANGUAGE sql AS $$ SELECT toms.found('pass', 'probe_silent', ARRAY['x']) $$;
+CREATE FUNCTION toms.found(text, text, text) RETURNS toms.probed LANGUAGE sql AS $$ SELECT toms.found('pass', 'probe_silent', ARRAY['x']) $$;
+SELECT status FROM toms.check() WHERE measure = 'A-2.2';
+SELECT f.status, toms.say(f.phrase, f.args, 'en'), f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 2;
+SELECT status FROM toms.check() WHERE measure = 'T-6.1';
+SELECT DISTINCT t.details - 'session' FROM toms.audit_trail(kind => 'ddl') t WHERE t.details ->> 'function' LIKE '%probe\_context%';
+DROP FUNCTION toms.found(text, text, text);
+:original;
+SELECT f.status, regexp_replace(toms.say(f.phrase, f.args, 'en'), '\d+', 'All') FROM toms.found_code() f;
+
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
 SET SESSION AUTHORIZATION regress_owner;
 BEGIN;

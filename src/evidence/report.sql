@@ -312,6 +312,7 @@ DECLARE
     document jsonb;
     printed text[];
 BEGIN
+    RETURN QUERY SELECT c.* FROM toms.found_code() c;
     IF NOT EXISTS (SELECT FROM toms.dataset) THEN
         RETURN NEXT toms.found('fail', 'report_unsealed', NULL, 'SELECT toms.seal_audit();');
         RETURN;

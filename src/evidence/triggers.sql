@@ -21,7 +21,8 @@ BEGIN
         ('supported_version', ''),
         ('processor', ''),
         ('copy_outside', ''),
-        ('person_group', '')) AS d (relation, untold) LOOP
+        ('person_group', ''),
+        ('installed_function', '')) AS d (relation, untold) LOOP
         EXECUTE format('CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)', declared.relation, declared.untold);
         EXECUTE format('CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()', declared.relation);
         EXECUTE format('ALTER TABLE toms.%I ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate"', declared.relation);

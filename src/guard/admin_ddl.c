@@ -1,9 +1,9 @@
 /*
  * admin_ddl.c - DDL on protected tables and roles, on its way into the audit trail.
  *
- * Called by utility.c before each statement, and by hooks.c for each table that is dropped, in whichever way.  Who
- * tries is told of, also if PostgreSQL or the guard then refuses.  Of the statement its kind alone is told: its
- * text may hold values.
+ * Called by utility.c before each statement, and by hooks.c for each table that is dropped and each function of toms that is
+ * replaced or altered, in whichever way.  Who tries is told of, also if PostgreSQL or the guard then refuses.  Of the
+ * statement its kind alone is told: its text may hold values.
  */
 #include "guard/admin.h"
 
@@ -20,6 +20,7 @@
 #include "policy/policy.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 
 /* Of longer lists of roles the beginning is told, in bytes. */
 #define LONGEST_NAMES 1000
@@ -291,6 +292,16 @@ toms_guard_table_dropped(Oid relid)
 {
 	if (toms_admin_is_told())
 		toms_admin_tell_of_relation(relid, "DROP TABLE", NULL, NULL);
+}
+
+/* One that is new is not in the catalogue yet: toms.found_code() names it. */
+void
+toms_guard_function_changed(Oid function)
+{
+	Oid			schema = get_func_namespace(function);
+
+	if (OidIsValid(schema) && schema == get_namespace_oid("toms", true) && toms_admin_is_told())
+		toms_admin_tell_of_none("ALTER FUNCTION", "function", format_procedure_qualified(function));
 }
 
 void

@@ -79,6 +79,7 @@ extern void toms_guard_before_function(Oid function);
 /* A column has been written to the catalog, a table is dropped: refuse what the table does not take; tell of it. */
 extern void toms_guard_column_added(Oid relid, AttrNumber number);
 extern void toms_guard_table_dropped(Oid relid);
+extern void toms_guard_function_changed(Oid function);
 extern void toms_guard_rule_dropped(Oid rule);	/* a view's, for instance, before the view */
 extern void toms_guard_rows_lost(Oid relid);	/* truncated, dropped, or a column of it: refuse what a hold keeps */
 

@@ -1,0 +1,45 @@
+-- What toms is made of, compared with what it brought: who may replace a function of schema toms could make every check pass.
+-- That somebody did is in the audit trail too, as DDL.
+
+CREATE TABLE toms.installed_function (
+    function text PRIMARY KEY,
+    digest   bytea NOT NULL
+);
+REVOKE ALL ON toms.installed_function FROM PUBLIC;
+COMMENT ON TABLE toms.installed_function IS 'internal: the functions of toms, with a digest of each, as its installation script left them';
+
+-- Of a body that PostgreSQL keeps as a tree (RETURN …) there is no text that is the same on every major version: only that it is one.
+CREATE FUNCTION toms.function_digests()
+RETURNS TABLE (function text, digest bytea) LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.oid::regprocedure::text,
+           sha256(convert_to(concat_ws(E'\x01', l.lanname, p.prosrc, p.prosqlbody IS NULL, p.probin, p.prorettype::regtype, p.proretset, p.prosecdef, p.provolatile, p.proisstrict,
+                                       p.proleakproof, array_to_string(p.proconfig, E'\x02'), p.proowner = e.extowner), 'UTF8'))
+    FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+         JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang
+    WHERE e.extname = 'toms';
+$$;
+REVOKE ALL ON FUNCTION toms.function_digests() FROM PUBLIC;
+COMMENT ON FUNCTION toms.function_digests() IS 'internal: the functions that belong to toms, with a digest of each, as they are now';
+
+INSERT INTO toms.phrase VALUES
+    ('code_whole', 'en', '%1$s functions of toms are as it brought them.'),
+    ('code_whole', 'de', '%1$s Funktionen von toms sind so, wie es sie mitgebracht hat.'),
+    ('code_altered', 'en', 'Function %1$s is not as toms brought it: what toms says here is worth nothing until somebody has looked.'),
+    ('code_altered', 'de', 'Die Funktion %1$s ist nicht so, wie toms sie mitgebracht hat: Was toms hier sagt, ist ohne Prüfung nichts wert.'),
+    ('code_gone', 'en', 'Function %1$s of toms is gone.'),
+    ('code_gone', 'de', 'Die Funktion %1$s von toms fehlt.'),
+    ('code_added', 'en', 'Function %1$s stands in schema toms and does not belong to it.'),
+    ('code_added', 'de', 'Die Funktion %1$s steht im Schema toms und gehört nicht dazu.');
+
+CREATE FUNCTION toms.found_code()
+RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT toms.found('fail', CASE WHEN f.digest IS NULL THEN 'code_gone' ELSE 'code_altered' END, ARRAY[i.function])
+    FROM toms.installed_function i LEFT JOIN toms.function_digests() f USING (function) WHERE f.digest IS DISTINCT FROM i.digest
+    UNION ALL
+    SELECT toms.found('fail', 'code_added', ARRAY[p.oid::regprocedure::text], format('DROP ROUTINE %s;', p.oid::regprocedure))
+    FROM pg_proc p WHERE p.pronamespace = 'toms'::regnamespace AND NOT EXISTS (SELECT FROM toms.installed_function i WHERE i.function = p.oid::regprocedure::text)
+    UNION ALL
+    SELECT toms.found('pass', 'code_whole', ARRAY[count(*)::text]) FROM toms.installed_function i JOIN toms.function_digests() f USING (function, digest);
+$$;
+REVOKE ALL ON FUNCTION toms.found_code() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_code() IS 'internal: functions of toms that somebody altered, took away or added';
