@@ -105,6 +105,11 @@ SELECT * FROM regress.probe();
 SELECT regress.verdict($$SELECT toms.acknowledge_finding('shared_login:1008', by => '', reason => 'none')$$),
        regress.verdict($$SELECT toms.acknowledge_finding('shared_login:1008', by => 'R. Lang', reason => 'none', state => 'ignored')$$),
        regress.verdict($$SELECT toms.acknowledge_finding('shared_login:1', by => 'R. Lang', reason => 'none')$$);
+-- nobody lays aside what is said of himself
+CREATE OR REPLACE FUNCTION toms.found_refusals() RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint) LANGUAGE sql AS
+    $$ SELECT now(), 'many_refusals', 'acme', session_user::text, NULL::jsonb, 2001::bigint $$;
+SELECT regress.verdict($$SELECT toms.acknowledge_finding('many_refusals:2001', by => 'R. Lang', reason => 'nothing')$$),
+       regress.verdict($$SELECT toms.acknowledge_finding('many_refusals:2001', by => 'R. Lang', reason => 'somebody else has to look', state => 'escalated')$$);
 ROLLBACK;
 
 -- the real ones: a log-in with eleven failures within the hour, and who reads them is on record

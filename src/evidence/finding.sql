@@ -43,6 +43,10 @@ BEGIN
     IF id IS NULL OR NOT EXISTS (SELECT FROM toms.found_unusual() f WHERE f.id = acknowledge_finding.id) AND NOT EXISTS (SELECT FROM toms.coverage() c WHERE c.id = acknowledge_finding.id) THEN
         RAISE EXCEPTION 'there is no finding "%"', id USING ERRCODE = 'undefined_object', HINT = 'SELECT id FROM toms.findings; SELECT id FROM toms.coverage();';
     END IF;
+    IF state <> 'escalated' AND EXISTS (SELECT FROM toms.found_unusual() f WHERE f.id = acknowledge_finding.id AND f.name = session_user AND f.finding NOT IN ('measure_worse', 'retention_limit')) THEN
+        RAISE EXCEPTION 'the finding is about your own log-in' USING ERRCODE = 'insufficient_privilege',
+            HINT = format('Another officer looks at it: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'', state => ''escalated'');', id);
+    END IF;
     INSERT INTO toms.finding_note (finding, state, person, reason) VALUES (id, acknowledge_finding.state, by, acknowledge_finding.reason);
 END
 $$;
