@@ -86,3 +86,6 @@ SELECT toms.allow_enter('absence_job', tenants => '{acme,bergblick}', roles => '
 SELECT toms.grant_officer('absence_auditor', 'auditor');
 SELECT toms.load_purposes('audit');
 SELECT toms.permit('data_protection', 'toms.audit_entry', '{select}', '{data_protection_control}', scope => 'tenant');
+
+-- What was agreed on with the first customer: each measure of the agreement stands in his report, as it held today and as it holds.
+SELECT toms.adopt_agreement('acme', 'Auftragsverarbeitung Abwesenheiten', '1', date '2026-01-01', ARRAY(SELECT measure FROM toms.measure WHERE system = 'absence' ORDER BY position)) \g /dev/null
