@@ -371,6 +371,36 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.unretain(r.id, reason => 'test') FROM toms.retention_rules r WHERE r.relation = 'gone.paper' AND r.in_force;
 RESET SESSION AUTHORIZATION;
 
+--
+-- his entries in the trail under a second key go with him, though the table that was written by it has been dropped
+--
+SET SESSION AUTHORIZATION regress_job;
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+INSERT INTO gone.person VALUES ('acme', 31, 'login31', 'words'), ('acme', 32, 'login32', 'words');
+INSERT INTO gone.diary VALUES (131, 'acme', 'login31', 'words'), (132, 'acme', 'login32', 'words');
+INSERT INTO gone.dossier VALUES (131, 'acme', 31, 'words');
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT toms.seal_audit() IS NOT NULL;
+DROP TABLE gone.diary;
+CREATE VIEW gone.trail AS SELECT DISTINCT k.subject FROM toms.data_key k WHERE toms.is_audit_entry(k.relation) AND k.tenant = 'acme' AND k.subject ~ '3[12]$';
+SELECT * FROM gone.trail ORDER BY 1;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.hold('acme', '31', relation => 'gone.dossier', reason => 'court') AS held \gset
+SELECT toms.record_instruction('acme', 'erase', given_by => 'acme', wording => 'erase him', subject => '31') AS erase \gset
+SELECT toms.confirm_instruction(:erase);
+SELECT * FROM toms.erase_subject('acme', '31', :erase);
+-- held: they stay, and what told the key is gone
+RESET SESSION AUTHORIZATION;
+SELECT employee FROM gone.person WHERE employee IN (31, 32);
+SELECT * FROM gone.trail ORDER BY 1;
+SET SESSION AUTHORIZATION regress_officer;
+SELECT toms.release_hold(:held, reason => 'settled');
+RESET SESSION AUTHORIZATION;
+SELECT * FROM gone.trail ORDER BY 1;
+SELECT state, subject, result ?| '{names,in_trail}' AS tells_who FROM toms.erasure ORDER BY id DESC LIMIT 1;
+
 -- clean up
 SET client_min_messages = error;
 DROP SCHEMA gone CASCADE;

@@ -2,8 +2,7 @@
 
 -- keys --------------------------------------------------------------------------------------
 
--- As tables write the person, before his rows are gone: {"16432": "mia"}.  In the trail, entries on tables that write persons
--- another way are under that name; it is left out where it is another person's first key.
+-- As tables write the person, before his rows are gone: {"16432": "mia"}.
 CREATE FUNCTION toms.names_of_subject(tenant text, subject text, known jsonb)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,21 +23,26 @@ $$;
 REVOKE ALL ON FUNCTION toms.names_of_subject(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION toms.names_of_subject(text, text, jsonb) IS 'internal: a data subject as each table writes him';
 
-CREATE FUNCTION toms.names_in_trail(tenant text, subject text, names jsonb)
+-- In the trail, entries on tables that write persons another way are under that name, also when no such table is left; it is left out
+-- where it is another person's first key.
+CREATE FUNCTION toms.names_in_trail(tenant text, subject text, known jsonb)
 RETURNS text[] LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found text[] := ARRAY[subject];
-    other record;
+    names text[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(known, jsonb_build_array(subject))));
+    persons record;
+    in_tenant text;
+    name text;
 BEGIN
-    FOR other IN SELECT DISTINCT n.value AS name, a.relation, a.canonical, d.tenant
-                 FROM jsonb_each_text(names) n JOIN toms.subject_alias a ON n.key::oid IN (SELECT toms.alias_users(a.id)), LATERAL toms.describe(a.relation) d
-                 WHERE n.value <> names_in_trail.subject LOOP
-        IF toms.ask_all_rows(format('SELECT 1 FROM %s p WHERE %s%s LIMIT 1', other.relation, toms.equals(other.relation, other.canonical, other.name, 'p'),
-                                    ' AND ' || toms.equals(other.relation, other.tenant, names_in_trail.tenant, 'p'))) IS NULL THEN
-            found := found || other.name;
+    FOR persons IN SELECT a.relation, a.canonical, a.alias, d.tenant FROM toms.subject_alias a JOIN pg_class c ON c.oid = a.relation, LATERAL toms.describe(a.relation) d LOOP
+        in_tenant := coalesce(' AND ' || toms.equals(persons.relation, persons.tenant, names_in_trail.tenant, 'p'), '');
+        name := toms.ask_all_rows(format('SELECT p.%I::text FROM %s p WHERE %s%s', persons.alias, persons.relation,
+                                         toms.equals(persons.relation, persons.canonical, subject, 'p'), in_tenant));
+        IF name <> ALL (names)
+           AND toms.ask_all_rows(format('SELECT 1 FROM %s p WHERE %s%s LIMIT 1', persons.relation, toms.equals(persons.relation, persons.canonical, name, 'p'), in_tenant)) IS NULL THEN
+            names := names || name;
         END IF;
     END LOOP;
-    RETURN found;
+    RETURN names;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.names_in_trail(text, text, jsonb) FROM PUBLIC;
@@ -134,7 +138,7 @@ BEGIN
     owns := toms.own_conditions(erasure);
     IF erasure.kind = 'subject' THEN
         names := toms.names_of_subject(erasure.tenant, erasure.subject, erasure.result -> 'names');
-        in_trail := toms.names_in_trail(erasure.tenant, erasure.subject, names);
+        in_trail := toms.names_in_trail(erasure.tenant, erasure.subject, erasure.result -> 'in_trail');
     END IF;
     PERFORM toms.wait_for_writers(ARRAY(SELECT l FROM jsonb_object_keys(owns) o, toms.leaves(o::oid::regclass) l));
     counts := CASE erasure.kind WHEN 'subject' THEN toms.clear_names(erasure, owns) ELSE toms.clear_category(erasure, owns) END;
@@ -148,7 +152,7 @@ BEGIN
     is_kept := is_held OR EXISTS (SELECT FROM jsonb_each(counts) c WHERE c.value ? 'restricted');
     buried := toms.erase_keys(erasure, names, in_trail, ARRAY(SELECT c.key::regclass FROM jsonb_each(counts) c WHERE c.value ?| '{held,restricted}'), is_held, keys);
     PERFORM toms.restrict_kept(erasure, counts, until);
-    RETURN toms.end_erasure(erasure, counts, buried, until, names);
+    RETURN toms.end_erasure(erasure, counts, buried, until, names, in_trail);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.carry_out_erasure(bigint) FROM PUBLIC;
@@ -156,7 +160,7 @@ COMMENT ON FUNCTION toms.carry_out_erasure(bigint) IS 'internal: erase what noth
 
 -- What has been done before counts; what is kept is as of now.  The person's other names are kept as long as he is: the row that
 -- told them may be gone.  An instruction is carried out when nothing is held any more.
-CREATE FUNCTION toms.end_erasure(erasure toms.erasure, counts jsonb, keys bigint, until timestamptz, names jsonb)
+CREATE FUNCTION toms.end_erasure(erasure toms.erasure, counts jsonb, keys bigint, until timestamptz, names jsonb, in_trail text[])
 RETURNS toms.erasure LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     before jsonb := (SELECT coalesce(jsonb_object_agg(t.key, t.value - '{held,restricted}'::text[]), '{}') FROM jsonb_each(erasure.result -> 'tables') t);
@@ -173,7 +177,7 @@ BEGIN
         subject = CASE WHEN is_kept THEN e.subject END,
         result = jsonb_strip_nulls(e.result || jsonb_build_object(
             'tables', toms.add_counts(before, counts), 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + keys, 'until', CASE WHEN is_kept THEN until END,
-            'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END,
+            'names', CASE WHEN is_kept AND erasure.kind = 'subject' THEN names END, 'in_trail', CASE WHEN is_kept AND erasure.kind = 'subject' THEN in_trail END,
             'carried_out', CASE WHEN NOT is_held OR e.result ? 'carried_out' THEN true END))
     WHERE e.id = erasure.id RETURNING * INTO ended;
     IF erasure.kind = 'subject' AND erasure.instruction IS NOT NULL AND NOT erasure.result ? 'names' THEN
@@ -190,8 +194,8 @@ BEGIN
     RETURN ended;
 END
 $$;
-REVOKE ALL ON FUNCTION toms.end_erasure(toms.erasure, jsonb, bigint, timestamptz, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION toms.end_erasure(toms.erasure, jsonb, bigint, timestamptz, jsonb) IS 'internal: note what has become of an erasure';
+REVOKE ALL ON FUNCTION toms.end_erasure(toms.erasure, jsonb, bigint, timestamptz, jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.end_erasure(toms.erasure, jsonb, bigint, timestamptz, jsonb, text[]) IS 'internal: note what has become of an erasure';
 
 -- for officers ------------------------------------------------------------------------------------
 
