@@ -139,7 +139,7 @@ BEGIN
         IF fault = '' AND EXISTS (SELECT FROM toms.ledger l WHERE l.told) THEN
             gate := 3;
             problem := 'toms.outside is not set, and erasures have been told there.';
-        ELSIF fault <> '' AND mine IS NOT NULL THEN
+        ELSIF fault <> '' THEN
             gate := 3;
             problem := fault;
         END IF;

@@ -210,6 +210,15 @@ $node->restart;
 is(persons($node), '19', 'after a restart too');
 $node->stop;
 
+# Where the log outside cannot be read nobody can tell what was erased since; also of a state of before the data had a name
+
+rename $outside, "$outside.away" or die;
+$node->start;
+like(persons($node), qr/what was erased may be back.*No such file/s, 'without the directory of the log it is closed');
+is(sql($node, q{BEGIN; CREATE EXTENSION toms; SELECT (SELECT count(*) FROM toms.dataset), gate FROM toms.judge_gate(); ROLLBACK}, 'template1'), '0|3', 'and so is a state that is older than the name of the data');
+$node->stop;
+rename "$outside.away", $outside or die;
+
 # Without a log outside the ledger inside tells that there was a key
 
 my $alone = keyring();
