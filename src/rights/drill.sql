@@ -16,32 +16,44 @@ CREATE FUNCTION toms.is_signed(words text, signature bytea, key bytea) RETURNS b
 REVOKE ALL ON FUNCTION toms.is_signed(text, bytea, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION toms.is_signed(text, bytea, bytea) IS 'internal: whether the result of a drill was signed so';
 
--- What an epoch is asked to open: the key of a value that is stored.  NULL: it opens.
-CREATE FUNCTION toms.drill_key(epoch uuid, key bigint)
+-- What an epoch is asked to open: a key, and a value that is stored; either may be missing.  NULL: they open.
+CREATE FUNCTION toms.drill_epoch(epoch uuid, key bigint, value bytea)
 RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     code text;
 BEGIN
-    RETURN CASE WHEN NOT toms.try_epoch(epoch) THEN 'the epoch''s key opens nothing' WHEN key IS NOT NULL AND NOT toms.open_key(key) THEN 'its key is gone' END;
+    RETURN CASE WHEN NOT toms.try_epoch(epoch) THEN 'the epoch''s key opens nothing' WHEN key IS NOT NULL AND NOT toms.open_key(key) THEN 'its key is gone'
+                WHEN value IS NOT NULL AND NOT toms.sealed_opens(value) THEN 'a stored value does not open' END;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME;
     RETURN coalesce(nullif(code, ''), SQLSTATE);
 END
 $$;
-REVOKE ALL ON FUNCTION toms.drill_key(uuid, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION toms.drill_key(uuid, bigint) IS 'internal: what keeps an epoch from opening a value''s key';
+REVOKE ALL ON FUNCTION toms.drill_epoch(uuid, bigint, bytea) FROM PUBLIC;
+COMMENT ON FUNCTION toms.drill_epoch(uuid, bigint, bytea) IS 'internal: what keeps an epoch from opening a key and a value';
 
+-- value_in: the table whose value was tried; null: none was met in the first rows of each.
 CREATE FUNCTION toms.drill_epochs()
 RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    e record;
-    result jsonb := '[]';
+    epochs constant uuid[] := ARRAY(SELECT k.id FROM toms.key_epoch k WHERE k.destroyed_at IS NULL ORDER BY k.tenant, k.number);
+    stored bytea[];
+    places regclass[];
+    part record;
+    found record;
 BEGIN
-    FOR e IN SELECT k.tenant, k.number, k.id, (SELECT d.id FROM toms.data_key d WHERE d.epoch = k.id AND d.wrapped IS NOT NULL ORDER BY d.id LIMIT 1) AS key
-             FROM toms.key_epoch k WHERE k.destroyed_at IS NULL ORDER BY k.tenant, k.number LOOP
-        result := result || jsonb_build_object('tenant', e.tenant, 'epoch', e.number, 'fault', toms.drill_key(e.id, e.key));
+    FOR part IN SELECT p.relation AS root, r AS relation FROM toms.protected_tables p, toms.relation_tree(p.relation) r WHERE p.root = p.relation ORDER BY p.relation::text, r::text LOOP
+        FOR found IN SELECT s.epoch, s.value
+                     FROM (SELECT array_agg(d.id) AS keys, array_agg(e.n::integer) AS epochs FROM unnest(epochs) WITH ORDINALITY e (id, n) JOIN toms.data_key d ON d.epoch = e.id
+                           WHERE d.relation = part.root AND d.wrapped IS NOT NULL AND stored[e.n] IS NULL) k,
+                          toms.sample_sealed(part.relation, k.keys, k.epochs, row_limit => 100000) s LOOP
+            stored[found.epoch] := found.value;
+            places[found.epoch] := part.root;
+        END LOOP;
     END LOOP;
-    RETURN result;
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('tenant', k.tenant, 'epoch', k.number, 'value_in', places[e.n]::text, 'fault', toms.drill_epoch(k.id, d.id, stored[e.n])) ORDER BY e.n), '[]')
+            FROM unnest(epochs) WITH ORDINALITY e (id, n) JOIN toms.key_epoch k USING (id)
+                 LEFT JOIN LATERAL (SELECT d.id FROM toms.data_key d WHERE d.epoch = k.id AND d.wrapped IS NOT NULL ORDER BY d.id LIMIT 1) d ON true);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.drill_epochs() FROM PUBLIC;
@@ -55,30 +67,34 @@ DECLARE
     part regclass;
     counts jsonb := '{}';
     faults jsonb;
+    epochs jsonb;
     words text;
 BEGIN
     FOR part IN SELECT p.relation FROM toms.protected_tables p WHERE p.root = p.relation ORDER BY p.relation::text LOOP
         counts := counts || jsonb_build_object(part::text, toms.ask_all_rows(format('SELECT count(*) FROM %s t', part))::bigint);
     END LOOP;
     faults := (SELECT coalesce(jsonb_agg(DISTINCT v.fault), '[]') FROM toms.verify_audit() v);
-    words := jsonb_build_object('toms', 'restore drill', 'version', 1, 'dataset', (SELECT d.id FROM toms.dataset d), 'database', current_database(),
+    epochs := toms.drill_epochs();
+    words := jsonb_build_object('toms', 'restore drill', 'version', 2, 'dataset', (SELECT d.id FROM toms.dataset d), 'database', current_database(),
         'node', current_setting('toms.node'), 'place', toms.node_place(), 'in_recovery', pg_is_in_recovery(),
         'system', (SELECT s.system_identifier::text FROM pg_control_system() s), 'began', toms.iso_time(began), 'ended', toms.iso_time(clock_timestamp()),
         'last_entry', (SELECT toms.iso_time(max(b.sealed_at)) FROM toms.audit_block b), 'last_block', (SELECT max(b.number) FROM toms.audit_block b),
-        'gate', (SELECT ('{open,restored,ledger,node}'::text[])[g.gate] FROM toms.judge_gate() g), 'rows', counts, 'epochs', toms.drill_epochs(), 'audit_faults', faults)::text;
+        'gate', (SELECT ('{open,restored,ledger,node}'::text[])[g.gate] FROM toms.judge_gate() g), 'rows', counts, 'epochs', epochs,
+        'values', (SELECT jsonb_build_object('opened', count(*) FILTER (WHERE e -> 'value_in' <> 'null' AND e -> 'fault' = 'null'), 'epochs', count(*)) FROM jsonb_array_elements(epochs) e),
+        'audit_faults', faults)::text;
     RETURN words || E'\n' || toms.to_base64url(toms.sign_text(words)) || ' ' || toms.to_base64url(toms.audit_public_key());
 END
 $$;
 REVOKE ALL ON FUNCTION toms.restore_drill() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.restore_drill() TO toms_admin, toms_operator;
-COMMENT ON FUNCTION toms.restore_drill() IS 'on a restored copy: count rows, open what each epoch should open, verify the trail; a signed text for record_restore_test()';
+COMMENT ON FUNCTION toms.restore_drill() IS 'on a restored copy: count rows, open a stored value of each epoch, verify the trail; a signed text for record_restore_test()';
 
 CREATE TABLE toms.restore_test (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tested_at   timestamptz NOT NULL,
     node        text NOT NULL,
     data_until  timestamptz,            -- the last block that was restored
-    passed      boolean NOT NULL,       -- every epoch opened, and the trail was as it was sealed
+    passed      boolean NOT NULL,       -- every epoch opened its key and value, and the trail was as it was sealed
     result      text NOT NULL UNIQUE,   -- as it was signed
     recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     recorded_by text NOT NULL

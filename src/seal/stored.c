@@ -1,7 +1,7 @@
 /*
  * stored.c - walks through the sealed values that a table holds, whatever row security says.
  *
- * Called by verify.c.  It reads the table itself and evaluates nothing, so that no code of the
+ * Called by verify.c and sample.c.  It reads the table itself and evaluates nothing, so that no code of the
  * table's owner runs.  What is visible to the statement's snapshot is visited, row by row, with
  * memory that is given back after each; rows may be written meanwhile.
  */
@@ -35,7 +35,7 @@ sealed_columns(Oid relid)
 	return found;
 }
 
-static void
+static bool
 visit_row(const Columns *columns, TupleTableSlot *row, TomsStoredVisit visit, void *arg)
 {
 	for (int i = 0; i < columns->count; i++)
@@ -44,9 +44,10 @@ visit_row(const Columns *columns, TupleTableSlot *row, TomsStoredVisit visit, vo
 		bool		isnull;
 
 		stored.value = slot_getattr(row, stored.column->column, &isnull);
-		if (!isnull && !stored.column->is_array)
-			visit(&stored, arg);
+		if (!isnull && !stored.column->is_array && !visit(&stored, arg))
+			return false;
 	}
+	return true;
 }
 
 static void
@@ -56,12 +57,14 @@ scan_rows(Relation rel, const Columns *columns, TomsStoredVisit visit, void *arg
 	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "toms sealed row", ALLOCSET_DEFAULT_SIZES);
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
+	bool		more = true;
+
+	while (more && table_scan_getnextslot(scan, ForwardScanDirection, row))
 	{
 		MemoryContext old = MemoryContextSwitchTo(work);
 
 		CHECK_FOR_INTERRUPTS();
-		visit_row(columns, row, visit, arg);
+		more = visit_row(columns, row, visit, arg);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(work);
 	}

@@ -1,5 +1,5 @@
 /*
- * stored.h - walking through the sealed values that a table holds; between verify.c and stored.c.
+ * stored.h - walking through the sealed values that a table holds; between stored.c and who looks at values.
  */
 #ifndef TOMS_STORED_H
 #define TOMS_STORED_H
@@ -15,7 +15,8 @@ typedef struct TomsStored
 	TupleTableSlot *row;
 } TomsStored;
 
-typedef void (*TomsStoredVisit) (const TomsStored *stored, void *arg);
+/* False: this was the last one. */
+typedef bool (*TomsStoredVisit) (const TomsStored *stored, void *arg);
 
 /* Each value of one table; not of its partitions.  What "visit" allocates goes with the row. */
 extern void toms_stored_scan(Oid relid, TomsStoredVisit visit, void *arg);

@@ -66,7 +66,7 @@ problem_of(const Verification *table, const TomsStored *stored)
 	return toms_envelope_opens(&envelope, key->bytes) ? NULL : "it has been changed";
 }
 
-static void
+static bool
 verify_value(const TomsStored *stored, void *arg)
 {
 	const Verification *table = arg;
@@ -76,11 +76,12 @@ verify_value(const TomsStored *stored, void *arg)
 	bool		nulls[3] = {false};
 
 	if (problem == NULL)
-		return;
+		return true;
 	values[0] = PointerGetDatum(&stored->row->tts_tid);
 	values[1] = Int16GetDatum(stored->column->column);
 	values[2] = CStringGetTextDatum(problem);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return true;
 }
 
 /* toms.verify_table(part): tid, number of the column and problem of each value that does not belong. */
@@ -104,13 +105,14 @@ toms_verify_table(PG_FUNCTION_ARGS)
 }
 
 /* The header of an envelope is enough, so that long values stay where they are. */
-static void
+static bool
 note_key(const TomsStored *stored, void *arg)
 {
 	struct varlena *header = PG_DETOAST_DATUM_SLICE(stored->value, 0, TOMS_HEADER_BYTES);
 	int64		id = toms_envelope_key_id(header);
 
 	(void) hash_search(arg, &id, HASH_ENTER, NULL);
+	return true;
 }
 
 /* toms.carried_keys(part): the keys of which the table holds values. */

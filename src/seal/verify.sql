@@ -21,3 +21,15 @@ $$;
 REVOKE ALL ON FUNCTION toms.verify_sealed(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.verify_sealed(regclass) TO toms_auditor, toms_operator;
 COMMENT ON FUNCTION toms.verify_sealed(regclass) IS 'one row for each sealed value of a table that does not belong where it stands, or that nobody can open any more';
+
+-- One value of each epoch that a table holds, for a drill.
+
+CREATE FUNCTION toms.sample_sealed(part regclass, keys bigint[], epochs integer[], row_limit bigint, OUT epoch integer, OUT value bytea) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_sample_sealed';
+REVOKE ALL ON FUNCTION toms.sample_sealed(regclass, bigint[], integer[], bigint) FROM PUBLIC;
+COMMENT ON FUNCTION toms.sample_sealed(regclass, bigint[], integer[], bigint) IS 'internal: the first sealed value under keys of each epoch, as one table has it stored';
+
+CREATE FUNCTION toms.sealed_opens(value bytea) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_opens';
+REVOKE ALL ON FUNCTION toms.sealed_opens(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION toms.sealed_opens(bytea) IS 'internal: whether a stored value opens, without showing it';
