@@ -26,10 +26,10 @@ create_sealed($node, 'app');
 sub sql { return $node->safe_psql('app', "SET client_min_messages = warning; SET toms.reason = 'test'; $_[0]") }
 
 # Before the trail is sealed there is no report, and the probe says what to do; that done, there is one.
-is(sql(q{SELECT status, phrase, remedy FROM toms.run_probe('report')}), 'fail|report_unsealed|SELECT toms.seal_audit();', 'the trail has not been sealed yet');
+is(sql(q{SELECT status, phrase, remedy FROM toms.run_probe('report') WHERE phrase LIKE 'report%'}), 'fail|report_unsealed|SELECT toms.seal_audit();', 'the trail has not been sealed yet');
 like(($node->psql('app', 'SELECT toms.report()'))[2], qr/has not been sealed yet.*SELECT toms\.seal_audit\(\)/s, 'so no report can be made');
-sql(sql(q{SELECT remedy FROM toms.run_probe('report')}));
-is(sql(q{SELECT status, phrase FROM toms.run_probe('report')}), 'pass|report_whole', 'the remedy, run as printed, mends it');
+sql(sql(q{SELECT remedy FROM toms.run_probe('report') WHERE phrase LIKE 'report%'}));
+is(sql(q{SELECT status, phrase FROM toms.run_probe('report') WHERE phrase LIKE 'report%'}), 'pass|report_whole', 'the remedy, run as printed, mends it');
 
 # What a controller may be called, and what would break out of a text, a table, a comment, a style sheet or the direction of writing.
 my $name = '</bdi></title></style><script>alert(1)</script> "M' . "\x{fc}ller & S\x{f6}hne\" --> | * _ `x` [l](http://e.example) \x{202E}\x{5E9}\x{5DC}\x{5D5}\x{5DD} " . 'x' x 10_000;
