@@ -16,10 +16,10 @@ $$;
 REVOKE ALL ON FUNCTION toms.run_probe(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.run_probe(text) IS 'internal: what a probe finds now';
 
--- The worst comes first; of a measure that is not applicable there is one row, which says so.
+-- The worst comes first, and what nobody knows before that; of a measure that is not applicable there is one row, which says so.
 CREATE FUNCTION toms.status_rank(status text)
 RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN array_position(ARRAY['fail', 'overdue', 'partial', 'pass', 'not_applicable'], status);
+    RETURN coalesce(array_position(ARRAY['fail', 'overdue', 'partial', 'pass', 'not_applicable'], status), 0);
 REVOKE ALL ON FUNCTION toms.status_rank(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.status_rank(text) IS 'internal: the lower, the worse';
 

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "context/context.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -57,13 +58,13 @@ has_expression(Oid indexid)
 
 /*
  * Calls with constant arguments are evaluated as soon as a query is planned: in policies, indexes and statistics, and in
- * constraints if constraint_exclusion is on.
+ * constraints if constraint_exclusion is on.  Of a foreign table another server may be asked.
  */
 static bool
 planning_runs_code(Oid relid)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
-	bool		found = RelationGetStatExtList(rel) != NIL;
+	bool		found = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE || RelationGetStatExtList(rel) != NIL;
 	ListCell   *cell;
 
 	foreach(cell, rel->rd_rsdesc ? rel->rd_rsdesc->policies : NIL)

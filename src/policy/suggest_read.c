@@ -7,13 +7,11 @@
  */
 #include "postgres.h"
 
-#include "base/system_settings.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(toms_suggest_ask);
