@@ -43,8 +43,8 @@ check('every isolation test has its result',
 	(map { absent("test/isolation/specs/$_.spec") } map { s/_\d$//r } names('test/isolation/expected/*.out')));
 check('every measure is walked by the test of its reference system, in order',
 	map { walk_fault($_) } map { m{measure_(\w+)\.sql$} } glob('src/evidence/measure_*.sql'));
-check('tests that README.md names exist',
-	map { absent($_) } $readme =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
+check('tests that README.md and doc name exist',
+	map { absent($_) } join("\n", $readme, map { text($_) } glob('doc/*.md')) =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
 
 # SQL
 
