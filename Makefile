@@ -122,6 +122,10 @@ bench-rights:
 test-core:
 	test/sandbox.sh make -s check-core
 
+# Parsers of what comes from outside, with inputs made up by libFuzzer; half an hour.
+fuzz:
+	test/sandbox.sh make -s check-fuzz FUZZ_SECONDS=600
+
 # Measures the audit trail of reads beside synchronous INSERTs; six minutes, BENCH=-q one.
 bench-read:
 	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
@@ -162,23 +166,9 @@ check-compliance: check-build
 	$(MAKE) -s check-regress REGRESS='base guard $(COMPLIANCE) guard_teardown' >test-output/compliance.log 2>&1 || true
 	perl test/compliance.pl
 
-# What a client sends as a sealed value, made up by libFuzzer; finds stay in test-output/fuzz.
-FUZZ_SECONDS = 600
-check-fuzz:
-	mkdir -p test-output/fuzz
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-ignored-attributes $(PG_CPPFLAGS) -I'$(shell $(PG_CONFIG) --includedir-server)' \
-		test/fuzz/envelope.c src/seal/envelope.c src/base/crypto.c -lsodium -o test-output/fuzz/envelope
-	cd test-output/fuzz && mkdir -p corpus && \
-		./envelope -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -use_value_profile=1 -dict='$(CURDIR)/test/fuzz/envelope.dict' -print_final_stats=1 corpus
-
-# What toms-verify reads, from proofs, logs, chains and archives that are whole.
-check-fuzz-proof: test/verify/verify
-	mkdir -p test-output/fuzz/proofs
-	test/verify/verify samples test-output/fuzz/proofs
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc/bin/verify \
-		test/fuzz/proof.c $(VERIFY_PARTS) -lsodium -o test-output/fuzz/proof
-	cd test-output/fuzz && \
-		./proof -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1 -dict='$(CURDIR)/test/fuzz/proof.dict' -close_fd_mask=1 -print_final_stats=1 proofs
+FUZZ_SECONDS = 15
+check-fuzz: test/verify/verify
+	test/fuzz/run.sh $(FUZZ_SECONDS)
 
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
@@ -208,7 +198,7 @@ check-bench-check: check-build
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
-STAGES = build lint regress evidence isolation tap demo
+STAGES = build lint regress evidence isolation tap fuzz demo
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \
@@ -231,7 +221,7 @@ endef
 export COUNT
 
 .PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
-	check-fuzz check-fuzz-proof check-all \
+	fuzz check-fuzz check-all \
 	check-build check-lint check-regress check-evidence check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)

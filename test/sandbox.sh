@@ -28,6 +28,7 @@ esac
 # PostgreSQL's own tests are in its source, which apt has where it has the package.
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
+case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv

@@ -1,131 +1,18 @@
 /*
  * envelope.c - libFuzzer's harness of src/seal/envelope.c: what a client sends as a sealed value.
  *
- * Built and run by "make check-fuzz".  Stands in for the few functions of the server that
- * envelope.c and crypto.c call; memory comes from malloc() to the byte, so that the
- * address sanitizer sees each byte too many.  Of an input the first byte chooses what is tried.
+ * Built and run by "make fuzz".  Of an input the first byte chooses what is tried.
  */
+#include "server.h"
+
 #include "seal/seal_int.h"
 
-#include <setjmp.h>
-
 #include "base/secret.h"
-#include "miscadmin.h"
-
-/* The sanitizer tells the line. */
-#define REQUIRE(what) do { if (!(what)) __builtin_trap(); } while (0)
-#undef vsnprintf
-
-/* The server */
-
-int			MyProcPid = 1;
-MemoryContext CurrentMemoryContext = NULL;
-
-static sigjmp_buf refused;
-static int	level;
-
-/* What one input has allocated. */
-static void *allocated[256];
-static int	nallocated = 0;
-
-void *
-palloc(Size size)
-{
-	REQUIRE(nallocated < lengthof(allocated));
-	return allocated[nallocated++] = malloc(size);
-}
-
-void
-pfree(void *pointer)
-{
-	for (int i = 0; i < nallocated; i++)
-	{
-		if (allocated[i] == pointer)
-		{
-			allocated[i] = allocated[--nallocated];
-			break;
-		}
-	}
-	free(pointer);
-}
-
-char *
-psprintf(const char *format,...)
-{
-	va_list		arguments;
-	int			length;
-	char	   *text;
-
-	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
-	text = palloc(length + 1);
-	va_start(arguments, format);
-	(void) vsnprintf(text, length + 1, format, arguments);
-	va_end(arguments);
-	return text;
-}
-
-bool
-errstart(int elevel, const char *domain)
-{
-	level = elevel;
-	return true;
-}
-
-bool
-errstart_cold(int elevel, const char *domain)
-{
-	return errstart(elevel, domain);
-}
-
-void
-errfinish(const char *file, int line, const char *function)
-{
-	REQUIRE(level == ERROR);
-	siglongjmp(refused, 1);
-}
-
-int
-errcode(int code)
-{
-	return 0;
-}
-
-int
-errmsg(const char *format,...)
-{
-	return 0;
-}
-
-int
-errdetail(const char *format,...)
-{
-	return 0;
-}
-
-int
-errmsg_internal(const char *format,...)
-{
-	return 0;
-}
 
 int
 toms_hide_value(void)
 {
 	return 0;
-}
-
-void *
-toms_secret_alloc(MemoryContext context, size_t size)
-{
-	REQUIRE(false);
-}
-
-void
-toms_secret_wipe(void *bytes, size_t length)
-{
-	memset(bytes, 0, length);
 }
 
 /* Inputs */
@@ -198,7 +85,8 @@ try_changed(const uint8 *bytes, size_t length)
 {
 	size_t		at = bytes[0] | bytes[1] << 8;
 	uint8		change = bytes[2];
-	struct varlena *value = toms_envelope_seal(TOMS_SEALED_TEXT, bytes[3], bytes[4], key, bytes + 5, length - 5);
+	TomsSealedColumn column = {.type = TOMS_SEALED_TEXT,.id = bytes[4]};
+	struct varlena *value = toms_envelope_seal(&column, bytes[3], key, bytes + 5, length - 5);
 	TomsEnvelope envelope;
 
 	REQUIRE(toms_envelope_read(value, &envelope) && opens(&envelope, key) && !opens(&envelope, other_key));
@@ -207,7 +95,23 @@ try_changed(const uint8 *bytes, size_t length)
 		REQUIRE(!opens(&envelope, key));
 }
 
-int			LLVMFuzzerTestOneInput(const uint8 *input, size_t length);
+static void
+attempt(const uint8 *input, size_t length)
+{
+	switch (input[0] % 8)
+	{
+		case 0:
+		case 1:
+			try_bytes(input + 1, length - 1, input[0] % 2);
+			break;
+		case 2:
+			if (length > 6)
+				try_changed(input + 1, length - 1);
+			break;
+		default:
+			try_text(input + 1, length - 1, input[0] % 8 - 2);
+	}
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8 *input, size_t length)
@@ -217,25 +121,7 @@ LLVMFuzzerTestOneInput(const uint8 *input, size_t length)
 	if (!started)
 		toms_crypto_init();
 	started = true;
-	if (length == 0)
-		return 0;
-	if (sigsetjmp(refused, 0) == 0)
-	{
-		switch (input[0] % 8)
-		{
-			case 0:
-			case 1:
-				try_bytes(input + 1, length - 1, input[0] % 2);
-				break;
-			case 2:
-				if (length > 6)
-					try_changed(input + 1, length - 1);
-				break;
-			default:
-				try_text(input + 1, length - 1, input[0] % 8 - 2);
-		}
-	}
-	while (nallocated > 0)
-		free(allocated[--nallocated]);
+	if (length > 0)
+		run(attempt, input, length);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * proof.c - libFuzzer's harness of toms-verify: what it reads from files.
  *
- * Built and run by "make check-fuzz-proof".  Of an input the first byte chooses what it is read
+ * Built and run by "make fuzz".  Of an input the first byte chooses what it is read
  * as.  Whatever is in it, the program names faults and neither ends nor reads beyond it.  Every
  * signature fits here, so that what stands behind them is reached too.
  */
