@@ -15,14 +15,20 @@ OBJS      = $(SOURCES:.c=.o)
 FRAGMENTS = $(foreach s,$(SLICES),$(wildcard src/$(s)/$(s).sql) $(filter-out src/$(s)/$(s).sql,$(sort $(wildcard src/$(s)/*.sql))))
 SCRIPT    = sql/extension/toms--$(EXTVERSION).sql
 
-DATA       = $(wildcard sql/extension/toms--*--*.sql)
-DATA_built = $(SCRIPT)
+# from the version before: what the installation scripts do not have in common, and what is written by hand
+PREVIOUS   = 1.0
+UPGRADE    = sql/extension/toms--$(PREVIOUS)--$(EXTVERSION).sql
+RELEASED   = sql/extension/toms--$(PREVIOUS).sql.gz
+BY_HAND    = $(wildcard sql/extension/$(PREVIOUS)--$(EXTVERSION).sql)
+
+DATA_built = $(SCRIPT) $(UPGRADE)
 
 # of slices in turn; what all have in common is taken down last
 tests_of  = $(foreach s,$(1),$(patsubst sql/%.sql,%,$(sort $(wildcard sql/$(s).sql sql/$(s)_*.sql))))
 REGRESS   = $(filter-out guard_teardown,$(call tests_of,$(filter-out evidence,$(SLICES)))) guard_teardown
 # a check tells of all that there is: these have a database of their own
 EVIDENCE  = base guard $(call tests_of,evidence) guard_teardown
+UPGRADED  = base guard policy policy_permission policy_partition purpose seal_value guard_admin audit_change audit_read retention_run rights_export guard_teardown
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extension=toms
 ifndef NO_TAP
@@ -30,11 +36,11 @@ TAP_TESTS   = 1
 PROVE_TESTS = test/t/*.pl
 endif
 
-PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"' -DTOMS_PREVIOUS='"$(PREVIOUS)"'
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys src/bin/verify/toms-verify
 MANUALS     = toms-keys.1 toms-verify.1
-EXTRA_CLEAN = $(SCRIPT) $(TOOLS) test/verify/verify test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+EXTRA_CLEAN = $(DATA_built) $(TOOLS) test/verify/verify test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
 
@@ -53,6 +59,10 @@ $(OBJS) $(OBJS:.o=.bc): $(HEADERS_) toms.control
 $(SCRIPT): $(FRAGMENTS) toms.control Makefile
 	@mkdir -p $(@D)
 	for f in $(FRAGMENTS); do echo "-- $$f"; cat $$f; done > $@
+
+$(UPGRADE): $(SCRIPT) $(RELEASED) $(BY_HAND) sql/extension/upgrade.pl
+	perl sql/extension/upgrade.pl $(RELEASED) $(SCRIPT) $(BY_HAND) > $@.new
+	mv $@.new $@
 
 src/bin/toms-keys: $(wildcard src/bin/*.[ch]) toms.control
 	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
@@ -93,6 +103,10 @@ compliance:
 # Asks the source alone; exported symbols too where toms.so has been built.
 lint:
 	test/lint.sh
+
+# What the upgrade from the version before does, or what of it is still to be written by hand.
+upgrade-diff: $(SCRIPT)
+	@perl sql/extension/upgrade.pl $(RELEASED) $(SCRIPT) $(BY_HAND)
 
 # Measures against bare PostgreSQL; takes twenty minutes, BENCH=-q one.
 bench:
@@ -143,12 +157,17 @@ memcheck:
 check-build:
 	$(MAKE) all with_llvm=no
 	$(MAKE) install with_llvm=no
+	gzip -dc $(RELEASED) > '$(DESTDIR)$(datadir)/extension/toms--$(PREVIOUS).sql'
 check-lint: lint
 check-regress:
 	$(if $(REGRESS),$(pg_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_regress' \
 		$(REGRESS_OPTS) $(REGRESS) || $(call explain,.))
 check-evidence:
 	$(MAKE) check-regress REGRESS='$(EVIDENCE)'
+# The same tests in databases that were upgraded, which CREATE EXTENSION does by itself where the new script is not there;
+# and in those that have not been: with the library of now and the SQL of before.
+check-upgrade:
+	test/upgraded.sh $(PREVIOUS) $(EXTVERSION) $(MAKE) -s check-regress REGRESS='$(UPGRADED)'
 check-isolation:
 	$(if $(ISOLATION),$(pg_isolation_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_iso' \
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
@@ -198,7 +217,7 @@ check-bench-check: check-build
 
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
-STAGES = build lint regress evidence isolation tap fuzz demo
+STAGES = build lint regress evidence upgrade isolation tap fuzz demo
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \
@@ -220,9 +239,9 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	fuzz check-fuzz check-all \
-	check-build check-lint check-regress check-evidence check-isolation check-tap check-demo check-compliance test-core check-core
+	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)
 all install installcheck:

@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "base/crypto.h"
 #include "base/debug_point.h"
+#include "base/version.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
 #include "evidence/evidence.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 
 	toms_crypto_init();
 	TOMS_DEBUG_POINT_INIT();
+	toms_version_init();
 	toms_catalog_init();
 	toms_event_init();
 	toms_keyring_init();

@@ -18,9 +18,9 @@ BEGIN
         ('audit_period', 'reason'), ('statutory_period', ''), ('retention_rule', 'ended_reason'), ('hold', 'subject, reason, released_for'), ('pending_erasure', 'subject'),
         ('agreement', ''), ('backup_tier', ''), ('tenant_end', 'reason'),
         ('restriction', 'subject, reason'), ('objection', 'subject, reason, ended_reason'), ('personal_login', 'owner'), ('break_glass_review', 'result')) AS d (relation, untold) LOOP
-        EXECUTE format('CREATE TRIGGER "~toms_declaration" AFTER %sUPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)',
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration" AFTER %sUPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)',
                        CASE WHEN declared.relation <> 'key_epoch' THEN 'INSERT OR ' END, declared.relation, declared.untold);
-        EXECUTE format('CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()',
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()',
                        declared.relation);
         EXECUTE format('ALTER TABLE toms.%I ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate"', declared.relation);
     END LOOP;

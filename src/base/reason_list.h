@@ -105,6 +105,7 @@ TOMS_REASON(PAST_PERIOD, "toms_past_period", ERRCODE_CHECK_VIOLATION, "the row's
 
 /* set-up */
 TOMS_REASON(PROTECTION_INCOMPLETE, "toms_protection_incomplete", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the protection of the table is not complete")
+TOMS_REASON(VERSION_UNKNOWN, "toms_version", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the library of toms does not know the SQL of this database")
 TOMS_REASON(RESTORED, "toms_restored", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "what was erased may be back")
 TOMS_REASON(FOREIGN_NODE, "toms_foreign_node", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "this node is not one that works with this data")
 TOMS_REASON(KEYRING, "toms_keyring", ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the keyring cannot be used")

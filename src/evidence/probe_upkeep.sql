@@ -121,9 +121,10 @@ CREATE FUNCTION toms.probe_software()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM toms.server_rows()
     UNION ALL
-    SELECT CASE WHEN g.library_version = e.extversion THEN 'pass' ELSE 'fail' END, 'software_library', ARRAY[g.library_version, e.extversion],
-           CASE WHEN g.library_version <> e.extversion THEN 'ALTER EXTENSION toms UPDATE;' END, NULL
-    FROM toms.guard_state() g, pg_extension e WHERE e.extname = 'toms'
+    SELECT CASE WHEN g.library_version = e.extversion THEN 'pass' WHEN t.gate = 'version' THEN 'fail' ELSE 'partial' END,
+           'software_library', ARRAY[g.library_version, e.extversion],
+           CASE WHEN string_to_array(g.library_version, '.')::integer[] > string_to_array(e.extversion, '.')::integer[] THEN 'ALTER EXTENSION toms UPDATE;' END, NULL
+    FROM toms.guard_state() g, toms.gate_state() t, pg_extension e WHERE e.extname = 'toms'
     UNION ALL
     SELECT 'partial', 'software_extension', ARRAY[a.name::text, a.installed_version, a.default_version], format('ALTER EXTENSION %I UPDATE;', a.name), NULL
     FROM pg_available_extensions a WHERE a.installed_version <> a.default_version AND a.name <> 'toms';

@@ -23,8 +23,8 @@ BEGIN
         ('copy_outside', ''),
         ('person_group', ''),
         ('installed_function', '')) AS d (relation, untold) LOOP
-        EXECUTE format('CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)', declared.relation, declared.untold);
-        EXECUTE format('CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()', declared.relation);
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)', declared.relation, declared.untold);
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()', declared.relation);
         EXECUTE format('ALTER TABLE toms.%I ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate"', declared.relation);
     END LOOP;
 END

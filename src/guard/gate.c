@@ -124,6 +124,8 @@ toms_gate_look(void)
 
 	if (looking || toms_gate_judge == NULL || IsBinaryUpgrade)
 		return TOMS_GATE_OPEN;
+	if (toms_version_fit() != TOMS_VERSION_FITS)
+		return TOMS_GATE_VERSION;
 	find_slot();
 	LWLockAcquire(toms_lock(TOMS_LOCK_GATE), LW_EXCLUSIVE);
 	gate = slot->word;
@@ -140,11 +142,14 @@ toms_gate_look(void)
 bool
 toms_gate_is_foreign(void)
 {
+	TomsGate	gate;
+
 	if (!OidIsValid(MyDatabaseId) || toms_gate_is_passed())
 		return false;
-	if (*toms_gate_word == TOMS_GATE_OPEN)
+	if (toms_version_fits_still && *toms_gate_word == TOMS_GATE_OPEN)
 		return false;
-	return toms_gate_look() == TOMS_GATE_FOREIGN;
+	gate = toms_gate_look();
+	return gate == TOMS_GATE_FOREIGN || gate == TOMS_GATE_VERSION;
 }
 
 void
@@ -219,9 +224,27 @@ hint_of(TomsGate gate)
 {
 	if (gate == TOMS_GATE_FOREIGN)
 		return "SELECT toms.restore_drill(); to let this node work with the data: SELECT toms.admit_node(reason => '…');";
+	if (gate == TOMS_GATE_VERSION && toms_version_fit() == TOMS_VERSION_NEWER)
+		return "Install the library that this SQL came with, and restart the server.";
+	if (gate == TOMS_GATE_VERSION)
+		return "ALTER EXTENSION toms UPDATE;";
 	if (gate == TOMS_GATE_LEDGER)
 		return "Bring the log back into toms.outside; if it is lost: SELECT toms.accept_ledger('…'); a reason is needed.";
 	return "SELECT * FROM toms.replay_erasures();";
+}
+
+static TomsReason
+reason_of(TomsGate gate)
+{
+	switch (gate)
+	{
+		case TOMS_GATE_VERSION:
+			return TOMS_VERSION_UNKNOWN;
+		case TOMS_GATE_FOREIGN:
+			return TOMS_FOREIGN_NODE;
+		default:
+			return TOMS_RESTORED;
+	}
 }
 
 void
@@ -229,9 +252,13 @@ toms_guard_refuse_closed(Oid relid)
 {
 	TomsGate	gate = toms_gate_look();
 	char		problem[TOMS_GATE_PROBLEM_BYTES];
-	TomsRefusal refusal = {.reason = gate == TOMS_GATE_FOREIGN ? TOMS_FOREIGN_NODE : TOMS_RESTORED,.relid = relid,.who = toms_context_who(),
-	.detail = problem,.hint = hint_of(gate)};
+	TomsRefusal refusal = {.reason = reason_of(gate),.relid = relid,.who = toms_context_who(),.detail = problem,.hint = hint_of(gate)};
 
+	if (gate == TOMS_GATE_VERSION)
+	{
+		refusal.detail = toms_version_problem();
+		toms_refuse(&refusal);
+	}
 	LWLockAcquire(toms_lock(TOMS_LOCK_GATE), LW_SHARED);
 	strlcpy(problem, slot->problem, sizeof(problem));
 	LWLockRelease(toms_lock(TOMS_LOCK_GATE));
@@ -252,6 +279,12 @@ toms_gate_state(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	find_slot();
+	if (toms_version_fit() != TOMS_VERSION_FITS)
+	{
+		values[0] = CStringGetTextDatum("version");
+		values[1] = CStringGetTextDatum(toms_version_problem());
+		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	}
 	LWLockAcquire(toms_lock(TOMS_LOCK_GATE), LW_SHARED);
 	values[0] = CStringGetTextDatum(names[slot->word]);
 	nulls[1] = slot->word <= TOMS_GATE_OPEN;

@@ -2,7 +2,8 @@
  * gate.h - whether the protected tables of this database may be used at all; part of guard.h.
  *
  * They are not where a restored backup brought back what was erased, where that cannot be told, and on a node that is
- * not one of those named outside of the data directory.  Who tells is slice rights (toms_gate_judge); what it said is
+ * not one of those named outside of the data directory; nor where the library does not know
+ * the SQL of the database, which each backend finds out for itself.  Who tells is slice rights (toms_gate_judge); what it said is
  * kept in shared memory, so that a statement reads one word.
  */
 #ifndef TOMS_GATE_H
@@ -10,13 +11,16 @@
 
 #include "postgres.h"
 
+#include "base/version.h"
+
 typedef enum TomsGate
 {
 	TOMS_GATE_UNKNOWN,			/* nobody has looked since the server started, or something has changed */
 	TOMS_GATE_OPEN,
 	TOMS_GATE_RESTORED,			/* the log outside tells of erasures that are not there */
 	TOMS_GATE_LEDGER,			/* it is not there itself, or not to be trusted */
-	TOMS_GATE_FOREIGN			/* this is not a node that works with this data */
+	TOMS_GATE_FOREIGN,			/* this is not a node that works with this data */
+	TOMS_GATE_VERSION			/* the library does not know the SQL of this database */
 } TomsGate;
 
 #define TOMS_GATE_PROBLEM_BYTES 256
@@ -30,10 +34,10 @@ extern TomsGate toms_gate_look(void);	/* as it is, or has just been found */
 static inline bool
 toms_gate_is_open(void)
 {
-	return *toms_gate_word == TOMS_GATE_OPEN || toms_gate_look() == TOMS_GATE_OPEN;
+	return (toms_version_fits_still && *toms_gate_word == TOMS_GATE_OPEN) || toms_gate_look() == TOMS_GATE_OPEN;
 }
 
-/* As far as it is known: outside of a transaction nobody looks. */
+/* This node, or this library, is not to work with the data; as far as it is known: outside of a transaction nobody looks. */
 extern bool toms_gate_is_foreign(void);
 
 /* What is known may have changed: at once, or when this transaction has committed. */

@@ -37,7 +37,7 @@ COMMENT ON FUNCTION toms.guard_state() IS 'internal: counters since the server s
 CREATE FUNCTION toms.gate_state(OUT gate text, OUT problem text)
     LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_gate_state';
 REVOKE ALL ON FUNCTION toms.gate_state() FROM PUBLIC;
-COMMENT ON FUNCTION toms.gate_state() IS 'internal: whether protected tables of this database may be used, as last found: unknown (nobody has looked), open, restored, ledger, node; and why not';
+COMMENT ON FUNCTION toms.gate_state() IS 'internal: whether protected tables of this database may be used, as last found: unknown (nobody has looked), open, restored, ledger, node, version; and why not';
 
 CREATE FUNCTION toms.gate_look_again() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_gate_look_again';

@@ -186,9 +186,9 @@ DECLARE
 BEGIN
     FOR declared IN SELECT * FROM (VALUES ('recipient', 'contact, ended_reason'), ('recipient_event', 'reason'), ('adequacy', ''), ('transfer_rule', ''),
                                           ('disclosure', 'person'), ('notice', 'remark'), ('provided_column', ''), ('automated_decision', '')) d (relation, untold) LOOP
-        EXECUTE format('CREATE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)',
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration" AFTER INSERT OR UPDATE OR DELETE ON toms.%I FOR EACH ROW EXECUTE FUNCTION toms.audit_declaration(%s)',
                        declared.relation, declared.untold);
-        EXECUTE format('CREATE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()', declared.relation);
+        EXECUTE format('CREATE OR REPLACE TRIGGER "~toms_declaration_truncate" AFTER TRUNCATE ON toms.%I FOR EACH STATEMENT EXECUTE FUNCTION toms.audit_declaration()', declared.relation);
         EXECUTE format('ALTER TABLE toms.%I ENABLE ALWAYS TRIGGER "~toms_declaration", ENABLE ALWAYS TRIGGER "~toms_declaration_truncate"', declared.relation);
     END LOOP;
 END
