@@ -40,7 +40,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"' -DTOMS_PREVIOUS='
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys src/bin/verify/toms-verify
 MANUALS     = toms-keys.1 toms-verify.1
-EXTRA_CLEAN = $(DATA_built) $(TOOLS) test/verify/verify test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+EXTRA_CLEAN = $(DATA_built) $(TOOLS) test/previous test/verify/verify test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
 
@@ -73,6 +73,13 @@ src/bin/verify/toms-verify: $(wildcard src/bin/verify/*.[ch]) toms.control
 VERIFY_PARTS = $(filter-out src/bin/verify/toms-verify.c,$(wildcard src/bin/verify/*.c))
 test/verify/verify: $(wildcard test/verify/*.[ch]) $(wildcard src/bin/verify/*.[ch])
 	$(CC) -O2 -g -Wall -Isrc/bin/verify test/verify/*.c $(VERIFY_PARTS) -o $@ -lsodium
+
+# The library with the number of the version before: what runs on while its file is replaced already.
+OF_VERSION = base/version guard/explain
+test/previous/toms.so: $(OBJS)
+	@mkdir -p $(@D)
+	$(foreach o,$(OF_VERSION),$(CC) $(CFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -UTOMS_VERSION -DTOMS_VERSION='"$(PREVIOUS)"' -c src/$(o).c -o test/previous/$(notdir $(o)).o &&) \
+	$(CC) $(CFLAGS) -shared $(filter-out $(OF_VERSION:%=src/%.o),$(OBJS)) $(foreach o,$(OF_VERSION),test/previous/$(notdir $(o)).o) -o $@ $(LDFLAGS) $(SHLIB_LINK)
 
 install: install-tools
 install-tools: $(TOOLS)
@@ -171,7 +178,7 @@ check-upgrade:
 check-isolation:
 	$(if $(ISOLATION),$(pg_isolation_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_iso' \
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
-check-tap: test/verify/verify
+check-tap: test/verify/verify test/previous/toms.so
 	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build

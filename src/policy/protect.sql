@@ -317,7 +317,7 @@ BEGIN
         END IF;
         PERFORM toms.label_relation(rel, NULL, NULL);
     END LOOP;
-    PERFORM toms.drop_triggers(relation, only_audit => true);
+    PERFORM toms.drop_triggers(relation);
     PERFORM toms.declare_audit(relation, 'changes', NULL, NULL, NULL);
     PERFORM toms.forget_namesake(relation);
     PERFORM toms.drop_unused_lookups();

@@ -151,20 +151,44 @@ REVOKE ALL ON FUNCTION toms.bind_sealed_columns(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.bind_sealed_columns(regclass) IS 'internal: label the sealed columns of a protected table and put the trigger up';
 
 -- Without protection, or without toms, values could neither be read nor bound to their rows.
+CREATE FUNCTION toms.check_none_protected()
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    opened text;
+BEGIN
+    IF EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held') THEN
+        RETURN;     -- it refuses by itself: policy/hold.c
+    END IF;
+    SELECT string_agg(p.relation::text, ', ' ORDER BY p.relation::text) INTO opened FROM toms.protected_tables p WHERE p.root = p.relation;
+    IF opened IS NOT NULL THEN
+        RAISE EXCEPTION 'toms protects tables of this database' USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = format('Without it PostgreSQL''s privileges, and policies of the application, would decide alone on: %s.', opened),
+            HINT = 'SELECT * FROM toms.uninstall(dry_run => true);';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_none_protected() FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_none_protected() IS 'internal: refuse to drop toms while tables are protected: what it would open';
+
+-- Of no table in particular: before toms is dropped.
 CREATE FUNCTION toms.check_no_sealed_column(relation regclass DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     sealed record;
 BEGIN
-    SELECT c.oid::regclass AS relation, a.attname AS name INTO sealed
+    SELECT c.oid::regclass AS relation, a.attname AS name, string_agg(format('%s.%I', c.oid::regclass, a.attname), ', ') OVER w AS columns INTO sealed
     FROM toms.sealed_types() s JOIN pg_attribute a ON a.atttypid = s.type AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_class c ON c.oid = a.attrelid
     WHERE c.relkind IN ('r', 'p', 'f', 'm')
       AND (check_no_sealed_column.relation IS NULL OR c.oid IN (SELECT r FROM toms.relation_tree(check_no_sealed_column.relation) r))
+    WINDOW w AS (ORDER BY c.oid::regclass::text, a.attname ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     ORDER BY c.oid::regclass::text, a.attname LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'column "%" of table % is sealed', sealed.name, sealed.relation USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = 'Its values would be lost.', HINT = format('SELECT toms.unseal_column(%L, %L, instruction => …); or ALTER TABLE %s DROP COLUMN %I; once its values are needed no more.',
+            DETAIL = format('Values would be lost of: %s.', sealed.columns), HINT = format('SELECT toms.unseal_column(%L, %L, instruction => …); or ALTER TABLE %s DROP COLUMN %I; once its values are needed no more.',
                                                                      sealed.relation, sealed.name, sealed.relation, sealed.name);
+    END IF;
+    IF relation IS NULL THEN
+        PERFORM toms.check_none_protected();
     END IF;
 END
 $$;
