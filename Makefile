@@ -75,7 +75,7 @@ test/verify/verify: $(wildcard test/verify/*.[ch]) $(wildcard src/bin/verify/*.[
 	$(CC) -O2 -g -Wall -Isrc/bin/verify test/verify/*.c $(VERIFY_PARTS) -o $@ -lsodium
 
 # The library with the number of the version before: what runs on while its file is replaced already.
-OF_VERSION = base/version guard/explain
+OF_VERSION = base/version guard/admin_ddl guard/explain
 test/previous/toms.so: $(OBJS)
 	@mkdir -p $(@D)
 	$(foreach o,$(OF_VERSION),$(CC) $(CFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -UTOMS_VERSION -DTOMS_VERSION='"$(PREVIOUS)"' -c src/$(o).c -o test/previous/$(notdir $(o)).o &&) \

@@ -271,6 +271,14 @@ tell_of_roles(Node *statement)
 	(void) toms_admin_event(TOMS_VERB_DDL, InvalidOid, details.data, false);
 }
 
+/* While it runs, what it replaces is not told of. */
+static void
+tell_of_update(Node *statement)
+{
+	if (IsA(statement, AlterExtensionStmt) && strcmp(((AlterExtensionStmt *) statement)->extname, "toms") == 0 && toms_admin_is_told())
+		toms_admin_tell_of_none(CreateCommandName(statement), "library", TOMS_VERSION);
+}
+
 void
 toms_admin_tell_of_ddl(Node *statement)
 {
@@ -279,6 +287,7 @@ toms_admin_tell_of_ddl(Node *statement)
 	ListCell   *cell;
 
 	tell_of_roles(statement);
+	tell_of_update(statement);
 	if ((relids == NIL && !toms_admin_reaches(statement)) || !toms_admin_is_told())
 		return;
 	foreach(cell, relids)

@@ -19,6 +19,8 @@ my ($sharedir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--sharedir' ]);
 my ($version) = slurp_file("$top/toms.control") =~ /^default_version = '(.*)'/m;
 my ($previous) = slurp_file("$top/Makefile") =~ /^PREVIOUS *= *(\S+)/m;
 
+plan skip_all => "the script of version $previous is not installed: make check-build" unless -e "$sharedir/extension/toms--$previous.sql";
+
 # What an extension consists of, as text without numbers of objects. Privileges are sorted: their
 # order tells when they were given.
 my $acl = q{(SELECT array_agg(a::text ORDER BY a::text) FROM unnest(%s) a)};
@@ -161,6 +163,7 @@ my $entries = $node->safe_psql('upgraded', q{SELECT count(*) FROM toms.audit_tra
 $node->safe_psql('upgraded', 'ALTER EXTENSION toms UPDATE');
 is(seen($node), $before, 'after the upgrade the application sees the same rows');
 cmp_ok($node->safe_psql('upgraded', q{SELECT count(*) FROM toms.audit_trail()}), '>=', $entries, 'no entry of the trail is lost');
+is($node->safe_psql('upgraded', q{SELECT login, details ->> 'command' FROM toms.audit_trail() WHERE kind = 'ddl' AND details ? 'library'}), 'postgres|ALTER EXTENSION', 'who has upgraded is on record');
 is($node->safe_psql('upgraded', q{SELECT count(*) FROM toms.verify_audit()}), '0', 'and the trail is whole');
 is($node->safe_psql('upgraded', q{SELECT status FROM toms.probe_software() WHERE phrase = 'software_library'}), 'pass', 'the check finds library and SQL of one version');
 like($node->safe_psql('upgraded', q{SELECT args FROM toms.found_code() WHERE status = 'fail'}), qr/toms\.is_eea\(text\)/,

@@ -1,7 +1,8 @@
 # pg_upgrade takes protected tables of every form to a new data directory: with the library loaded
 # on both sides, and nothing is open, lost or somebody else's afterwards.
 #
-# TEMP_CONFIG brings shared_preload_libraries.
+# PG_UPGRADE_FROM names the installation of an older major version, with toms, to upgrade from; without it both are
+# PG_CONFIG's.  TEMP_CONFIG brings shared_preload_libraries.
 
 use strict;
 use warnings;
@@ -17,14 +18,15 @@ my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
 
 sub new_node
 {
-	my ($name) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my ($name, @options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name, @options);
 	$node->init;
 	$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'");
 	return $node;
 }
 
-my $old = new_node('old');
+my $from = $ENV{PG_UPGRADE_FROM};
+my $old = new_node('old', $from ? (install_path => $from) : ());
 my $new = new_node('new');
 
 # pg_upgrade; returns (succeeded, what it and its logs say).
@@ -35,7 +37,7 @@ sub upgrade
 	chdir $new->basedir or die $!;
 	my ($out, $err) = ('', '');
 	my $ok = IPC::Run::run([ 'pg_upgrade', '--no-sync', @options, '-d', $old->data_dir, '-D', $new->data_dir,
-		'-b', $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port ],
+		'-b', $from ? "$from/bin" : $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port ],
 		'<', \undef, '>', \$out, '2>', \$err);
 	my $said = "$out$err";
 	my $logs = $new->data_dir . '/pg_upgrade_output.d';
