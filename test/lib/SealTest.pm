@@ -33,7 +33,8 @@ sub keyring
 sub sealed_server
 {
 	my ($name, $keyring, %init) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $from = delete $init{from};      # another installation of PostgreSQL
+	my $node = PostgreSQL::Test::Cluster->new($name, $from ? (install_path => $from) : ());
 	my $settings = delete $init{settings} // '';
 	if (!$keys)
 	{

@@ -13,7 +13,8 @@ use Test::More;
 
 my $keyring = keyring();
 my $settings = "toms.session_context = on\ntoms.audit_delay = 10s\nmax_worker_processes = 16\n";
-my $old = sealed_server('old', $keyring, settings => $settings);
+my $from = $ENV{PG_UPGRADE_FROM};        # as in policy_upgrade.pl
+my $old = sealed_server('old', $keyring, from => $from, settings => $settings);
 my $new = sealed_server('new', $keyring, settings => $settings);
 my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
 
@@ -83,7 +84,7 @@ my $said = '';
 my $ok;
 {
 	local $ENV{PGOPTIONS} = '';
-	$ok = IPC::Run::run([ 'pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port ],
+	$ok = IPC::Run::run([ 'pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $from ? "$from/bin" : $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port ],
 		'<', \undef, '>&', \$said);
 }
 ok($ok, 'pg_upgrade') or diag $said;

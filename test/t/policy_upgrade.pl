@@ -111,7 +111,10 @@ sub content
 {
 	my ($node) = @_;
 	my $script = join '', map { "\\echo ==$_\nSELECT x FROM ($content{$_}) x ORDER BY x::text COLLATE \"C\";\n" } sort keys %content;
-	return { $node->safe_psql('app', "SET timezone = UTC;\n$script") =~ /^==(.+)\n((?:(?!==).*\n?)*)/mg };
+	my %said = $node->safe_psql('app', "SET timezone = UTC;\n$script") =~ /^==(.+)\n((?:(?!==).*\n?)*)/mg;
+	return \%said unless $from;
+	# later versions have a privilege more, and name columns of one table without it
+	return { map { ($_ => $said{$_} =~ s/arwdDxtm/arwdDxt/gr =~ s/\b[a-z_]+\.(?=[a-z_]+ (?:AS|=))//gr) } keys %said };
 }
 
 $old->start;
