@@ -109,11 +109,17 @@ toms_version_problem(void)
 					TOMS_VERSION, TOMS_PREVIOUS, TOMS_VERSION, found);
 }
 
-static void
-function_callback(Datum arg, int cache, uint32 hash)
+void
+toms_version_forget(void)
 {
 	asked = false;
 	toms_version_fits_still = false;
+}
+
+static void
+function_callback(Datum arg, int cache, uint32 hash)
+{
+	toms_version_forget();
 }
 
 void

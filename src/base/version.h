@@ -22,6 +22,9 @@ extern bool toms_version_fits_still;
 /* As it is; outside of a transaction as last found. */
 extern TomsVersionFit toms_version_fit(void);
 
+/* What is known may be no more: whoever changes pg_extension by hand tells nobody. */
+extern void toms_version_forget(void);
+
 /* That of the SQL, in words, where it does not fit. */
 extern char *toms_version_problem(void);
 

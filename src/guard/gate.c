@@ -267,7 +267,7 @@ toms_guard_refuse_closed(Oid relid)
 
 /* SQL ------------------------------------------------------------------------------------- */
 
-/* toms.gate_state(): the gate of this database and why it is so, as last found; looks at nothing. */
+/* toms.gate_state(): the gate of this database and why it is so, as last found; of what it needs it looks at the version alone. */
 Datum
 toms_gate_state(PG_FUNCTION_ARGS)
 {
@@ -279,6 +279,7 @@ toms_gate_state(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	find_slot();
+	toms_version_forget();
 	if (toms_version_fit() != TOMS_VERSION_FITS)
 	{
 		values[0] = CStringGetTextDatum("version");
