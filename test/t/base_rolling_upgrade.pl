@@ -99,6 +99,11 @@ is($new->safe_psql('postgres', q{SET toms.reason = 'test'; SELECT count(*) FROM 
 $late->enable_streaming($new);
 $late->reload;
 under_load($new, 'of the new primary while its SQL is that of before', sub { });
+# one that has been connected all along
+my $all_along = "\\set VERBOSITY verbose\n$rows;\n\\echo connected\nDO \$\$ BEGIN LOOP PERFORM pg_sleep(0.2); EXIT WHEN (SELECT extversion FROM pg_extension WHERE extname = 'toms') = '$version'; END LOOP; END \$\$;\n$rows;\n";
+my ($said, $complained) = ('', '');
+my $session = IPC::Run::start([ 'psql', '-XAtq', '-h', $late->host, '-p', $late->port, '-U', 'app', 'postgres' ], '<', \$all_along, '>', \$said, '2>', \$complained, IPC::Run::timeout(180));
+$session->pump until $said =~ /connected/;
 under_load($new, 'while the extension is updated', sub { $new->safe_psql('postgres', 'ALTER EXTENSION toms UPDATE') });
 is(library($new), "$version|$version", 'it has library and SQL of after');
 is(seen($new), 't', 'and shows the rows');
@@ -107,6 +112,9 @@ is($new->safe_psql('postgres', 'SELECT count(*) FROM toms.verify_audit()'), '0',
 # Who comes late.
 $new->wait_for_catchup($late);
 like(seen($late), qr/55000:.*does not know the SQL.*DETAIL:.*\Q$previous\E.*\Q$version\E.*HINT:  Install the library/s, 'a standby with the library of before is closed, and says why');
+$session->finish;
+is($said, "t\nconnected\n", 'also to who was connected all along, and saw rows before');
+like($complained, qr/55000:.*does not know the SQL/, 'who is told why');
 $late->restart;
 is(library($late), "$version|$version", 'restarted it has the library of after');
 is(seen($late), 't', 'and shows the rows');

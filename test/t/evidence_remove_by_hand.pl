@@ -49,7 +49,7 @@ ok($node->start(fail_ok => 1), 'without the line it does');
 sub says { my ($login, $statement) = @_; my ($code, $out, $err) = $node->psql('app', $statement, extra_params => [ '-U', $login ], on_error_stop => 0); return ($out, $err) }
 for my $login ('app', 'owner')
 {
-	for my $table (qw(person note contract clause booking booking_2025 document letter absence))
+	for my $table (qw(employee note agreement clause booking booking_2025 document letter absence))
 	{
 		my ($out, $err) = says($login, "SELECT * FROM hr.$table");
 		is($out, '', "$table stays closed to $login");

@@ -27,7 +27,7 @@ protect_application($node);
 sub says { my ($statement, $login) = @_; my ($code, $out, $err) = $node->psql('app', "\\set VERBOSITY verbose\nSET toms.reason = 'removal';\n$statement", extra_params => [ '-U', $login // 'postgres' ]); return $err || $out }
 
 # What DROP EXTENSION would open.
-my $all = 'hr\.absence, hr\.booking, hr\.clause, hr\.contract, hr\.document, hr\.note, hr\.person, hr\.watched';
+my $all = 'hr\.absence, hr\.agreement, hr\.booking, hr\.clause, hr\.document, hr\.employee, hr\.note, hr\.watched';
 like(says($_), qr/2BP01: toms protects tables.*DETAIL:.*: $all\.\n.*HINT:.*toms\.uninstall/s, "$_ says which tables it would open, and is refused")
   foreach 'DROP EXTENSION toms', 'DROP EXTENSION toms CASCADE', 'DROP SCHEMA toms CASCADE';
 
@@ -53,10 +53,10 @@ sealed column|ALTER TABLE hr.absence DROP COLUMN cured;|to do
 table|SELECT toms.unprotect('hr.absence', reason => '…');|to do
 table|SELECT toms.unprotect('hr.booking', reason => '…');|to do
 table|SELECT toms.unprotect('hr.clause', reason => '…');|to do
-table|SELECT toms.unprotect('hr.contract', reason => '…');|to do
+table|SELECT toms.unprotect('hr.agreement', reason => '…');|to do
 table|SELECT toms.unprotect('hr.document', reason => '…');|to do
 table|SELECT toms.unprotect('hr.note', reason => '…');|to do
-table|SELECT toms.unprotect('hr.person', reason => '…');|to do
+table|SELECT toms.unprotect('hr.employee', reason => '…');|to do
 table|SELECT toms.unprotect('hr.watched', reason => '…');|to do
 setting|ALTER ROLE app IN DATABASE app RESET toms.purpose;|to do
 extension|DROP EXTENSION toms;|afterwards
