@@ -302,10 +302,3 @@ toms_guard_function_changed(Oid function)
 	if (OidIsValid(schema) && schema == get_namespace_oid("toms", true) && toms_admin_is_told())
 		toms_admin_tell_of_none("ALTER FUNCTION", "function", toms_function_name(function));
 }
-
-void
-toms_guard_rows_lost(Oid relid)
-{
-	if (!RecoveryInProgress())
-		toms_policy_keep_held_table(relid);
-}
