@@ -56,9 +56,11 @@ include $(PGXS)
 all: $(TOOLS)
 $(OBJS) $(OBJS:.o=.bc): $(HEADERS_) toms.control
 
+# What a function of toms prints of names it stores, or looks up again: so that is not the client's to choose.
+PINNED = s/(SET search_path = pg_catalog, pg_temp)( AS| SET|$$)/\1 SET quote_all_identifiers = off\2/
 $(SCRIPT): $(FRAGMENTS) toms.control Makefile
 	@mkdir -p $(@D)
-	for f in $(FRAGMENTS); do echo "-- $$f"; cat $$f; done > $@
+	for f in $(FRAGMENTS); do echo "-- $$f"; sed -E '$(PINNED)' $$f; done > $@
 
 $(UPGRADE): $(SCRIPT) $(RELEASED) $(BY_HAND) sql/extension/upgrade.pl
 	perl sql/extension/upgrade.pl $(RELEASED) $(SCRIPT) $(BY_HAND) > $@.new

@@ -54,6 +54,7 @@ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'toms'::regnamespace AND
 
 -- clean up
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA decl CASCADE;
 DELETE FROM toms.tenant WHERE tenant = 'initech';
 DELETE FROM toms.instruction_event WHERE instruction = :instruction;

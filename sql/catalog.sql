@@ -176,6 +176,7 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SELECT toms.unprotect('hr.badge', reason => 'end of test');
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DELETE FROM toms.tenant WHERE tenant IN ('initech', 'Initech');
 DELETE FROM toms.category WHERE NOT shipped;

@@ -439,4 +439,5 @@ ALTER SYSTEM RESET toms.audience;
 ALTER SYSTEM RESET toms.environment;
 SELECT pg_reload_conf();
 SELECT pg_sleep(0.5);
+SET toms.reason = 'end of the test';
 DROP SCHEMA regress_claims CASCADE;

@@ -384,5 +384,6 @@ RESET toms.on_missing_context;
 -- clean up
 SELECT toms.disallow_enter('regress_guard_noinherit');
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;
 DROP ROLE regress_guard_noinherit;

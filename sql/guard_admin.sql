@@ -216,5 +216,6 @@ SELECT regress.verdict('SELECT * FROM guard.plain');           -- ok
 
 -- clean up
 SELECT toms.disallow_enter('regress_owner');
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;
 DROP ROLE regress_guard_operator;

@@ -254,7 +254,9 @@ SELECT regress.mark() AS mark \gset
 ALTER TABLE toms.permission DISABLE TRIGGER "~toms_declaration";
 ALTER TABLE toms.permission ENABLE ALWAYS TRIGGER "~toms_declaration";
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA adm CASCADE;
+RESET toms.reason;
 :look
 
 --

@@ -476,7 +476,9 @@ SELECT regress.as_job('SELECT FROM hr.booking_of_2026');                        
 SELECT regress.as_job('SELECT FROM hr.heir');                                                           -- refused
 SELECT regress.job_reads('SELECT string_agg(tenant_id, '','') FROM hr.booking');                        -- acme: the policies of the table itself
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 SELECT * FROM regress.mend('hr.booking', 'leak: foreign table') UNION ALL SELECT * FROM regress.mend('hr.doctor', 'leak: foreign table');
+RESET toms.reason;
 SELECT * FROM regress.found('hr.booking', 'leak: foreign table') UNION ALL SELECT * FROM regress.found('hr.doctor', 'leak: foreign table');
 SET client_min_messages = warning;
 DROP EXTENSION file_fdw CASCADE;
@@ -504,6 +506,7 @@ RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 SELECT toms.unprotect(r, reason => 'end of test') FROM unnest('{hr.page,hr.case,hr.booking,hr.doctor,hr.visit}'::regclass[]) r;
 DROP PUBLICATION of_booking;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP FUNCTION regress.found, regress.mend, regress.as_job, regress.job_reads, regress.estimate, regress.plan;
 DROP ROLE regress_developer, regress_analyst, regress_guest;

@@ -525,4 +525,5 @@ RESET SESSION AUTHORIZATION;
 
 -- clean up
 REVOKE ALL ON ALL TABLES IN SCHEMA guard FROM regress_migration;
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;

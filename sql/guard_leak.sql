@@ -289,5 +289,6 @@ RESET SESSION AUTHORIZATION;
 \pset format aligned
 \pset tuples_only off
 SELECT toms.disallow_enter('regress_guard_attacker');
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;
 DROP ROLE regress_guard_attacker;

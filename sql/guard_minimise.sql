@@ -50,7 +50,11 @@ FROM unnest('{boolean,smallint,integer,bigint,numeric,"numeric(5,2)",real,"doubl
     text,varchar,"varchar(3)",char,"char(1)",name,"\"char\"",json,jsonb,xml,jsonpath,tsvector,tsquery,bytea,bit varying,oid,regclass,
     "text[]","varchar(3)[]",mini.phrase,mini.phrase_of_two,"mini.phrase[]",mini.remark,"mini.remark[]",mini.textrange,serial,
     toms.sealed_bytea,toms.sealed_text,toms.health_date,toms.health_flag,"toms.health_code(''mini_kind'')"}'::text[]) WITH ORDINALITY t (type, n) ORDER BY n;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE mini.refusing, mini.sealing;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 
 -- the ways by which text comes: refused, each
 SET SESSION AUTHORIZATION regress_owner;
@@ -107,7 +111,9 @@ SELECT object, finding, remedy FROM toms.explain_protection('mini.note') WHERE k
 SELECT object, finding, remedy FROM toms.explain_protection('mini.message') WHERE kind = 'free_text';
 SELECT object, finding FROM toms.explain_protection('mini.plain') WHERE kind = 'free_text';             -- none
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 SELECT regress.verdict(split_part(remedy, '; or', 1)) FROM toms.explain_protection('mini.note') WHERE kind = 'free_text';
+RESET toms.reason;
 SELECT count(*) FROM toms.explain_protection('mini.note') WHERE kind = 'free_text';                     -- 0
 
 -- sealing what is there is no new text: ok
@@ -161,4 +167,5 @@ RESET SESSION AUTHORIZATION;
 SELECT object, finding FROM toms.explain_protection('mini.plain') WHERE kind = 'free_text';
 REVOKE regress_owner FROM regress_migration;
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA mini CASCADE;

@@ -151,4 +151,5 @@ RESET SESSION AUTHORIZATION;
 
 -- clean up
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;

@@ -40,4 +40,5 @@ COMMIT;
 RESET search_path;
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA temporary CASCADE;

@@ -166,4 +166,5 @@ RESET SESSION AUTHORIZATION;
 SELECT relation, verbs, reason, remedy FROM toms.would_refuse WHERE relation = 'qual.absence'::regclass ORDER BY verbs, reason;
 SELECT toms.reset_would_refuse();
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA qual CASCADE;

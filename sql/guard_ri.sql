@@ -132,7 +132,9 @@ RESET toms.reason;
 SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE guard.key ADD CONSTRAINT of_employee FOREIGN KEY (employee) REFERENCES guard.employee;  -- ok
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE guard.key;
+RESET toms.reason;
 SELECT toms.disallow_enter('regress_owner');
 REVOKE regress_hr FROM regress_owner;
 
@@ -347,5 +349,6 @@ RESET toms.reason;
 
 -- clean up
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA guard CASCADE;
 DROP ROLE regress_guard_developer;

@@ -246,6 +246,7 @@ SELECT s AS statement, j.without AS "without a reason", j.verdict, j.reason FROM
     'SET session_replication_role = replica',
     'SELECT set_config(''session_replication_role'', ''replica'', true)']) WITH ORDINALITY t (s, n), ver.judge_with_reason(s) j ORDER BY n;
 REVOKE CREATE ON DATABASE :"database" FROM regress_owner;
+SET toms.reason = 'end of the test';
 DROP SCHEMA ver, ver_archive CASCADE;
 DROP ROLE regress_deputy;
 \pset format aligned

@@ -228,7 +228,11 @@ ALTER TABLE hr.orders DROP COLUMN subject;                                      
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('hr.orders', tenant => 'Tenant Id');
 SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE hr.orders DROP COLUMN subject;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE hr.orders ADD COLUMN subject uuid;                                                          -- a namesake is not the subject
 :look
 SET SESSION AUTHORIZATION regress_officer;
@@ -317,7 +321,11 @@ SELECT toms.protect('hr.diary', tenant => 'tenant_id', subject => 'person');
 SELECT toms.permit('regress_hr', 'hr.diary', '{select}', '{planning}', scope => 'tenant') > 0;
 SET SESSION AUTHORIZATION regress_owner;
 SET client_min_messages = warning;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP DOMAIN hr.person CASCADE;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 RESET client_min_messages;
 :look
 
@@ -330,6 +338,7 @@ SELECT toms.remove_subject_alias('"Other Schema".app_user', 'uuid_');
 SELECT toms.unprotect('"Other Schema".app_user', reason => 'end of test');
 SELECT count(*) FROM toms.protected_tables;                                                             -- 0
 SELECT count(*) FROM pg_class WHERE relowner = 'toms_lookup'::regrole;                                  -- 0
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr, "Other Schema" CASCADE;
 DROP PROCEDURE regress.look;
 DROP TABLE regress.migration;

@@ -147,7 +147,9 @@ CREATE TABLE hr.letter (tenant_id hr.mandant NOT NULL, employee_id int NOT NULL)
 ALTER TABLE hr.letter OWNER TO regress_owner;
 SELECT toms.protect('hr.letter', tenant => 'tenant_id', subject => 'employee_id');
 SET LOCAL client_min_messages = warning;
+SET toms.reason = 'migration';
 DROP DOMAIN hr.mandant CASCADE;
+RESET toms.reason;
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict('SELECT FROM hr.letter');                        -- refused: incomplete
 SELECT regress.verdict('INSERT INTO hr.letter VALUES (17)');            -- refused: incomplete
@@ -230,5 +232,6 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.look, regress.tamper;

@@ -112,5 +112,6 @@ SELECT toms.current_tenant();                                                   
 \c - :superuser
 ALTER ROLE regress_job RESET toms.session_context;
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA calls CASCADE;
 DROP FUNCTION regress.calls;

@@ -142,7 +142,8 @@ SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'travel') \gset
 SELECT regress.verdict(format($$INSERT INTO %s VALUES ('acme', 17, '2026-04-01', 'Bonn')$$, r)) FROM unnest('{op.trip,op.trip_abroad}'::regclass[]) r;     -- refused, both
 COMMIT;
-SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 SELECT regress.verdict(s) FROM unnest(ARRAY['ALTER TABLE op.trip DROP COLUMN "Where"',                  -- refused, with what to do
     'ALTER TABLE op.trip DROP COLUMN "Iban"', 'ALTER TABLE op.trip DROP COLUMN note']) s;
 \set VERBOSITY default
@@ -152,7 +153,7 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.unlabel_column('op.trip', 'Where');
 SELECT toms.label_column('op.stop', 'id', category => 'location', optional => false);
 SELECT action, category, detail FROM toms.protection_history WHERE action LIKE '%label_column' AND relation_name = 'op.trip' ORDER BY id;
-SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
 SELECT regress.verdict('ALTER TABLE op.trip DROP COLUMN "Where"');                                      -- ok
 -- a policy that says otherwise closes the table
 RESET SESSION AUTHORIZATION;
@@ -166,6 +167,7 @@ SET SESSION AUTHORIZATION regress_stranger;
 SELECT regress.verdict($$SELECT toms.check_enabled('op.stop', 'insert', 'location')$$), regress.verdict($$SELECT toms.check_enabled(NULL, NULL, NULL)$$);
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA op CASCADE;
 DELETE FROM toms.enabled_category;
 DELETE FROM toms.instruction_event WHERE instruction = :instruction;

@@ -343,7 +343,11 @@ COMMIT;
 --
 SET SESSION AUTHORIZATION regress_owner;
 SET client_min_messages = warning;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE hr.visit CASCADE;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 RESET client_min_messages;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT relation, intact FROM toms.protected_tables WHERE relation = 'hr.attachment'::regclass;          -- f
@@ -355,7 +359,11 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('hr.attachment', parent => 'hr.item', parent_key => 'owner_id', type_column => 'owner_type', type_value => 'Item');    -- mends it
 SELECT relation, intact, parents FROM toms.protected_tables WHERE relation = 'hr.attachment'::regclass;
 SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE hr.page;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.unprotect('hr.paper', reason => 'has no children any more');
 -- all together they go without CASCADE
@@ -367,7 +375,10 @@ SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('hr.a', tenant => 'tenant_id'), toms.protect('hr.b', parent => 'hr.a', parent_key => 'a'), toms.protect('hr.c', parent => 'hr.b', parent_key => 'b');
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict('DROP TABLE hr.a, hr.b');                                                        -- refused by PostgreSQL: one child is left
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 SELECT regress.verdict('DROP TABLE hr.b, hr.a, hr.c');                                                  -- ok
+RESET toms.reason;
 
 --
 -- Partitions of the child and of the parent

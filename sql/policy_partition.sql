@@ -229,5 +229,6 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr, regress_owner CASCADE;
 DROP PROCEDURE regress.look;

@@ -274,7 +274,11 @@ SET SESSION AUTHORIZATION regress_job;
 CALL regress.may('regress_manager', 'absence_management');      -- select
 -- the table is dropped and made again
 SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE hr.sick_note;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 CREATE TABLE hr.sick_note (id integer, tenant_id text NOT NULL, employee_id integer NOT NULL, t text);
 GRANT SELECT, INSERT, UPDATE, DELETE ON hr.sick_note TO regress_manager;
 SET SESSION AUTHORIZATION regress_officer;
@@ -300,6 +304,7 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.may, regress.follow_hint;
 UPDATE toms.enter_permission SET ended_at = now(), ended_by = session_user WHERE 'regress_manager' = ANY (roles);

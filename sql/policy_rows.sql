@@ -342,7 +342,11 @@ SET SESSION AUTHORIZATION regress_job;
 CALL regress.see('planning', 'hr.incident');                                                            -- 1
 SET SESSION AUTHORIZATION regress_owner;
 SET client_min_messages = warning;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP DOMAIN hr.state CASCADE;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 RESET client_min_messages;
 SET SESSION AUTHORIZATION regress_job;
 CALL regress.see('planning', 'hr.incident');                                                            -- refused
@@ -358,6 +362,7 @@ RESET SESSION AUTHORIZATION;
 SELECT relation, toms.unprotect(relation, reason => 'end of test') FROM unnest('{hr.entry,hr.roster,hr.document,hr.more,hr.incident,hr.before}'::regclass[]) relation;
 SELECT count(*) FROM toms.row_labels;                                                                   -- 0
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP FUNCTION regress.ids;
 DROP PROCEDURE regress.see, regress.enter;

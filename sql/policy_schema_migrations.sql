@@ -206,8 +206,12 @@ BEGIN
     RETURN NULL;
 END
 $$;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE fs.customer_history DROP COLUMN tenant_id;
 ALTER TABLE fs.vehicle_log DROP COLUMN driver;
+RESET toms.reason;
+SET SESSION AUTHORIZATION fs_owner;
 ALTER TABLE fs.customer_history ADD COLUMN tenant_id text;             -- again there, and nothing but a column
 RESET SESSION AUTHORIZATION;
 UPDATE fs_test.shape SET tenant = 't.tenant', row = replace(row, 'tenant_id', 'tenant') WHERE rel = 'customer_history';
@@ -270,9 +274,9 @@ SELECT count(*) FROM fs.contract;                                      -- refuse
 ALTER TABLE fs.contract INHERIT fs.document;
 RESET SESSION AUTHORIZATION;
 CALL fs_test.still('{document,contract,invoice,booking}');
-SET SESSION AUTHORIZATION fs_owner;
+SET toms.reason = 'migration';
 DROP TABLE fs.booking_2026_04;                                         -- ok
-RESET SESSION AUTHORIZATION;
+RESET toms.reason;
 
 SELECT root, count(*), bool_and(intact) FROM toms.protected_tables WHERE root <> relation GROUP BY root ORDER BY root::text COLLATE "C";
 
@@ -304,4 +308,5 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 SET client_min_messages = warning;
 SELECT toms.distrust_function('pg_catalog.enum_eq(anyenum,anyenum)', reason => 'end of the test');
+SET toms.reason = 'end of the test';
 DROP SCHEMA fs_test, fs_archive, fs CASCADE;

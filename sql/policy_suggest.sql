@@ -366,6 +366,7 @@ RESET SESSION AUTHORIZATION;
 --
 SET client_min_messages = warning;
 SELECT toms.distrust_function('pg_catalog.enum_eq(anyenum,anyenum)', reason => 'end of the test');
+SET toms.reason = 'end of the test';
 DROP SCHEMA shop, names, clinic, plain, chat, asked, people, ways, nulls, kinds, rights, hostile, traps, fs_test, fs CASCADE;
 DROP FUNCTION regress.suggested, regress.adopt;
 DROP ROLE "regress ""quoted""", regress_login_owner;

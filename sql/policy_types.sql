@@ -196,7 +196,11 @@ COMMIT;
 -- and dropped afterwards
 SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE "My Schema"."Sick ""Notes""" ADD COLUMN later integer;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE "My Schema"."Sick ""Notes""" DROP COLUMN note;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('7', '3', 'regress_employee', 'absence_management') \gset
 SELECT * FROM "My Schema"."Sick ""Notes""";                                                             -- the same row
@@ -207,6 +211,7 @@ RESET SESSION AUTHORIZATION;
 -- clean up
 --
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr, "My Schema" CASCADE;
 DROP FUNCTION regress.look, regress.write;
 DROP PROCEDURE regress.try;

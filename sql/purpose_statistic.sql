@@ -331,7 +331,9 @@ COMMIT;
 RESET SESSION AUTHORIZATION;
 
 -- what it read is gone: nobody knows whom it may be told
+SET toms.reason = 'migration';
 DROP TABLE hr.booking CASCADE;
+RESET toms.reason;
 SET SESSION AUTHORIZATION regress_dashboard;
 BEGIN;
 CALL regress.enter('acme', 'regress_planner', 'staff_planning');
@@ -341,6 +343,7 @@ RESET SESSION AUTHORIZATION;
 
 SELECT toms.drop_statistic(name, reason => 'end of the test') FROM toms.statistics WHERE dropped_at IS NULL;
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP TABLE regress.staff;
 DROP FUNCTION regress.count_days;

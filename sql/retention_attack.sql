@@ -90,7 +90,11 @@ SELECT toms.protect('att.visit', tenant => 'tenant');
 SELECT toms.retain('att.visit', '105 days', 'day', basis => 'contract', zone => 'UTC') > 0;
 SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE att.visit_2020 DETACH PARTITION att.visit_2020_acme;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE att.visit_2020_acme;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 RESET SESSION AUTHORIZATION;
 
 --
@@ -165,6 +169,7 @@ RESET toms.reason;
 -- clean up
 SELECT toms.unretain(id, reason => 'test') FROM toms.retention_rule WHERE valid_until IS NULL;
 DROP VIEW att.stored;
+SET toms.reason = 'end of the test';
 DROP SCHEMA att CASCADE;
 DELETE FROM toms.retention_rule;
 DROP FUNCTION regress.there(text);

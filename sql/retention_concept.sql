@@ -78,5 +78,6 @@ SELECT count(toms.release_hold(id, 'over')) FROM toms.holds WHERE state = 'held'
 UPDATE toms.retention_rule SET locked = false;
 SELECT count(toms.unretain(id, 'over')) FROM toms.retention_rules WHERE in_force;
 DROP FUNCTION regress.concept(text);
+SET toms.reason = 'end of the test';
 DROP SCHEMA concept CASCADE;
 DROP TABLE rule;

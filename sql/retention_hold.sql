@@ -152,8 +152,6 @@ SELECT held.try(s) FROM unnest(ARRAY[
     'TRUNCATE held.thing',
     'ALTER TABLE held.note ADD COLUMN more integer',
     'DROP TABLE held.open']) s;
-RESET toms.reason;
-SET SESSION AUTHORIZATION regress_owner;
 SELECT held.try('DROP OWNED BY regress_owner CASCADE');
 -- nor a superuser whose session takes itself for a replica
 RESET SESSION AUTHORIZATION;

@@ -348,7 +348,11 @@ ALTER TABLE crm.contract ADD COLUMN owner_firm text NOT NULL DEFAULT 'acme';
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.protect('crm.contract', tenant => 'owner_firm', subject => 'customer_id');
 SET SESSION AUTHORIZATION regress_owner;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE crm.contract DROP COLUMN firm;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '17', 'regress_hr', 'audit') \gset
 SELECT regress.ids('SELECT id FROM crm.paper');                                                         -- without 4

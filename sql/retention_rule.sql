@@ -129,10 +129,8 @@ ALTER TABLE keep.message RENAME COLUMN words TO wording;
 ALTER TABLE keep.note RENAME COLUMN day TO "Day";
 SELECT relation, tenant, category, since, clear FROM keep.rules WHERE in_force;
 SELECT relation, intact FROM toms.protected_tables WHERE relation::text LIKE 'keep.%' AND mode = 'enforce' ORDER BY 1;
-SET SESSION AUTHORIZATION regress_owner;
-SELECT c, keep.say(format('ALTER TABLE keep.message DROP COLUMN %I CASCADE', c)) FROM unnest('{sent_at,When,day,wording,must}'::text[]) c;
-RESET SESSION AUTHORIZATION;
 SET toms.reason = 'types';
+SELECT c, keep.say(format('ALTER TABLE keep.message DROP COLUMN %I CASCADE', c)) FROM unnest('{sent_at,When,day,wording,must}'::text[]) c;
 ALTER TABLE keep.message ALTER COLUMN "When" TYPE text;
 ALTER TABLE keep.message ALTER COLUMN "When" TYPE timestamptz;
 RESET toms.reason;
@@ -226,8 +224,10 @@ WHERE e.kind = 'a' AND e.verb = 'C' AND p.details ->> 'table' = 'retention_rule'
 
 -- a dropped table's rules have ended
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP TABLE keep.note;
 SELECT DISTINCT in_force FROM toms.retention_rules WHERE relation = 'keep.note';
+SET toms.reason = 'end of the test';
 DROP SCHEMA keep CASCADE;
 SELECT count(*) FROM toms.retention_rules WHERE in_force AND relation LIKE 'keep.%';
 DELETE FROM toms.statutory_period WHERE NOT shipped;

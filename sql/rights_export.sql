@@ -237,7 +237,9 @@ DROP TABLE exp.step;
 SET SESSION AUTHORIZATION regress_officer;
 SELECT toms.export_subject('acme', '617', :person) IS NOT NULL, (SELECT count(*) > 0 FROM toms.export_subject_csv('acme', '617', :portable, kind => 'portability')), (SELECT count(*) > 5 FROM toms.export_tenant('acme', :tenant));
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 DROP TABLE exp.payslip_line, exp.payslip, exp.rate;
+RESET toms.reason;
 
 -- a policy that hides rows from the owner makes the export fail
 CREATE POLICY secret ON exp.note AS RESTRICTIVE FOR SELECT TO regress_owner USING (id <> 1);
@@ -258,5 +260,6 @@ RESET toms.reason;
 SELECT toms.run_as_owner('exp.employee', $$UPDATE exp.employee SET born = '2020-01-01' WHERE name = 'Otto'$$, '');
 \set SHOW_CONTEXT never
 
+SET toms.reason = 'end of the test';
 DROP SCHEMA exp CASCADE;
 DELETE FROM toms.recipient WHERE NOT shipped; DELETE FROM toms.person_column; DELETE FROM toms.disclosure; DELETE FROM toms.notice; DELETE FROM toms.provided_column; DELETE FROM toms.automated_decision;

@@ -54,5 +54,6 @@ RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION regress_hr;
 SELECT regress.verdict('SELECT * FROM toms.notices'), regress.verdict('SELECT toms.recipients_to_inform(''acme'', ''672'')'), regress.verdict('SELECT toms.record_informed(1)');
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'end of the test';
 DROP SCHEMA inf CASCADE;
 DELETE FROM toms.recipient WHERE NOT shipped; DELETE FROM toms.disclosure; DELETE FROM toms.notice; DELETE FROM toms.rectification; DELETE FROM toms.restriction; DELETE FROM toms.erasure;

@@ -152,6 +152,7 @@ RESET SESSION AUTHORIZATION;
 DEALLOCATE ALL;
 DROP TABLE taken;
 SELECT toms.drop_statistic(name, reason => 'end of the test') FROM toms.statistics WHERE dropped_at IS NULL;
+SET toms.reason = 'end of the test';
 DROP SCHEMA lim CASCADE;
 DELETE FROM toms.objection; DELETE FROM toms.restriction; DELETE FROM toms.instruction_event; DELETE FROM toms.instruction;
 DELETE FROM toms.purpose WHERE purpose LIKE 'lim%';

@@ -129,7 +129,11 @@ ROLLBACK;
 -- columns whose category is theirs alone come and go with their policies
 SET SESSION AUTHORIZATION regress_owner;
 ALTER TABLE obj.stamp RENAME COLUMN card TO badge;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE obj.stamp DROP COLUMN badge;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 RESET SESSION AUTHORIZATION;
 SELECT intact FROM toms.describe('obj.stamp');
 -- a table whose rows name nobody cannot refuse a category
@@ -140,5 +144,6 @@ SELECT toms.record_objection('acme', '18', category => 'location') > 0;
 SELECT count(*) > 0, bool_or(details::text LIKE '%"subject":"17"%') FROM toms.audit_trail() WHERE details ->> 'table' = 'objection';
 
 SET client_min_messages = warning;
+SET toms.reason = 'end of the test';
 DROP SCHEMA obj CASCADE;
 DELETE FROM toms.objection; DELETE FROM toms.enabled_category; DELETE FROM toms.instruction_event; DELETE FROM toms.instruction;

@@ -52,6 +52,7 @@ SELECT count(*) AS scans FROM pg_class c WHERE c.relnamespace = 'many'::regnames
 COMMIT;
 
 -- clean up
+SET toms.reason = 'end of the test';
 DROP SCHEMA many CASCADE;
 DELETE FROM toms.erasure;
 TRUNCATE toms.ledger;

@@ -104,5 +104,6 @@ CREATE TRIGGER keep BEFORE UPDATE ON rec.diary FOR EACH ROW EXECUTE FUNCTION rec
 SET SESSION AUTHORIZATION regress_officer;
 SELECT regress.verdict(format($$SELECT toms.rectify_subject('acme', '17', 'rec.diary', '{"words": "X"}', %s)$$, rec.instruct()));
 RESET SESSION AUTHORIZATION;
+SET toms.reason = 'end of the test';
 DROP SCHEMA rec CASCADE;
 DELETE FROM toms.rectification; DELETE FROM toms.restriction; DELETE FROM toms.instruction_event; DELETE FROM toms.instruction;

@@ -66,6 +66,7 @@ RESET SESSION AUTHORIZATION;
 SELECT toms.forget_person('acme', '17');
 SELECT tenant, kind, subject, forwarded_to, remark, outcome FROM toms.requests WHERE id IN (:january, :march) ORDER BY id;
 SELECT count(*) > 0, bool_or(details::text LIKE '%"subject":"1%' OR details::text LIKE '%Manager%') FROM toms.audit_trail() WHERE details ->> 'table' = 'request';
+SET toms.reason = 'end of the test';
 DROP SCHEMA req CASCADE;
 SELECT toms.revoke_officer('regress_req_operator', 'operator');
 DROP ROLE regress_req_operator;

@@ -244,5 +244,6 @@ SELECT count(*) FROM toms.restrictions WHERE subject = '17';                    
 -- who is restricted is not in the trail
 SELECT count(*) > 0, bool_or(details::text LIKE '%"subject":"17"%') FROM toms.audit_trail() WHERE details ->> 'table' = 'restriction';
 
+SET toms.reason = 'end of the test';
 DROP SCHEMA rst CASCADE;
 DELETE FROM toms.restriction; DELETE FROM toms.instruction_event; DELETE FROM toms.instruction;

@@ -215,7 +215,9 @@ SELECT regress.verdict('DROP EXTENSION toms');                                  
 SELECT regress.verdict('DROP EXTENSION toms CASCADE');                                                              -- refused
 SELECT regress.verdict('DROP EXTENSION plpgsql CASCADE');                                                           -- refused
 SELECT regress.verdict('DROP SCHEMA toms CASCADE');                                                                 -- refused
+SET toms.reason = 'migration';
 ALTER TABLE hr.visit DROP COLUMN sick, DROP COLUMN note;
+RESET toms.reason;
 SELECT toms.unprotect('hr.visit', reason => 'nothing is sealed any more');
 DROP TABLE hr.visit;
 
@@ -243,7 +245,9 @@ SECURITY LABEL FOR toms ON COLUMN hr.joined.employee IS NULL;
 ALTER TABLE hr.joined OWNER TO regress_owner;
 SELECT relation, intact FROM toms.protected_tables WHERE relation = 'hr.joined'::regclass;
 RESET toms.reason;
+SET toms.reason = 'migration';
 DROP TABLE hr.joined;
+RESET toms.reason;
 SELECT count(*), count(DISTINCT label) FROM pg_seclabel WHERE provider = 'toms_seal' AND objoid::regclass::text LIKE 'hr.booking%';
 SELECT count(*), count(DISTINCT label) FROM pg_seclabel WHERE provider = 'toms_seal' AND objoid::regclass::text IN ('hr.parent', 'hr.child', 'hr.late_child');
 SELECT relation, intact FROM toms.protected_tables ORDER BY relation::text COLLATE "C";
@@ -318,4 +322,5 @@ SET toms.reason = 'the end of the test';
 DROP TABLE hr.absence, hr.booking_1, hr.parent CASCADE;
 RESET toms.reason;
 DROP PROCEDURE regress.enter;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;

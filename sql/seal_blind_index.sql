@@ -92,6 +92,7 @@ RESET SESSION AUTHORIZATION;
 
 SET client_min_messages = error;
 DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'hr'::regnamespace);
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 SELECT toms.disallow_enter('regress_job');
 SELECT toms.allow_enter('regress_job', '{acme,globex}', '{regress_employee,regress_hr}') > 0;

@@ -339,6 +339,7 @@ SELECT count(*), bool_and(note = 'note ' || id) FROM hr.remark;
 RESET toms.reason;
 
 DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'hr'::regnamespace);
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.enter, regress.repeat;
 -- the numbers of catalogues as they were, for other tests

@@ -271,7 +271,9 @@ SET SESSION AUTHORIZATION regress_job;
 SELECT vault.write('wayne', $$INSERT INTO vault.diary VALUES (3, 'wayne', 'pepper', 'of pepper')$$);
 RESET SESSION AUTHORIZATION;
 BEGIN;
+SET toms.reason = 'migration';
 DROP TABLE vault.diary;
+RESET toms.reason;
 SELECT toms.destroy_unused_keys(:diary);
 ROLLBACK;
 -- the tenant's own secret belongs to no table, and is not unused
@@ -429,6 +431,7 @@ SELECT e.kind, e.tenant, e.subject, e.state, e.result -> 'keys' AS keys, l.kind,
 ALTER SYSTEM RESET toms.key_grace;
 SELECT pg_reload_conf();
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA vault CASCADE;
 ALTER TABLE toms.data_key DISABLE TRIGGER keep;
 DELETE FROM toms.data_key WHERE tenant IN ('stark', 'wayne');

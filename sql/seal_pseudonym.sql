@@ -81,6 +81,7 @@ SELECT state, count(*) FROM toms.instruction_event WHERE instruction IN (:one, :
 RESET SESSION AUTHORIZATION;
 
 SET client_min_messages = error;
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.enter;
 DELETE FROM toms.data_key WHERE relation = 0;

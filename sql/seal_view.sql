@@ -236,6 +236,7 @@ RESET SESSION AUTHORIZATION;
 
 \set VERBOSITY terse
 DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'hr'::regnamespace);
+SET toms.reason = 'end of the test';
 DROP SCHEMA hr CASCADE;
 DROP PROCEDURE regress.enter;
 -- the numbers of catalogues as they were, for other tests

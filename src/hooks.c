@@ -235,7 +235,10 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	if (access == OAT_DROP && class == RewriteRelationId)
 		toms_guard_rule_dropped(object);
 	if (access == OAT_DROP && class == RelationRelationId)
+	{
+		toms_guard_check_drop(object, sub);
 		toms_guard_rows_lost(object);
+	}
 	if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER) && class == ProcedureRelationId)
 		toms_guard_function_changed(object);
 	toms_worker_object_access(access, class, object);

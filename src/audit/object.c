@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/name.h"
 #include "base/relcache.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -116,12 +117,6 @@ say_name(StringInfo text, Relation rel, AttrNumber column)
 		escape_json(text, NameStr(attribute->attname));
 }
 
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
-}
-
 static StringInfoData
 describe(Relation rel, Oid root, int nkeys, const AttrNumber *keys)
 {
@@ -129,11 +124,11 @@ describe(Relation rel, Oid root, int nkeys, const AttrNumber *keys)
 
 	initStringInfo(&text);
 	appendStringInfo(&text, "{\"oid\":%u,\"relation\":", root);
-	escape_json(&text, qualified_name(root));
+	escape_json(&text, toms_relation_name(root));
 	if (RelationGetRelid(rel) != root)
 	{
 		appendStringInfoString(&text, ",\"partition\":");
-		escape_json(&text, qualified_name(RelationGetRelid(rel)));
+		escape_json(&text, toms_relation_name(RelationGetRelid(rel)));
 	}
 	appendStringInfoString(&text, ",\"columns\":[");
 	for (int i = 1; i <= RelationGetNumberOfAttributes(rel); i++)

@@ -74,6 +74,7 @@ TOMS_REASON(ADMIN_APPROVAL_REFUSED, "toms_admin_approval_refused", ERRCODE_INSUF
 TOMS_REASON(BREAK_GLASS_REFUSED, "toms_break_glass_refused", ERRCODE_INSUFFICIENT_PRIVILEGE, "the glass is broken by a superuser at the server alone")
 TOMS_REASON(POLICY_BYPASSED, "toms_policy_bypassed", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table would be read without its policies")
 TOMS_REASON(TRUNCATE, "toms_truncate", ERRCODE_INSUFFICIENT_PRIVILEGE, "truncate would reach the rows of every tenant")
+TOMS_REASON(DROP, "toms_drop", ERRCODE_INSUFFICIENT_PRIVILEGE, "what every tenant has there would be lost")
 TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIVILEGE, "a cursor with hold would outlive the context")
 TOMS_REASON(TEMPORARY_VIEW, "toms_temporary_view", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table is read through a temporary view, which outlives the context")
 TOMS_REASON(EXPLAIN_ANALYZE, "toms_explain_analyze", ERRCODE_INSUFFICIENT_PRIVILEGE, "explain analyze would tell of rows that are not shown")

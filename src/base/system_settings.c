@@ -17,6 +17,7 @@ static const char *const settings[][2] = {
 	{"DateStyle", "ISO"},
 	{"IntervalStyle", "postgres"},
 	{"extra_float_digits", "3"},
+	{"quote_all_identifiers", "off"},
 };
 
 int

@@ -8,12 +8,12 @@
 
 #include "base/change.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 
 bool		(*toms_context_say_session) (StringInfo words) = NULL;
 
@@ -74,7 +74,7 @@ describe(StringInfo text, const TomsContext *context)
 		say(text, "actor", context->actor);
 		say(text, "role", context->role);
 		say(text, "purpose", toms_context_purpose());
-		say(text, "function", OidIsValid(function) ? format_procedure_qualified(function) : NULL);
+		say(text, "function", OidIsValid(function) ? toms_function_name(function) : NULL);
 	}
 	else if (!in_session)
 		say_reason(text);

@@ -32,9 +32,7 @@ INSERT INTO toms.phrase VALUES
     ('scopes_no_subject', 'en', '%1$s holds data of a special category and has no data subject, so nobody can be limited to his own rows.'),
     ('scopes_no_subject', 'de', '%1$s enthält besondere Kategorien und hat keine betroffene Person; niemand kann auf eigene Zeilen beschränkt werden.'),
     ('closed_default', 'en', '%1$s gives PUBLIC privileges on tables that are yet to be made in %2$s.'),
-    ('closed_default', 'de', '%1$s gibt PUBLIC Rechte auf Tabellen, die in %2$s erst angelegt werden.'),
-    ('destructive_owner', 'en', 'Owner %1$s of %2$s can drop it without an administrative session: %3$s can act as it.'),
-    ('destructive_owner', 'de', 'Eigentümer %1$s von %2$s kann die Tabelle ohne administrative Sitzung löschen: %3$s kann als er handeln.');
+    ('closed_default', 'de', '%1$s gibt PUBLIC Rechte auf Tabellen, die in %2$s erst angelegt werden.');
 
 CREATE FUNCTION toms.probe_tenants() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -216,7 +214,6 @@ $$;
 REVOKE ALL ON FUNCTION toms.probe_default_closed() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_default_closed() IS 'internal: whether a table is closed as soon as it is protected';
 
--- Dropping a table is its owner's: who acts as the owner should be nobody but administrators.
 CREATE FUNCTION toms.probe_destructive() RETURNS SETOF toms.probed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -227,16 +224,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY SELECT * FROM toms.leak_faults(roots, '{protection,mode,grant}');
-    RETURN QUERY
-    WITH RECURSIVE owning (owner, relations, member) AS (
-        SELECT c.relowner, string_agg(r::text, ', ' ORDER BY r::text COLLATE "C"), c.relowner FROM unnest(roots) r JOIN pg_class c ON c.oid = r GROUP BY c.relowner
-        UNION
-        SELECT o.owner, o.relations, m.member FROM owning o JOIN pg_auth_members m ON m.roleid = o.member
-    )
-    SELECT (toms.found('partial', 'destructive_owner', ARRAY[o.owner::regrole::text, left(o.relations, 200), r.oid::regrole::text],
-                       CASE WHEN r.oid = o.owner THEN format('ALTER ROLE %s NOLOGIN;', r.oid::regrole) ELSE format('REVOKE %s FROM %s;', o.owner::regrole, r.oid::regrole) END)).*
-    FROM owning o JOIN pg_roles r ON r.oid = o.member WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls;
-    RETURN QUERY SELECT * FROM toms.tries(roots, '{truncate,delete,update,ddl}');
+    RETURN QUERY SELECT * FROM toms.tries(roots, '{truncate,drop,delete,update,ddl}');
 END
 $$;
 REVOKE ALL ON FUNCTION toms.probe_destructive() FROM PUBLIC;

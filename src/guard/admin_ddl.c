@@ -20,7 +20,6 @@
 #include "policy/policy.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 
 /* Of longer lists of roles the beginning is told, in bytes. */
 #define LONGEST_NAMES 1000
@@ -310,12 +309,5 @@ toms_guard_function_changed(Oid function)
 	Oid			schema = get_func_namespace(function);
 
 	if (OidIsValid(schema) && schema == get_namespace_oid("toms", true) && toms_admin_is_told())
-		toms_admin_tell_of_none("ALTER FUNCTION", "function", format_procedure_qualified(function));
-}
-
-void
-toms_guard_rows_lost(Oid relid)
-{
-	if (!RecoveryInProgress())
-		toms_policy_keep_held_table(relid);
+		toms_admin_tell_of_none("ALTER FUNCTION", "function", toms_function_name(function));
 }

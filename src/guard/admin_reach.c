@@ -148,12 +148,6 @@ add_ranges(Node *node, void *to)
 	return expression_tree_walker(node, add_ranges, to);
 }
 
-static const char *
-name_of_view(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
-}
-
 static void
 tell_of_query(Node *query, RangeVar *name, const char *command)
 {
@@ -166,7 +160,7 @@ tell_of_query(Node *query, RangeVar *name, const char *command)
 	else
 		(void) add_named(query, &relids);
 	foreach(cell, through_views(relids))
-		toms_admin_tell(lfirst_oid(cell), command, "view", quote_qualified_identifier(name->schemaname, name->relname));
+		toms_admin_tell(lfirst_oid(cell), command, "view", toms_qualified_name(name->schemaname, name->relname));
 }
 
 static void
@@ -194,7 +188,7 @@ toms_admin_tell_of_view(Oid relid, const char *command)
 	if (!is_view(relid))
 		return false;
 	foreach(cell, through_views(list_make1_oid(relid)))
-		toms_admin_tell(lfirst_oid(cell), command, "view", name_of_view(relid));
+		toms_admin_tell(lfirst_oid(cell), command, "view", toms_relation_name(relid));
 	return true;
 }
 

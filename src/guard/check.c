@@ -17,7 +17,6 @@
 #include "commands/trigger.h"
 #include "context/context.h"
 #include "guard/level.h"
-#include "guard/probe.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -69,6 +68,7 @@ toms_guard_init(void)
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 	toms_level_init();
 	toms_guard_trail_init();
+	toms_loss_init();
 	toms_admin_init();
 	toms_gate_init();
 }
@@ -486,36 +486,4 @@ toms_guard_before_plan(Query *query)
 	check_conflict(query);
 	foreach(cell, query->hasModifyingCTE ? query->cteList : NIL)
 		check_conflict(castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery));
-}
-
-/* truncate --------------------------------------------------------------------------- */
-
-TomsFinding
-toms_guard_examine_truncate(void)
-{
-	if (toms_guard_administrator_at_work())
-		return (TomsFinding) {.passage = TOMS_PASS_ADMINISTRATOR,.scope_tenant = true};
-	return (TomsFinding) {.passage = TOMS_PASS_REFUSED,.reason = TOMS_TRUNCATE,
-		.detail = "No policy applies to TRUNCATE.",
-	.hint = "DELETE the rows of the tenant; a role with BYPASSRLS may truncate with toms.reason set."};
-}
-
-void
-toms_guard_check_truncate(Oid relid)
-{
-	TomsAccess	access = {.relation = toms_catalog_relation(relid),.user = GetUserId()};
-	TomsFinding finding;
-
-	if (access.relation == NULL)
-	{
-		(void) toms_guard_check_trail(relid, ACL_TRUNCATE, true);
-		return;
-	}
-	finding = toms_guard_examine_truncate();
-	if (finding.passage == TOMS_PASS_ADMINISTRATOR)
-		toms_guard_record_administrator(relid, "truncate");
-	else if (access.relation->mode == TOMS_MODE_OBSERVE)
-		toms_observe_note(&access, &finding);
-	else
-		toms_guard_refuse(&access, &finding);
 }

@@ -10,6 +10,7 @@
 
 #include "executor/execdesc.h"
 #include "guard/gate.h"
+#include "guard/loss.h"
 #include "guard/read.h"
 #include "nodes/parsenodes.h"
 extern Size toms_guard_shmem_size(void);
@@ -71,8 +72,6 @@ extern void toms_guard_after_run(QueryDesc *query);
  */
 extern bool toms_guard_check_rtable(List *rtable, List *perminfos, bool refuse);
 
-extern void toms_guard_check_truncate(Oid relid);
-
 /* Before a function that is not PostgreSQL's own is evaluated, by the executor or by the planner. */
 extern void toms_guard_before_function(Oid function);
 
@@ -81,7 +80,6 @@ extern void toms_guard_column_added(Oid relid, AttrNumber number);
 extern void toms_guard_table_dropped(Oid relid);
 extern void toms_guard_function_changed(Oid function);
 extern void toms_guard_rule_dropped(Oid rule);	/* a view's, for instance, before the view */
-extern void toms_guard_rows_lost(Oid relid);	/* truncated, dropped, or a column of it: refuse what a hold keeps */
 
 /* What is known of a utility statement before it runs and needed afterwards. */
 typedef struct TomsUtility

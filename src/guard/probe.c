@@ -113,6 +113,8 @@ ask(Oid relid, const char *verb, Oid role)
 		return NULL;
 	if (strcmp(verb, "truncate") == 0)
 		finding = toms_guard_examine_truncate();
+	else if (strcmp(verb, "drop") == 0)
+		finding = toms_guard_examine_drop();
 	else if (strcmp(verb, "ddl") == 0 && toms_guard_keeps_policies(relid))
 		return toms_reason_code(TOMS_POLICY_MANAGED);
 	else if (access.verbs != 0)
@@ -170,7 +172,7 @@ ask_and_roll_back(Oid relid, const char *verb, Oid role)
 
 /*
  * toms.try_access(relation, verb, role): the code of the refusal, "empty", or NULL if nothing refuses it.  Verbs are
- * those of permissions, truncate, and ddl: to take row security off.
+ * those of permissions, truncate, drop, and ddl: to take row security off.
  */
 Datum
 toms_try_access(PG_FUNCTION_ARGS)

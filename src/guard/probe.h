@@ -6,8 +6,9 @@
 
 #include "guard/guard_int.h"
 
-/* check.c: TRUNCATE of any table; raises no error and records nothing. */
+/* loss.c: TRUNCATE and DROP of any table; raise no error and record nothing. */
 extern TomsFinding toms_guard_examine_truncate(void);
+extern TomsFinding toms_guard_examine_drop(void);
 
 /* utility.c: whether the policies of a relation, and its triggers of toms, cannot be taken down now. */
 extern bool toms_guard_keeps_policies(Oid relid);

@@ -248,6 +248,8 @@ check_alter_table(AlterTableStmt *alter)
 			toms_policy_keep_held_table(relation_named(castNode(PartitionCmd, command->def)->name));
 		if (command->subtype == AT_DropInherit)
 			toms_policy_keep_held_table(relid);
+		if (command->subtype == AT_SetUnLogged)
+			toms_guard_check_unlogged(relid);
 		if (command->subtype == AT_AttachPartition)
 		{
 			toms_guard_check_new_parent(relation_named(castNode(PartitionCmd, command->def)->name), relid);

@@ -7,10 +7,10 @@
  */
 #include "purpose/purpose_int.h"
 
+#include "base/name.h"
 #include "base/reason.h"
 #include "context/context.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 
 typedef struct Call
 {
@@ -25,7 +25,7 @@ typedef struct Call
 static void
 tell_of_change(Oid function)
 {
-	char	   *name = format_procedure_qualified(function);
+	char	   *name = toms_function_name(function);
 	TomsRefusal refusal = {.reason = TOMS_FUNCTION_CHANGED,.who = toms_context_who(),
 		.detail = psprintf("Function %s is not as it was when its purpose was bound.", name),
 	.hint = psprintf("Look at it, then: SELECT toms.bind_purpose('%s', '…');", name)};

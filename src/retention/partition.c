@@ -15,6 +15,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "guard/guard.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "trail/trail.h"
@@ -225,6 +226,7 @@ drop(Part *part)
 
 	(void) toms_partition_rule(part->root, part->as_of, &rule);
 	record(part, rule.rule->id, rows_of(part->partition));
+	toms_guard_drops_due(part->partition);
 	execute(psprintf("DROP TABLE %s", part->name), 0, NULL, NULL);
 }
 

@@ -210,7 +210,7 @@ reader($asynchronous);
 within(10, 'DROP EXTENSION with events waiting', sub {
 	create_sealed($node, 'other');
 	as_tenant($node, 'other', 'acme', $strict);
-	$node->safe_psql('other', 'DROP SCHEMA med CASCADE; DROP EXTENSION toms CASCADE');
+	$node->safe_psql('other', q{SET toms.reason = 'moved'; DROP SCHEMA med CASCADE; DROP EXTENSION toms CASCADE});
 	$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'toms w%' AND datname = 'other'}) });
 $node->safe_psql('postgres', 'DROP DATABASE other');
 set('toms.audit_delay', '200ms');

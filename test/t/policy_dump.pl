@@ -242,6 +242,7 @@ $node->safe_psql('source', q{
 	RESET SESSION AUTHORIZATION;
 	DROP OWNED BY dump_gone;
 	DROP ROLE dump_gone;
+	SET toms.reason = 'migration';
 	DROP TABLE hr.doomed CASCADE;
 	SELECT toms.add_purpose('planning', description => 'planning', legal_basis => 'Art. 89(1) GDPR', granularity => 'aggregate', min_group => 3);
 	SELECT toms.permit('dump_hr', 'hr.absence', '{select}', '{planning}', scope => 'tenant', categories => '{health,personal}');

@@ -194,7 +194,8 @@ $old->safe_psql('app', q{
 	FROM toms.protected_tables p WHERE p.root = p.relation;
 	SELECT toms.permit('upgrade_employee', p.root, '{select}', '{personnel}', scope => CASE WHEN p.subject IS NULL THEN 'tenant' ELSE 'own' END)
 	FROM toms.protected_tables p WHERE p.root = p.relation;
-	SET SESSION AUTHORIZATION upgrade_owner;
+	RESET SESSION AUTHORIZATION;
+	SET toms.reason = 'migration';
 	DROP TABLE hr.doomed CASCADE});
 is(seen($old), $expected, 'each role sees its rows before the upgrade');
 is_closed($old, 'before the upgrade');
