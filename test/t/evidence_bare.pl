@@ -31,6 +31,7 @@ my $node = PostgreSQL::Test::Cluster->new('bare');
 $node->init;
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION toms');
+$node->poll_query_until('postgres', 'SELECT writer_pid IS NOT NULL FROM toms.audit_queue') or BAIL_OUT('no writer');
 
 sub phrases
 {
