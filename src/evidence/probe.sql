@@ -8,14 +8,16 @@ INSERT INTO toms.phrase VALUES
     ('only_observed', 'de', 'Tabelle %1$s wird nur beobachtet: Es wird nichts durchgesetzt.'),
     ('function_widened', 'en', 'Function %1$s can be called by %2$s, to whom toms does not grant it.'),
     ('function_widened', 'de', 'Funktion %1$s kann von %2$s aufgerufen werden, dem toms sie nicht gewährt.'),
-    ('trail_writer_gone', 'en', 'Reads, refusals and log-ins are not written: their writer does not run.'),
-    ('trail_writer_gone', 'de', 'Lesezugriffe, Verweigerungen und Anmeldungen werden nicht geschrieben: Der zuständige Prozess läuft nicht.'),
-    ('trail_writer_behind', 'en', 'An event has been waiting for %1$s ms to be written.'),
-    ('trail_writer_behind', 'de', 'Ein Ereignis wartet seit %1$s ms darauf, geschrieben zu werden.'),
-    ('trail_worker_gone', 'en', 'The background worker of this database does not run.'),
-    ('trail_worker_gone', 'de', 'Der Hintergrundprozess dieser Datenbank läuft nicht.'),
-    ('trail_worker_still', 'en', 'The background worker of this database has given no sign of life since %1$s.'),
-    ('trail_worker_still', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s kein Lebenszeichen gegeben.'),
+    ('writer_gone', 'en', 'Reads, refusals and log-ins are not written: their writer does not run.'),
+    ('writer_gone', 'de', 'Lesezugriffe, Verweigerungen und Anmeldungen werden nicht geschrieben: Der zuständige Prozess läuft nicht.'),
+    ('writer_behind', 'en', 'An event has been waiting for %1$s ms to be written.'),
+    ('writer_behind', 'de', 'Ein Ereignis wartet seit %1$s ms darauf, geschrieben zu werden.'),
+    ('worker_alive', 'en', 'The background worker of this database last finished a step at %1$s (UTC).'),
+    ('worker_alive', 'de', 'Der Hintergrundprozess dieser Datenbank beendete zuletzt um %1$s (UTC) einen Schritt.'),
+    ('worker_gone', 'en', 'No background worker runs for this database; max_worker_processes is %1$s.'),
+    ('worker_gone', 'de', 'Für diese Datenbank läuft kein Hintergrundprozess; max_worker_processes beträgt %1$s.'),
+    ('worker_stuck', 'en', 'The background worker of this database has finished no step since %1$s (UTC); the server log says why.'),
+    ('worker_stuck', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s (UTC) keinen Schritt beendet; der Grund steht im Log des Servers.'),
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),
     ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$s.');
 
@@ -85,23 +87,32 @@ $$;
 REVOKE ALL ON FUNCTION toms.found_widened(name[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_widened(name[]) IS 'internal: a row of probes for each role to which somebody has granted a function of toms';
 
+-- Each database with toms has two workers, and one more where there are rules of retention.
+CREATE FUNCTION toms.more_workers()
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN toms.set_server('max_worker_processes', (current_setting('max_worker_processes')::integer + 3)::text, restart => true);
+REVOKE ALL ON FUNCTION toms.more_workers() FROM PUBLIC;
+COMMENT ON FUNCTION toms.more_workers() IS 'internal: SQL that makes room for the background workers of a database';
+
 CREATE FUNCTION toms.found_writer()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found('fail', 'trail_writer_gone', NULL, 'SELECT * FROM toms.workers;') FROM toms.audit_queue q WHERE q.writer_pid IS NULL AND NOT pg_is_in_recovery()
-    UNION ALL
-    SELECT toms.found('fail', 'trail_writer_behind', ARRAY[q.oldest_waiting_ms::text], 'SELECT * FROM toms.audit_queue;')
-    FROM toms.audit_queue q WHERE q.oldest_waiting_ms > q.timeout_ms AND NOT pg_is_in_recovery();
+    SELECT CASE WHEN q.writer_pid IS NULL THEN toms.found('fail', 'writer_gone', NULL, toms.more_workers())
+                ELSE toms.found('fail', 'writer_behind', ARRAY[q.oldest_waiting_ms::text], 'SELECT * FROM toms.audit_queue;') END
+    FROM (SELECT) one LEFT JOIN toms.audit_queue q ON true
+    WHERE NOT pg_is_in_recovery() AND (q.writer_pid IS NULL OR q.oldest_waiting_ms > q.timeout_ms);
 $$;
 REVOKE ALL ON FUNCTION toms.found_writer() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_writer() IS 'internal: a row of probes, where events of the trail are not written';
 
+-- It does a step every ten minutes, or every toms.seal_interval if that is longer, whether or not there is anything to do.
 CREATE FUNCTION toms.found_worker()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN w.pid IS NULL THEN toms.found('fail', 'trail_worker_gone', NULL, 'SELECT * FROM toms.workers;')
-                ELSE toms.found('fail', 'trail_worker_still', ARRAY[to_char(w.last_step_at, 'YYYY-MM-DD HH24:MI')], 'SELECT * FROM toms.workers;') END
-    FROM (VALUES (1)) one LEFT JOIN toms.workers w ON w.database = current_database()
-    WHERE NOT pg_is_in_recovery()
-      AND (w.pid IS NULL OR greatest(w.last_step_at, w.started_at) < clock_timestamp() - greatest(3 * current_setting('toms.seal_interval')::interval, interval '5 minutes'));
+    SELECT CASE WHEN w.pid IS NULL THEN toms.found('fail', 'worker_gone', ARRAY[current_setting('max_worker_processes')], toms.more_workers())
+                WHEN w.at < clock_timestamp() - 2 * greatest(current_setting('toms.seal_interval')::interval, interval '10 minutes')
+                THEN toms.found('fail', 'worker_stuck', ARRAY[toms.utc_second(w.at)], 'SELECT pg_terminate_backend(pid) FROM toms.workers WHERE database = current_database();')
+                ELSE toms.found('pass', 'worker_alive', ARRAY[toms.utc_second(w.at)]) END
+    FROM (SELECT w.pid, greatest(w.last_step_at, w.started_at) AS at FROM (SELECT) one LEFT JOIN toms.workers w ON w.database = current_database()) w
+    WHERE NOT pg_is_in_recovery();
 $$;
 REVOKE ALL ON FUNCTION toms.found_worker() FROM PUBLIC;
-COMMENT ON FUNCTION toms.found_worker() IS 'internal: a row of probes, where the background worker of this database gives no sign of life';
+COMMENT ON FUNCTION toms.found_worker() IS 'internal: a row of probes: whether the background worker of this database gives signs of life';

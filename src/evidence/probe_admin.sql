@@ -40,8 +40,8 @@ COMMENT ON FUNCTION toms.privileged_logins() IS 'internal: log-ins of superusers
 CREATE FUNCTION toms.probe_administrators()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH tried AS MATERIALIZED (SELECT t.*, t.verdict LIKE 'refused%' AS held FROM toms.try_without_reason() t),
-    -- who has said it another way already
-    speaks AS MATERIALIZED (SELECT EXISTS (SELECT FROM toms.admin_sessions s WHERE s.pid = pg_backend_pid() AND s.state = 'open') OR EXISTS (SELECT FROM toms.context()) AS yes)
+    -- who has said it in another way than by toms.reason
+    speaks AS MATERIALIZED (SELECT EXISTS (SELECT FROM toms.admin_sessions s WHERE s.pid = pg_backend_pid() AND s.state = 'open' AND s.kind <> 'reason') OR EXISTS (SELECT FROM toms.context()) AS yes)
     SELECT f FROM toms.found_unprotected() f
     UNION ALL
     SELECT f FROM toms.found_observed() f

@@ -51,26 +51,18 @@ INSERT INTO toms.phrase VALUES
     ('standby_receives', 'de', 'Dieser Server ist ein Standby und folgt %1$s, letzte Nachricht um %2$s (UTC).'),
     ('standby_deaf', 'en', 'This server is a standby and does not stream; it was last current at %1$s (UTC).'),
     ('standby_deaf', 'de', 'Dieser Server ist ein Standby und empfängt nichts; auf aktuellem Stand war er zuletzt um %1$s (UTC).'),
+    ('standby_paused', 'en', 'This server is a standby whose replay is paused; it was last current at %1$s (UTC).'),
+    ('standby_paused', 'de', 'Dieser Server ist ein Standby, der Empfangenes nicht übernimmt (angehalten); auf aktuellem Stand war er zuletzt um %1$s (UTC).'),
     ('resilience_on', 'en', '%1$s is on.'),
     ('resilience_on', 'de', '%1$s ist eingeschaltet.'),
     ('resilience_off', 'en', '%1$s is off.'),
     ('resilience_off', 'de', '%1$s ist ausgeschaltet.'),
-    ('checksums_off', 'en', 'Pages have no checksums; with the server stopped, pg_checksums --enable makes them.'),
-    ('checksums_off', 'de', 'Seiten haben keine Prüfsummen; bei angehaltenem Server erzeugt pg_checksums --enable sie.'),
+    ('checksums_off', 'en', 'Pages have no checksums.'),
+    ('checksums_off', 'de', 'Seiten haben keine Prüfsummen.'),
     ('ids_free', 'en', 'The oldest transaction id is %1$s old, of about 2,000,000,000 (database "%2$s").'),
     ('ids_free', 'de', 'Die älteste Transaktionsnummer ist %1$s alt, von rund 2.000.000.000 (Datenbank „%2$s“).'),
     ('ids_used', 'en', 'Database "%1$s": the oldest transaction id is %2$s old; at 2,000,000,000 the server stops writing.'),
-    ('ids_used', 'de', 'Datenbank „%1$s“: Die älteste Transaktionsnummer ist %2$s alt; bei 2.000.000.000 schreibt der Server nicht mehr.'),
-    ('worker_alive', 'en', 'The background worker of this database last finished a step at %1$s (UTC).'),
-    ('worker_alive', 'de', 'Der Hintergrundprozess dieser Datenbank beendete zuletzt um %1$s (UTC) einen Schritt.'),
-    ('resilience_worker_gone', 'en', 'No background worker runs for this database; max_worker_processes is %1$s.'),
-    ('resilience_worker_gone', 'de', 'Für diese Datenbank läuft kein Hintergrundprozess; max_worker_processes beträgt %1$s.'),
-    ('worker_stuck', 'en', 'The background worker of this database has finished no step since %1$s (UTC); the server log says why.'),
-    ('worker_stuck', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s (UTC) keinen Schritt beendet; der Grund steht im Log des Servers.'),
-    ('resilience_writer_gone', 'en', 'Nobody writes the events of this database into the audit trail.'),
-    ('resilience_writer_gone', 'de', 'Niemand schreibt die Ereignisse dieser Datenbank in das Protokoll.'),
-    ('retention_gone', 'en', 'There are rules of retention, and their background worker gives no sign of life.'),
-    ('retention_gone', 'de', 'Es gibt Löschregeln, und ihr Hintergrundprozess gibt kein Lebenszeichen.');
+    ('ids_used', 'de', 'Datenbank „%1$s“: Die älteste Transaktionsnummer ist %2$s alt; bei 2.000.000.000 schreibt der Server nicht mehr.');
 
 -- Tiers in force with their last backup.  A tenth of the interval is what a backup may take.
 CREATE FUNCTION toms.tier_states()
@@ -114,10 +106,12 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
                          WHEN 'archive_behind' THEN ARRAY[w.files::text, replace(w.first, '.ready', '')]
                          WHEN 'archive_fresh' THEN ARRAY[a.last_archived_wal, toms.utc_second(a.last_archived_time), current_setting('archive_timeout')] END,
            CASE f.phrase WHEN 'archive_off' THEN toms.set_server('archive_mode', CASE WHEN pg_is_in_recovery() THEN 'always' ELSE 'on' END, restart => true)
-                         WHEN 'archive_no_means' THEN E'-- … copies %p to another machine under the name %f\nALTER SYSTEM SET archive_command = ''…'';\nSELECT pg_reload_conf();'
+                         WHEN 'archive_no_means' THEN c.archive
+                         WHEN 'archive_fails' THEN E'-- what it names does not take the file: mend it, or\n' || c.archive
+                         WHEN 'archive_behind' THEN E'-- what it names hangs, or is too slow: mend it, or\n' || c.archive
                          WHEN 'archive_never' THEN 'SELECT pg_switch_wal();'
                          WHEN 'archive_open' THEN toms.set_server('archive_timeout', '5min') END, NULL
-    FROM f, s, a, w;
+    FROM f, s, a, w, (VALUES (E'-- … copies %p to another machine under the name %f\nALTER SYSTEM SET archive_command = ''…'';\nSELECT pg_reload_conf();')) c (archive);
 $$;
 REVOKE ALL ON FUNCTION toms.archive_rows() FROM PUBLIC;
 COMMENT ON FUNCTION toms.archive_rows() IS 'internal: whether WAL is archived, and how fresh';
@@ -172,32 +166,30 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
         WHERE r.state = 'streaming' AND r.replay_lsn IS NOT NULL
           AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical'))
     SELECT CASE WHEN s.is_behind THEN 'fail' ELSE 'pass' END, CASE WHEN s.is_behind THEN 'standby_behind' ELSE 'standby_streams' END,
-           CASE WHEN s.is_behind THEN ARRAY[s.application_name, s.bytes::text, s.lag::text] ELSE ARRAY[s.application_name, s.sync_state, s.bytes::text] END, NULL, NULL
+           CASE WHEN s.is_behind THEN ARRAY[s.application_name, s.bytes::text, s.lag::text] ELSE ARRAY[s.application_name, s.sync_state, s.bytes::text] END,
+           CASE WHEN s.is_behind THEN toms.suggest_comment(format('on standby %s, whose log says what holds it up; if its replay is paused:', s.application_name)) || E'\n-- SELECT pg_wal_replay_resume();' END, NULL
     FROM standby s
     UNION ALL
-    SELECT 'fail', 'standby_none', NULL, NULL, NULL WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM standby)
+    SELECT 'fail', 'standby_none', NULL, '-- on another machine: pg_basebackup --write-recovery-conf --dbname … --pgdata …; and start it', NULL WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM standby)
     UNION ALL
     SELECT CASE WHEN w.status = 'streaming' THEN 'pass' ELSE 'fail' END, CASE WHEN w.status = 'streaming' THEN 'standby_receives' ELSE 'standby_deaf' END,
-           CASE WHEN w.status = 'streaming' THEN ARRAY[coalesce(w.sender_host, '?'), toms.utc_second(w.last_msg_receipt_time)] ELSE ARRAY[coalesce(toms.utc_second(pg_last_xact_replay_timestamp()), '?')] END, NULL, NULL
-    FROM (SELECT) one LEFT JOIN pg_stat_wal_receiver w ON true WHERE pg_is_in_recovery();
+           CASE WHEN w.status = 'streaming' THEN ARRAY[coalesce(w.sender_host, '?'), toms.utc_second(w.last_msg_receipt_time)] ELSE ARRAY[coalesce(toms.utc_second(pg_last_xact_replay_timestamp()), '?')] END,
+           CASE WHEN w.status IS DISTINCT FROM 'streaming' THEN E'-- start its primary, or name it\nALTER SYSTEM SET primary_conninfo = ''…'';\nSELECT pg_reload_conf();' END, NULL
+    FROM (SELECT) one LEFT JOIN pg_stat_wal_receiver w ON true WHERE pg_is_in_recovery()
+    UNION ALL
+    SELECT 'fail', 'standby_paused', ARRAY[coalesce(toms.utc_second(pg_last_xact_replay_timestamp()), '?')], 'SELECT pg_wal_replay_resume();', NULL
+    WHERE CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_standby() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_standby() IS 'internal: a standby streams and is not far behind';
 
--- It does a step every ten minutes at least, and has half a minute to come again.
 CREATE FUNCTION toms.worker_rows()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH worker AS (SELECT w.pid, coalesce(w.last_step_at, w.started_at) AS at, coalesce(w.last_step_at, w.started_at) < clock_timestamp() - interval '20 minutes' AS is_stuck
-                    FROM (SELECT) one LEFT JOIN toms.workers w ON w.database = current_database())
-    SELECT CASE WHEN w.pid IS NULL OR w.is_stuck THEN 'fail' ELSE 'pass' END,
-           CASE WHEN w.pid IS NULL THEN 'resilience_worker_gone' WHEN w.is_stuck THEN 'worker_stuck' ELSE 'worker_alive' END,
-           ARRAY[CASE WHEN w.pid IS NULL THEN current_setting('max_worker_processes') ELSE toms.utc_second(w.at) END],
-           CASE WHEN w.pid IS NULL THEN toms.set_server('max_worker_processes', (current_setting('max_worker_processes')::integer + 3)::text, restart => true) END, NULL
-    FROM worker w WHERE NOT pg_is_in_recovery()
+    SELECT f FROM toms.found_worker() f
     UNION ALL
-    SELECT 'fail', 'resilience_writer_gone', NULL, NULL, NULL WHERE NOT pg_is_in_recovery() AND EXISTS (SELECT FROM toms.audit_queue q WHERE q.oldest_waiting_ms > 60000)
+    SELECT f FROM toms.found_writer() f
     UNION ALL
-    SELECT 'fail', 'retention_gone', NULL, NULL, NULL FROM toms.retention_worker() w WHERE NOT pg_is_in_recovery() AND w.wanted AND NOT toms.retention_is_alive();
+    SELECT toms.found('fail', 'retention_still', NULL, toms.more_workers()) FROM toms.retention_worker() w WHERE NOT pg_is_in_recovery() AND w.wanted AND NOT toms.retention_is_alive();
 $$;
 REVOKE ALL ON FUNCTION toms.worker_rows() FROM PUBLIC;
 COMMENT ON FUNCTION toms.worker_rows() IS 'internal: the background workers of this database give signs of life';
@@ -205,13 +197,16 @@ COMMENT ON FUNCTION toms.worker_rows() IS 'internal: the background workers of t
 CREATE FUNCTION toms.probe_resilience()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE s.is_on WHEN true THEN 'pass' ELSE 'fail' END, CASE WHEN s.is_on THEN 'resilience_on' WHEN s.name = 'data_checksums' THEN 'checksums_off' ELSE 'resilience_off' END, ARRAY[s.name],
-           CASE WHEN NOT s.is_on AND s.name <> 'data_checksums' THEN toms.set_server(s.name, 'on') END, NULL
+           CASE WHEN NOT s.is_on THEN CASE s.name WHEN 'data_checksums' THEN toms.suggest_comment('with the server stopped: pg_checksums --enable --pgdata ' || current_setting('data_directory'))
+                                                  ELSE toms.set_server(s.name, 'on') END END, NULL
     FROM (SELECT n.name, current_setting(n.name) = 'on' AS is_on FROM unnest('{data_checksums,fsync,full_page_writes,autovacuum}'::text[]) n (name)) s
     UNION ALL
     (SELECT 'pass', 'ids_free', ARRAY[d.age::text, d.datname::text], NULL, NULL
      FROM (SELECT d.datname, age(d.datfrozenxid) AS age FROM pg_database d ORDER BY age(d.datfrozenxid) DESC LIMIT 1) d WHERE d.age <= 1000000000)
     UNION ALL
-    SELECT 'fail', 'ids_used', ARRAY[d.datname::text, age(d.datfrozenxid)::text], toms.suggest_comment(format('in database %I', d.datname)) || E'\nVACUUM (FREEZE);', NULL
+    SELECT 'fail', 'ids_used', ARRAY[d.datname::text, age(d.datfrozenxid)::text],
+           CASE WHEN NOT d.datallowconn THEN format(E'ALTER DATABASE %I ALLOW_CONNECTIONS true;\n', d.datname) ELSE '' END || toms.suggest_comment(format('in database %I', d.datname)) || E'\nVACUUM (FREEZE);'
+           || CASE WHEN NOT d.datallowconn THEN format(E'\n-- in another one\nALTER DATABASE %I ALLOW_CONNECTIONS false;', d.datname) ELSE '' END, NULL
     FROM pg_database d WHERE age(d.datfrozenxid) > 1000000000
     UNION ALL
     SELECT * FROM toms.worker_rows();

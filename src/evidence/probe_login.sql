@@ -11,8 +11,8 @@ INSERT INTO toms.phrase VALUES
     ('tls_ssl_off', 'de', 'Der Server lauscht auf %1$s und bietet kein TLS an (ssl ist aus); dafür braucht er die Dateien, die ssl_cert_file und ssl_key_file nennen.'),
     ('tls_ssl_local', 'en', 'The server listens on this machine alone (%1$s) and offers no TLS.'),
     ('tls_ssl_local', 'de', 'Der Server lauscht nur auf dieser Maschine (%1$s) und bietet kein TLS an.'),
-    ('tls_line', 'en', 'Line %1$s of %2$s lets unencrypted connections in: "%3$s". Write hostssl, and reload.'),
-    ('tls_line', 'de', 'Zeile %1$s von %2$s lässt unverschlüsselte Verbindungen zu: „%3$s“. Dort hostssl eintragen und neu laden.'),
+    ('tls_line', 'en', 'Line %1$s of %2$s lets unencrypted connections in: "%3$s".'),
+    ('tls_line', 'de', 'Zeile %1$s von %2$s lässt unverschlüsselte Verbindungen zu: „%3$s“.'),
     ('tls_lines', 'en', '%2$s (lines: %1$s): from other machines it lets in encrypted connections alone.'),
     ('tls_lines', 'de', '%2$s (Zeilen: %1$s): Von anderen Maschinen lässt sie nur verschlüsselte Verbindungen zu.'),
     ('tls_session', 'en', 'Unencrypted connections of log-in "%1$s" from other machines now: %2$s.'),
@@ -21,8 +21,8 @@ INSERT INTO toms.phrase VALUES
     ('hba_error', 'de', 'Zeile %1$s von %2$s ist nicht lesbar: %3$s. Bis das behoben ist, gelten die früheren Zeilen.'),
     ('hba_unloaded', 'en', '%1$s was changed after it was last loaded.'),
     ('hba_unloaded', 'de', '%1$s wurde geändert, nachdem sie zuletzt geladen wurde.'),
-    ('auth_line', 'en', 'Line %1$s of %2$s lets in by the method %3$s: "%4$s". Write scram-sha-256 (or cert; for local connections peer), and reload.'),
-    ('auth_line', 'de', 'Zeile %1$s von %2$s lässt mit dem Verfahren %3$s zu: „%4$s“. Dort scram-sha-256 eintragen (oder cert; für lokale Verbindungen peer) und neu laden.'),
+    ('auth_line', 'en', 'Line %1$s of %2$s lets in by the method %3$s: "%4$s".'),
+    ('auth_line', 'de', 'Zeile %1$s von %2$s lässt mit dem Verfahren %3$s zu: „%4$s“.'),
     ('auth_other', 'en', 'Line %1$s of %2$s leaves authentication to %3$s, which cannot be looked into: "%4$s".'),
     ('auth_other', 'de', 'Zeile %1$s von %2$s überlässt die Authentisierung %3$s; das ist von hier nicht zu prüfen: „%4$s“.'),
     ('auth_lines', 'en', 'Methods in %1$s: %2$s.'),
@@ -54,13 +54,22 @@ RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalo
 REVOKE ALL ON FUNCTION toms.is_loopback(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.is_loopback(text) IS 'internal: whether an address is of this machine alone';
 
+-- Names as pg_hba.conf takes them.
+CREATE FUNCTION toms.hba_names(names text[])
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT string_agg(CASE WHEN n.name ~ '[\s,#"]' THEN '"' || replace(n.name, '"', '""') || '"' ELSE n.name END, ',' ORDER BY n.n) FROM unnest(names) WITH ORDINALITY n (name, n));
+REVOKE ALL ON FUNCTION toms.hba_names(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.hba_names(text[]) IS 'internal: names of databases or roles for a line of pg_hba.conf';
+
+-- "target" is what stands between type and method.
 CREATE FUNCTION toms.hba_lines()
-RETURNS TABLE (line text, file text, is_remote boolean, type text, method text, words text, error text)
+RETURNS TABLE (line text, file text, is_remote boolean, type text, target text, method text, options text, words text, databases text[], users text[], error text)
 LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT h.line_number::text, coalesce(to_jsonb(h) ->> 'file_name', current_setting('hba_file')),
-           h.type <> 'local' AND NOT (toms.is_loopback(h.address) AND (h.netmask IS NULL OR h.netmask ~ '^(255\.|ffff(:ffff){7}$)')), h.type, h.auth_method,
-           concat_ws(' ', h.type, array_to_string(h.database, ','), array_to_string(h.user_name, ','), h.address, h.netmask, h.auth_method, array_to_string(h.options, ' ')), h.error
-    FROM pg_hba_file_rules h;
+           h.type <> 'local' AND NOT (toms.is_loopback(h.address) AND (h.netmask IS NULL OR h.netmask ~ '^(255\.|ffff(:ffff){7}$)')), h.type, w.target, h.auth_method, w.options,
+           concat_ws(' ', h.type, w.target, h.auth_method, w.options), h.database, h.user_name, h.error
+    FROM pg_hba_file_rules h,
+         LATERAL (SELECT concat_ws(' ', toms.hba_names(h.database), toms.hba_names(h.user_name), h.address, h.netmask), nullif(array_to_string(h.options, ' '), '')) w (target, options);
 $$;
 REVOKE ALL ON FUNCTION toms.hba_lines() FROM PUBLIC;
 COMMENT ON FUNCTION toms.hba_lines() IS 'internal: lines of pg_hba.conf as the file has them now';
@@ -76,17 +85,17 @@ $$;
 REVOKE ALL ON FUNCTION toms.hba_faults() FROM PUBLIC;
 COMMENT ON FUNCTION toms.hba_faults() IS 'internal: lines of pg_hba.conf that do not hold';
 
--- SQL after a line of pg_hba.conf has been changed: no SQL changes it.
-CREATE FUNCTION toms.hba_remedy(line text, file text, change text)
+-- What is to stand in a line of pg_hba.conf, and the SQL after that: no SQL changes it.
+CREATE FUNCTION toms.hba_remedy(line text, file text, words text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN format(E'-- %s, line %s: %s; then\nSELECT pg_reload_conf();', file, line, change);
+    RETURN toms.suggest_comment(format('in %s, line %s becomes:', file, line)) || E'\n' || toms.suggest_comment(words) || E'\nSELECT pg_reload_conf();';
 REVOKE ALL ON FUNCTION toms.hba_remedy(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.hba_remedy(text, text, text) IS 'internal: what mends a line of pg_hba.conf';
 
 -- Methods that are not as strong as SCRAM, a certificate or the operating system's word for who is on the machine.
 CREATE FUNCTION toms.hba_methods()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'fail', 'auth_line', ARRAY[h.line, h.file, h.method, h.words], toms.hba_remedy(h.line, h.file, CASE h.type WHEN 'local' THEN 'peer or ' ELSE '' END || 'scram-sha-256 instead of ' || h.method), NULL
+    SELECT 'fail', 'auth_line', ARRAY[h.line, h.file, h.method, h.words], toms.hba_remedy(h.line, h.file, concat_ws(' ', h.type, h.target, 'scram-sha-256', (regexp_match(h.options, '\mclientcert=\S+'))[1])), NULL
     FROM toms.hba_lines() h WHERE h.method IN ('trust', 'password', 'md5', 'ident') AND h.error IS NULL
     UNION ALL
     SELECT 'partial', 'auth_other', ARRAY[h.line, h.file, h.method, h.words], NULL, NULL
@@ -114,7 +123,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     FROM (SELECT s.addresses, NOT EXISTS (SELECT FROM regexp_split_to_table(s.addresses, '\s*,\s*') a WHERE a <> '' AND NOT toms.is_loopback(trim(a))) AS is_local
           FROM (SELECT current_setting('listen_addresses') AS addresses) s) l
     UNION ALL
-    SELECT 'fail', 'tls_line', ARRAY[h.line, h.file, h.words], toms.hba_remedy(h.line, h.file, 'hostssl instead of ' || h.type), NULL
+    SELECT 'fail', 'tls_line', ARRAY[h.line, h.file, h.words], toms.hba_remedy(h.line, h.file, concat_ws(' ', 'hostssl', h.target, h.method, h.options)), NULL
     FROM toms.hba_lines() h WHERE h.is_remote AND h.type IN ('host', 'hostnossl', 'hostnogssenc') AND h.method <> 'reject'
     UNION ALL
     SELECT 'pass', 'tls_lines', ARRAY[count(*)::text, h.file], NULL, NULL

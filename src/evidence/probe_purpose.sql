@@ -150,13 +150,13 @@ BEGIN
     WHERE p.scope = 'tenant' AND NOT p.require_mfa AND p.relation = ANY (special)
     GROUP BY p.role, p.relation;
     RETURN QUERY
-    SELECT (toms.found('partial', 'mfa_hba', ARRAY[h.line_number::text, concat_ws(' ', h.type, array_to_string(h.user_name, ','), h.address, h.auth_method)],
-                       format('-- line %s of pg_hba.conf: hostssl … clientcert=verify-full', h.line_number))).*
-    FROM pg_hba_file_rules h
-    WHERE h.error IS NULL AND h.type LIKE 'host%' AND h.auth_method NOT IN ('cert', 'reject')
-      AND h.address <> ALL ('{127.0.0.1,::1,localhost,samehost}') AND h.database <> '{replication}'
-      AND NOT coalesce('clientcert=verify-full' = ANY (h.options), false)
-      AND ('all' = ANY (h.user_name) OR EXISTS (SELECT FROM pg_roles r WHERE (r.rolsuper OR r.rolbypassrls) AND r.rolcanlogin AND r.rolname = ANY (h.user_name)));
+    SELECT (toms.found('partial', 'mfa_hba', ARRAY[h.line, h.words],
+                       CASE WHEN current_setting('ssl_ca_file') = '' THEN E'-- a file with the certificates of who signs those of clients:\nALTER SYSTEM SET ssl_ca_file = ''…'';\n' ELSE '' END
+                       || toms.hba_remedy(h.line, h.file, concat_ws(' ', 'hostssl', h.target, h.method, h.options, 'clientcert=verify-full')))).*
+    FROM toms.hba_lines() h
+    WHERE h.error IS NULL AND h.is_remote AND h.method NOT IN ('cert', 'reject') AND h.target !~ ' samehost$' AND h.databases <> '{replication}'
+      AND concat(h.options) !~ '\mclientcert=verify-full\M'
+      AND ('all' = ANY (h.users) OR EXISTS (SELECT FROM pg_roles r WHERE (r.rolsuper OR r.rolbypassrls) AND r.rolcanlogin AND r.rolname = ANY (h.users)));
     IF EXISTS (SELECT FROM toms.permissions_now() p WHERE p.require_mfa) THEN
         RETURN QUERY
         SELECT (toms.found('pass', 'mfa_demanded', ARRAY[string_agg(DISTINCT format('%s (%s)', p.role, p.relation), ', ')])).* FROM toms.permissions_now() p WHERE p.require_mfa;

@@ -13,8 +13,8 @@ INSERT INTO toms.phrase VALUES
     ('retention_stopped', 'de', 'Regel %1$s von %2$s hat bei toms.retention_limit angehalten: Mindestens %3$s Zeilen warten auf Freigabe.'),
     ('retention_overdue', 'en', 'Rule %1$s of %2$s is not carried out: the background worker of retention gives no sign of life.'),
     ('retention_overdue', 'de', 'Regel %1$s von %2$s wird nicht ausgeführt: Der Hintergrundprozess der Löschung gibt kein Lebenszeichen.'),
-    ('retention_still', 'en', 'The background worker that would carry it out gives no sign of life.'),
-    ('retention_still', 'de', 'Der Hintergrundprozess, der die Regeln ausführt, gibt kein Lebenszeichen.');
+    ('retention_still', 'en', 'The background worker that deletes by rule, and at the end of a contract, gives no sign of life.'),
+    ('retention_still', 'de', 'Der Hintergrundprozess, der nach Regeln und am Ende eines Vertrags löscht, gibt kein Lebenszeichen.');
 
 -- Tables of which some rows are in no rule of all tenants.
 CREATE FUNCTION toms.tables_without_rule()
@@ -53,7 +53,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_p
                       CASE s.state WHEN 'stopped' THEN format('SELECT toms.approve_retention(%s, tenant => %L, reason => ''…'');', s.rule, s.tenant)
                                    WHEN 'broken' THEN format('SELECT toms.unretain(%s, reason => ''…'');', s.rule)
                                    WHEN 'failed' THEN 'SELECT * FROM toms.run_retention();'
-                                   ELSE 'SELECT * FROM toms.status;' END, s.tenant)
+                                   ELSE toms.more_workers() END, s.tenant)
     FROM toms.retention_progress s WHERE s.state IN ('broken', 'failed', 'stopped', 'overdue')
     UNION ALL
     SELECT toms.found('pass', 'retention_runs', ARRAY[(count(*) - (SELECT count(*) FROM toms.tables_without_rule()))::text, count(*)::text,

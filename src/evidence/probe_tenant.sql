@@ -56,7 +56,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_p
                 ELSE toms.found('overdue', 'tenant_end_overdue', ARRAY[e.closes_at::date::text, coalesce(e.problem, '-')], 'SELECT * FROM toms.end_tenants();', e.tenant) END
     FROM toms.tenant_end e WHERE e.state IN ('announced', 'erasing') AND e.closes_at < now() - interval '1 day'
     UNION ALL
-    SELECT toms.found('fail', 'retention_still', NULL, 'SELECT * FROM toms.status;')
+    SELECT toms.found('fail', 'retention_still', NULL, toms.more_workers())
     WHERE NOT pg_is_in_recovery() AND EXISTS (SELECT FROM toms.tenant_end e WHERE e.state IN ('announced', 'erasing')) AND NOT toms.retention_is_alive()
     UNION ALL
     SELECT toms.found('fail', 'tenant_end_keys', ARRAY[count(*)::text],

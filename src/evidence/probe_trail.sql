@@ -41,7 +41,7 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     FROM toms.audit_trigger_states() t LEFT JOIN pg_trigger g ON g.tgrelid = t.relation AND g.tgname = t.trigger
     WHERE t.state IS NOT NULL
     UNION ALL
-    SELECT toms.found('partial', 'audit_rows_elsewhere', ARRAY[p.relation::text]) FROM toms.protected_tables p JOIN pg_class c ON c.oid = p.relation AND c.relkind = 'f'
+    SELECT toms.found('partial', 'audit_rows_elsewhere', ARRAY[t.relid::text], format('DROP FOREIGN TABLE %s;', t.relid)) FROM toms.protected_tree(toms.protected_roots()) t WHERE t.kind = 'f'
     UNION ALL
     SELECT toms.found('pass', 'audit_rows_all', ARRAY[count(*)::text, (count(*) FILTER (WHERE s.whole))::text])
     FROM (SELECT bool_and(t.state IS NULL) AS whole FROM toms.audit_trigger_states() t GROUP BY t.relation) s HAVING count(*) > 0;

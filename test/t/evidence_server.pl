@@ -23,7 +23,7 @@ my $socket = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '192.0.2.1', Peer
 my $address = $socket && $socket->sockhost !~ /^127\./ ? $socket->sockhost : undef;
 
 $node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', "listen_addresses = '*'\nfsync = off\nrestart_after_crash = on\n");
+$node->append_conf('postgresql.conf', "listen_addresses = '*'\nfsync = off\nrestart_after_crash = on\nwal_keep_size = 2GB\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION toms');
 
@@ -42,6 +42,21 @@ sub mend
 {
 	my ($name, $phrases) = @_;
 	$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT DISTINCT remedy FROM toms.run_probe('$name') p WHERE phrase ~ '$phrases' AND remedy IS NOT NULL"));
+	usleep(500_000);
+	return;
+}
+
+# What the remedies of a probe say of pg_hba.conf is written there, and psql reads the rest.
+sub write_hba
+{
+	my ($name, $phrases) = @_;
+	my $remedies = $node->safe_psql('postgres', "SELECT DISTINCT remedy FROM toms.run_probe('$name') p WHERE phrase ~ '$phrases'");
+	my $file = $node->data_dir . '/pg_hba.conf';
+	my @lines = split /\n/, slurp_file($file);
+	$lines[$1 - 1] = $2 while $remedies =~ /^-- in \Q$file\E, line (\d+) becomes:\n-- (.*)$/mg;
+	unlink $file;
+	append_to_file($file, join("\n", @lines) . "\n");
+	$node->safe_psql('postgres', $remedies);
 	usleep(500_000);
 	return;
 }
@@ -106,6 +121,15 @@ SKIP:
 	certificate('-newkey rsa:3072 -sha256 -days 5');
 	$node->reload;
 	like(probe('transport_encryption'), qr/^partial cert_ends/m, 'a certificate that ends soon');
+	my $reload = $node->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('transport_encryption') WHERE phrase = 'cert_ends'});
+	certificate('-newkey rsa:3072 -sha256 -days 100');
+	$node->safe_psql('postgres', $reload);
+	passes('transport_encryption', 'cert', 'another one in its place');
+	utime time + 100, time + 100, $node->data_dir . '/server.crt';
+	like(probe('transport_encryption'), qr/^partial cert_unloaded/m, 'one that is not loaded yet');
+	utime time - 100, time - 100, $node->data_dir . '/server.crt';
+	mend('transport_encryption', 'cert_unloaded');
+	passes('transport_encryption', 'cert', 'it is loaded');
 	# a fixed one of the past
 	append_to_file($node->data_dir . '/old.crt', <<'PEM');
 -----BEGIN CERTIFICATE-----
@@ -130,8 +154,11 @@ PEM
 hba($good_hba);
 passes('tls', 'tls_line|hba', 'each line for other machines is hostssl');
 passes('authentication', 'auth_line|hba', 'each line asks for SCRAM or the operating system');
-hba("$good_hba\nhost all app 10.0.0.0/8 scram-sha-256\n");
-fails('tls', 'tls_line: Line 6 of .*pg_hba\.conf lets unencrypted connections in: "host all app 10\.0\.0\.0 255\.0\.0\.0 scram-sha-256"', 'a line that is not hostssl is named');
+hba("$good_hba\nhost all app,\"on call\" 10.0.0.0/8 scram-sha-256\n");
+fails('tls', 'tls_line: Line 6 of .*pg_hba\.conf lets unencrypted connections in: "host all app,"on call" 10\.0\.0\.0 255\.0\.0\.0 scram-sha-256"', 'a line that is not hostssl is named');
+write_hba('tls', 'tls_line');
+passes('tls', 'tls_line|hba', 'it becomes what the remedy says');
+like(slurp_file($node->data_dir . '/pg_hba.conf'), qr/^hostssl all app,"on call" 10\.0\.0\.0 255\.0\.0\.0 scram-sha-256$/m, 'which is the same but for that');
 hba("host all all 127.0.0.1/0 scram-sha-256\n$good_hba");
 fails('tls', 'tls_line: Line 1 ', 'also one of all addresses that begins with loopback');
 for my $method (qw(trust password md5))
@@ -139,6 +166,8 @@ for my $method (qw(trust password md5))
 	hba("$good_hba\nlocal all app $method\n");
 	fails('authentication', "auth_line: Line 6 of .*pg_hba\\.conf lets in by the method $method: \"local all app $method\"", "$method is named");
 	fails('idle_sessions', 'auth_line', "$method is no key");
+	write_hba('authentication', 'auth_line');
+	passes('authentication', 'auth_line|hba', "it becomes what the remedy says");
 }
 hba("$good_hba\nhostssl all app all ldap ldapserver=ldap.example ldapprefix=cn=\n");
 like(probe('authentication'), qr/^partial auth_other: .*ldap/m, 'what cannot be looked into is named');
@@ -148,6 +177,23 @@ unlink $node->data_dir . '/pg_hba.conf';
 append_to_file($node->data_dir . '/pg_hba.conf', $good_hba);
 utime time + 100, time + 100, $node->data_dir . '/pg_hba.conf';
 like(probe('authentication'), qr/^partial hba_unloaded/m, 'a file that is not loaded yet is told');
+utime time - 100, time - 100, $node->data_dir . '/pg_hba.conf';
+mend('authentication', 'hba_unloaded');
+passes('authentication', 'auth_line|hba', 'it is loaded');
+
+# A second factor of administrators
+SKIP:
+{
+	skip 'no TLS, no certificates of clients', 3 unless $node->safe_psql('postgres', 'SHOW ssl') eq 'on';
+	my $said = probe('second_factor');
+	like($said, qr/^partial mfa_hba: Line 2 of pg_hba\.conf lets administrators in from afar without a client certificate \(hostssl all all 0\.0\.0\.0 0\.0\.0\.0 scram-sha-256\)/m, 'an administrator from afar needs his password alone');
+	my $authority = $node->safe_psql('postgres', q{SELECT split_part(replace(remedy, '…', 'server.crt'), '-- in ', 1) FROM toms.run_probe('second_factor') WHERE phrase = 'mfa_hba'});
+	$node->safe_psql('postgres', "$authority\nSELECT pg_reload_conf()");
+	usleep(500_000);
+	write_hba('second_factor', 'mfa_hba');
+	passes('second_factor', 'mfa_hba', 'it becomes what the remedy says: a certificate too');
+	sql('ALTER SYSTEM RESET ssl_ca_file');
+}
 hba($good_hba);
 passes('authentication', 'auth_line|hba', 'all is well again');
 
@@ -173,34 +219,57 @@ passes('resilience', 'resilience', 'fsync is on');
 SKIP:
 {
 	skip 'pages have checksums', 2 if $node->safe_psql('postgres', 'SHOW data_checksums') eq 'on';
-	fails('resilience', 'checksums_off: .*pg_checksums --enable', 'without checksums');
+	fails('resilience', 'checksums_off', 'without checksums');
+	my ($command) = $node->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('resilience') WHERE phrase = 'checksums_off'}) =~ /^-- with the server stopped: (pg_checksums .*)$/;
 	$node->stop;
-	system_or_bail('pg_checksums', '--enable', '--pgdata', $node->data_dir);
+	system_or_bail(split ' ', $command);
 	$node->start;
 	passes('resilience', 'checksums', 'with checksums');
 }
 passes('resilience', 'worker', 'the worker is alive');
 sql('ALTER SYSTEM SET max_worker_processes = 1');
 $node->restart;
-fails('resilience', 'resilience_worker_gone: .*max_worker_processes is 1', 'no room for workers');
-fails('detection', 'resilience_worker_gone', 'and nothing is detected');
+fails('resilience', 'worker_gone: .*max_worker_processes is 1', 'no room for workers');
+fails('detection', 'worker_gone', 'and nothing is detected');
+fails('trail_integrity', 'worker_gone', 'nothing is sealed');
+fails('exports', 'writer_gone', 'and nothing is written');
 mend('resilience', 'worker_gone');
 $node->restart;
-$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'resilience_worker_gone')});
-passes('resilience', 'worker', 'with room they come');
+$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'worker_gone')});
+$node->poll_query_until('postgres', q{SELECT writer_pid IS NOT NULL FROM toms.audit_queue}) or BAIL_OUT('no writer');
+passes('resilience', 'worker|writer', 'with room they come');
+# One that is stuck comes again: two of its intervals are not waited for, a view tells of them
+my $stuck = $node->safe_psql('postgres', q{
+	BEGIN;
+	ALTER VIEW toms.workers RENAME TO workers_away;
+	CREATE VIEW toms.workers AS SELECT current_database() AS database, 17 AS pid, now() - interval '4 days' AS started_at, now() - 2.1 * current_setting('toms.seal_interval')::interval AS last_step_at;
+	SELECT remedy FROM toms.run_probe('resilience') WHERE phrase = 'worker_stuck';
+	ROLLBACK});
+my $started = $node->safe_psql('postgres', 'SELECT started_at FROM toms.workers');
+is($node->safe_psql('postgres', $stuck), 't', 'a worker that is stuck is ended');
+ok($node->poll_query_until('postgres', "SELECT pid IS NOT NULL AND started_at > '$started' FROM toms.workers"), 'and another one comes');
 
 # Archiving
 fails('backups', 'archive_off', 'WAL is not archived');
 mend('backups', 'archive_off');
 $node->restart;
 fails('backups', 'archive_no_means', 'no command that does it');
+sql("ALTER SYSTEM SET archive_command = 'cp %p $archive/%f'");
+$node->reload;
+usleep(500_000);
+fails('backups', 'archive_never', 'nothing was archived yet');
+sql('CREATE TABLE first ()');
+mend('backups', 'archive_never');
+$node->poll_query_until('postgres', 'SELECT archived_count > 0 FROM pg_stat_archiver') or BAIL_OUT('archives nothing');
+passes('backups', 'archive_never', 'the first file is there');
 sql(q{ALTER SYSTEM SET archive_command = 'false'});
 $node->reload;
 sql('CREATE TABLE written (); SELECT pg_switch_wal()');
 $node->poll_query_until('postgres', 'SELECT failed_count > 0 FROM pg_stat_archiver') or BAIL_OUT('archives');
 fails('backups', 'archive_fails: .*[0-9A-F]{24} at ', 'one that fails');
-sql("ALTER SYSTEM SET archive_command = 'cp %p $archive/%f'");
-$node->reload;
+my $mended = $node->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('backups') WHERE phrase = 'archive_fails'});
+$mended =~ s/= '…'/= 'cp %p $archive\/%f'/;
+$node->safe_psql('postgres', $mended);
 $node->poll_query_until('postgres', 'SELECT last_archived_time > last_failed_time FROM pg_stat_archiver') or BAIL_OUT('does not archive');
 like(probe('backups'), qr/^partial archive_open/m, 'one that works, but without a limit of time');
 mend('backups', 'archive_open');
@@ -224,12 +293,55 @@ like(probe('standby'), qr/^pass standby_streams: Standby "standby" streams/m, 'i
 like(probe('standby', $standby), qr/^pass standby_receives/m, 'asked itself, it says that it follows');
 unlike(join("\n", map { probe($_, $standby) } qw(tls authentication idle_sessions transport_encryption backups backup_tiers restore_tests resilience software leavers detection export_review access_review reviews)),
 	qr/probe_failed/, 'each probe can be asked on a standby');
+# Replay that is paused: the standby says so itself, the primary once it is a gigabyte behind
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+$standby->poll_query_until('postgres', q{SELECT pg_get_wal_replay_pause_state() = 'paused'}) or BAIL_OUT('does not pause');
+like(probe('standby', $standby), qr/^fail standby_paused/m, 'a standby that takes nothing over');
+sql(q{ALTER SYSTEM SET archive_command = 'true'; SELECT pg_reload_conf()});
+sql('CREATE TABLE switched (n integer)');
+sql('INSERT INTO switched VALUES (1); SELECT pg_switch_wal()') for 1 .. 66;
+$node->wait_for_catchup($standby, 'flush');
+fails('standby', 'standby_behind: .*', 'the primary sees how far it is behind');
+like($node->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('standby') WHERE phrase = 'standby_behind'}), qr/^-- on standby standby,.*\n-- SELECT pg_wal_replay_resume\(\);$/, 'and says what to run there');
+$standby->safe_psql('postgres', $standby->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('standby') WHERE phrase = 'standby_paused'}));
+$node->wait_for_catchup($standby, 'replay');
+passes('standby', 'standby', 'it has taken over all of it');
+unlike(probe('standby', $standby), qr/^fail/m, 'and says so itself');
+# One that was told another primary
+$standby->safe_psql('postgres', q{ALTER SYSTEM SET primary_conninfo = 'host=/nowhere'; SELECT pg_reload_conf()});
+$standby->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_wal_receiver WHERE status = 'streaming'});
+my $deaf = $standby->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('standby') WHERE phrase = 'standby_deaf'});
+my $primary = $node->connstr . ' application_name=standby';
+$primary =~ s/'/''/g;
+$deaf =~ s/…/$primary/;
+$standby->safe_psql('postgres', $deaf);
+ok($standby->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('standby') WHERE status = 'fail')}), 'with the right one it follows again');
 $node->stop;
 $standby->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_stat_wal_receiver');
 like(probe('standby', $standby), qr/^fail standby_deaf/m, 'or that nobody is there');
 $standby->stop;
 $node->start;
 fails('standby', 'standby_none', 'without it again');
+
+# Transaction ids that run out: the server is made to have used up a billion, with nothing that would freeze by itself
+$node->append_conf('postgresql.conf', "autovacuum_freeze_max_age = 2000000000\nautovacuum = off\n");
+$node->stop;
+my $page = $node->data_dir . sprintf '/pg_xact/%04X', 1100;
+append_to_file($page, "\0" x 262144);
+system_or_bail('pg_resetwal', '--next-transaction-id', 1100 * 1048576, '--pgdata', $node->data_dir);
+$node->start;
+my $used = $node->safe_psql('postgres', q{SELECT string_agg(args[1], ' ' ORDER BY args[1]) FROM toms.run_probe('resilience') WHERE phrase = 'ids_used'});
+is($used, 'postgres template0 template1', 'each database whose ids run out is named');
+for my $database (split ' ', $used)
+{
+	my ($before, $within, $after) = $node->safe_psql('postgres', "SELECT remedy FROM toms.run_probe('resilience') WHERE phrase = 'ids_used' AND args[1] = '$database'") =~ /^(.*?)-- in database $database\n([^\n]*)(.*)$/s;
+	$node->safe_psql('postgres', $before);
+	$node->safe_psql($database, $within);
+	$node->safe_psql('postgres', $after);
+}
+like(probe('resilience'), qr/^pass ids_free/m, 'frozen as advised, they are free again');
+passes('resilience', 'ids', 'in each database');
+is($node->safe_psql('postgres', q{SELECT string_agg(datname, ' ') FROM pg_database WHERE NOT datallowconn}), 'template0', 'and who could not connect cannot');
 
 $node->stop;
 done_testing();
