@@ -17,7 +17,7 @@ CREATE TABLE toms.check_result (
     run     bigint NOT NULL,            -- of toms.check_run
     measure text NOT NULL,
     status  text NOT NULL,
-    rows    jsonb NOT NULL,             -- what was found, the worst first: status, phrase, args, remedy, tenant
+    rows    jsonb NOT NULL,             -- what was found, the worst first: part, status, phrase, args, remedy, tenant
     PRIMARY KEY (run, measure)
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.check_result', '');
@@ -85,7 +85,7 @@ DECLARE
     made bigint;
 BEGIN
     results := ARRAY(SELECT ROW(0, f.measure, min(f.status) FILTER (WHERE f.n = 1),
-                                jsonb_agg(jsonb_build_object('status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
+                                jsonb_agg(jsonb_build_object('part', f.part, 'status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
                      FROM toms.check_rows() f GROUP BY f.measure);
     INSERT INTO toms.check_run (at, took, by, digest)
     VALUES (began, clock_timestamp() - began, keep_check.by, toms.check_digest(began, keep_check.by, results)) RETURNING id INTO made;
@@ -137,9 +137,9 @@ COMMENT ON FUNCTION toms.check_if_due() IS 'internal: run the check unless the b
 
 -- For reports: as toms.check_rows() was; no row if none is kept from before.
 CREATE FUNCTION toms.check_rows_at(as_of timestamptz)
-RETURNS TABLE (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
+RETURNS TABLE (measure text, part text, n integer, status text, phrase text, args text[], remedy text, tenant text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.measure, f.n::integer, f.row ->> 'status', f.row ->> 'phrase',
+    SELECT c.measure, f.row ->> 'part', f.n::integer, f.row ->> 'status', f.row ->> 'phrase',
            CASE jsonb_typeof(f.row -> 'args') WHEN 'array' THEN ARRAY(SELECT a.arg FROM jsonb_array_elements_text(f.row -> 'args') WITH ORDINALITY a (arg, n) ORDER BY a.n) END,
            f.row ->> 'remedy', f.row ->> 'tenant'
     FROM toms.check_result c, jsonb_array_elements(c.rows) WITH ORDINALITY f (row, n)

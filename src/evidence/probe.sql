@@ -17,7 +17,7 @@ INSERT INTO toms.phrase VALUES
     ('trail_worker_still', 'en', 'The background worker of this database has given no sign of life since %1$s.'),
     ('trail_worker_still', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s kein Lebenszeichen gegeben.'),
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),
-    ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$s.');
+    ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$w.');
 
 -- SQL that changes a setting of the server.
 CREATE FUNCTION toms.set_server(setting text, value text, restart boolean DEFAULT false)
