@@ -64,6 +64,19 @@ SELECT run = :third, fault FROM toms.verify_check_history();
 INSERT INTO toms.check_run (at, took, by, digest) VALUES (clock_timestamp(), '1 s', NULL, toms.check_digest(now(), NULL, '{}'));
 UPDATE toms.check_run SET at = at + interval '1 hour' WHERE id = :second;
 SELECT run - :first, fault FROM toms.verify_check_history();
+-- or one is made up for a day before the trail had its first entry; only a signed record excuses it, that the entries of its month were taken out
+INSERT INTO toms.check_run (at, took, by, digest) SELECT day, '1 s', NULL, toms.check_digest(day, NULL, '{}') FROM (SELECT timestamptz '2020-01-15 12:00Z') f (day)
+RETURNING id AS early \gset
+SELECT fault FROM toms.verify_check_history() WHERE run = :early;
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;              -- who knows his way around the guard
+INSERT INTO toms.audit_pruning (id, partition, entries, record, key, signature) OVERRIDING SYSTEM VALUE VALUES (-1, 'audit_admin_2020_02', 1, '{}', '', '');
+SELECT fault FROM toms.verify_check_history() WHERE run = :early;
+UPDATE toms.audit_pruning SET partition = 'audit_admin_2020_01' WHERE id = -1;
+SELECT fault FROM toms.verify_check_history() WHERE run = :early;
+ROLLBACK;
+DELETE FROM toms.check_run WHERE id = :early;
 ALTER TABLE toms.check_run ENABLE ALWAYS TRIGGER "~toms_declaration";
 -- or one is made up, on record, for a day to come, so that the worker has nothing to do: it is told, and counts for nothing
 INSERT INTO toms.check_run (at, took, by, digest) SELECT day, '1 s', NULL, toms.check_digest(day, NULL, '{}') FROM (SELECT now() + interval '100 years') f (day)

@@ -219,7 +219,7 @@ SELECT pg_temp.act('lindenpraxis 2 messenger_support account_management', 'DELET
 
 -- M-O.1  data protection is managed: officer, audits, training, contractors
 SELECT pg_temp.reviewed('M-O.1', owner => 'Geschäftsführung', evidence => 'data-protection manual, 2026', result => 'training of 12 May, two contractors re-checked');
-SELECT owner, evidence, reviewer, next_due > current_date FROM toms.measure_reviews WHERE measure = 'M-O.1';
+SELECT owner, evidence, reviewer, next_due > current_date FROM toms.measure_reviews WHERE measure = 'M-O.1/4';
 
 -- That is all
 \set ECHO none

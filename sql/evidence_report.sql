@@ -68,6 +68,29 @@ SELECT * FROM regress.told(regress.document('birch'));
 SELECT toms.report_html(regress.document(NULL)) ~ 'SELECT &#39;mend birch&#39;';             -- the operator's own report has it
 SELECT position(current_setting('data_directory') IN regress.document('ash')::text) > 0, regress.document('ash')::text ~ 'pg_hba.conf', position(current_setting('data_directory') IN regress.document(NULL)::text) > 0;
 
+-- a tenant whose name is a number: where it is a name it is not told, and where it is a number it stays
+SELECT toms.add_tenant('17', name => 'Seventeen');
+SELECT e ->> 'text'
+FROM jsonb_path_query(toms.report_measures((SELECT jsonb_agg(jsonb_build_object('measure', 'A-2.1', 'n', n, 'status', 'pass', 'phrase', f.phrase, 'args', f.args)) FROM (VALUES
+    (1, 'login_no_end', '{17}'::text[]), (2, 'permissions_declared', '{17,2,17}'), (3, 'tenants_shared', '{hr.visits_17}'), (4, 'tenants_shared', '{"\"17\".visits, \"of 17\".notes, hr.\"17\""}'),
+    (5, 'review_owned', '{"PostgreSQL 17.2 at 10.17.0.1, port 17, since 2026-11-17","17_a, a_17_b, a17"}')) f (n, phrase, args)), 'ash', 'en', '{A-2.1}', 'report_nothing'), '$[*].evidence[*]') e;
+DELETE FROM toms.key_epoch WHERE tenant = '17';
+DELETE FROM toms.tenant WHERE tenant = '17';
+
+-- of a measure that is several promises, each with a result of its own; of a tenant, only what was found of him
+CREATE FUNCTION regress.premises(tenant text, lang text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT m FROM jsonb_array_elements(toms.report_measures((SELECT jsonb_agg(to_jsonb(f)) FROM (VALUES
+        ('R-1.1', 'R-1.1/1', 1, 'fail', 'review_unowned', NULL::text[], NULL, 'birch'), ('R-1.1', 'R-1.1/2', 2, 'overdue', 'review_none', NULL, NULL, NULL),
+        ('R-1.1', 'R-1.1/1', 3, 'pass', 'review_owned', '{R. Lang,key register}', NULL, NULL), ('R-1.1', NULL, 4, 'pass', 'findings_none', NULL, NULL, NULL)) f (measure, part, n, status, phrase, args, remedy, tenant)),
+        premises.tenant, premises.lang, '{R-1.1}', 'report_nothing')) m
+$$;
+SELECT m ->> 'status', m -> 'parts', m -> 'evidence' FROM regress.premises(NULL, 'en') m;
+SELECT m ->> 'status', m -> 'parts' FROM regress.premises('ash', 'de') m;
+SELECT regexp_replace(toms.markdown_measure(regress.premises(NULL, 'de'), 'de'), '\nNicht umfasst.*', '');
+SELECT m FROM regexp_matches(toms.html_evidence(regress.premises(NULL, 'de'), 'de'),
+    '<p class="part"><span class="badge ([a-z]*)"><svg[^>]*><use[^>]*></svg>([^<]*)</span> <span class="id">([^<]*)</span><bdi>([^<]*)</bdi></p><ul class="evidence"><li class="e-([a-z]*)">', 'g') m;
+DROP FUNCTION regress.premises(text, text);
+
 --
 -- What was agreed on, and what is more than toms knows
 --

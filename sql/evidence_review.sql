@@ -46,7 +46,30 @@ SELECT status, regexp_replace(evidence, '\d{4}-\d\d-\d\d', '(day)', 'g'), remedy
 SELECT toms.include_measure('A-1.1');
 SELECT status FROM regress.state('A-1.1');
 
+-- a measure that is several promises: each is answered for by itself, one that the database sees by the probe, and the worst is the measure's
+SELECT part, title_en, title_de, probed, reviewed FROM toms.measure_part WHERE measure = 'P-W.1' ORDER BY position;
+SELECT toms.record_measure('P-W.1', owner => 'IT', evidence => 'everything is encrypted');          -- refused: which of them?
+SELECT toms.record_review('P-W.1', by => 'R. Lang', result => 'seen', next_due => current_date + 365);
+CREATE FUNCTION regress.parts() RETURNS TABLE (part text, said text) LANGUAGE sql AS $$
+    SELECT r.part, string_agg(DISTINCT r.status, ', ') FROM toms.check_rows('{P-W.1}') r WHERE r.part <> 'P-W.1/4' GROUP BY r.part ORDER BY r.part
+$$;
+SELECT * FROM regress.parts();
+SELECT toms.record_measure('P-W.1/1', owner => 'IT', evidence => 'VPN'), toms.record_review('P-W.1/1', by => 'R. Lang', result => 'certificates seen', next_due => current_date + 365) > 0,
+       toms.record_measure('P-W.1/2', owner => 'IT', evidence => 'list of devices'), toms.record_review('P-W.1/2', by => 'R. Lang', result => 'two of ten tried', next_due => current_date + 365) > 0;
+SELECT toms.record_measure('P-W.1/3', owner => 'IT', evidence => 'mail server'), toms.record_review('P-W.1/3', by => 'R. Lang', result => 'seen', next_due => current_date + 365) > 0;
+UPDATE toms.measure_review SET next_due = current_date - 2 WHERE measure = 'P-W.1/3';
+SELECT * FROM regress.parts();
+SELECT status, status = (SELECT status FROM regress.state('P-W.1')) FROM toms.check_rows('{P-W.1}') WHERE n = 1;
+SELECT toms.exclude_measure('P-W.1/5', by => 'R. Lang', reason => 'nothing goes into a cloud');
+SELECT toms.record_review('P-W.1/3', by => 'R. Lang', result => 'seen', next_due => current_date + 365) > 0;
+SELECT * FROM regress.parts();
+SELECT DISTINCT r.part FROM toms.check_rows('{P-W.1}') r WHERE r.phrase LIKE 'tls%';
+SELECT unnest(regexp_matches(evidence, '^(?:Remote access|Files).*$', 'gn')) ~ '^(Remote access: (Answered for by IT; evidence: VPN|Reviewed on .*)|Files for cloud storage: Not applicable: nothing goes into a cloud .*)\.$' FROM regress.state('P-W.1');
+SELECT unnest(regexp_matches(evidence, '^Fernzugriffe: Zuständig.*$', 'gn')) FROM regress.state('P-W.1', 'de');
+DROP FUNCTION regress.parts();
+
 -- what cannot be
+SELECT toms.record_measure('P-W.1/6', owner => 'nobody', evidence => 'none');
 SELECT toms.record_measure('A-0', owner => 'nobody', evidence => 'none');
 SELECT toms.record_review('A-1.1', by => 'R. Lang', result => 'seen', next_due => current_date);
 SELECT toms.record_review('A-1.1', by => '', result => 'seen', next_due => current_date + 1);

@@ -20,15 +20,15 @@ $$;
 REVOKE ALL ON FUNCTION toms.found_entries() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_entries() IS 'internal: entries that say themselves that they are unusual';
 
--- More than 20 of one person within an hour of the clock.
+-- More than 20 of one person within an hour of the clock. The first of them names the finding, which goes on to do so when others follow.
 CREATE FUNCTION toms.found_refusals()
 RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT max(r.at), 'many_refusals', r.tenant, r.name, jsonb_build_object('refusals', sum(r.times), 'since', min(r.at)), max(r.id)
+    SELECT max(r.at), 'many_refusals', r.tenant, r.name, jsonb_build_object('refusals', sum(r.times), 'since', min(r.at)), min(r.id)
     FROM (SELECT e.id, e.at, e.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login') AS name,
                  coalesce((convert_from(e.payload, 'UTF8')::jsonb ->> 'times')::bigint, 1) AS times
           FROM toms.audit_entry e LEFT JOIN LATERAL (SELECT toms.audit_referred('w', e.who, e.at) AS who OFFSET 0) w ON true
-          WHERE e.kind = 'x' AND e.verb = 'r' AND e.at >= now() - interval '90 days' AND e.key IS NULL
+          WHERE e.kind = 'x' AND e.verb = 'r' AND e.at >= date_trunc('hour', now() - interval '90 days') AND e.key IS NULL
                 AND position('"probe"'::bytea IN e.payload) = 0) r
     WHERE r.name IS NOT NULL
     GROUP BY r.tenant, r.name, date_trunc('hour', r.at) HAVING sum(r.times) > 20;

@@ -1,11 +1,12 @@
--- What is unusual in comparison with what the same person, or log-in, has done before. It is computed when somebody asks.
+-- What is unusual in comparison with what the same person, or log-in, has done before. It is computed when somebody asks; of several
+-- entries the first names the finding, so that it keeps its name, and who has looked at it, when others follow.
 
 CREATE FUNCTION toms.told_logins()
 RETURNS TABLE (entry bigint, at timestamptz, local timestamp, verb "char", name text, address text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT e.id, e.at, e.at AT TIME ZONE current_setting('log_timezone'), e.verb, coalesce(s.said ->> 'login', s.said ->> 'login_hash'), s.said ->> 'address'
     FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s
-    WHERE e.kind = 's' AND e.verb IN ('l', 'f', 'k') AND e.at >= now() - interval '90 days' AND e.key IS NULL;
+    WHERE e.kind = 's' AND e.verb IN ('l', 'f', 'k') AND e.at >= date_trunc('hour', now() - interval '90 days') AND e.key IS NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.told_logins() FROM PUBLIC;
 COMMENT ON FUNCTION toms.told_logins() IS 'internal: log-ins and failed ones of the last 90 days; local: by the clocks of the server''s place';
@@ -22,7 +23,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
                row_number() OVER (PARTITION BY j.name, j.address ORDER BY j.at, j.entry) AS of_address,
                row_number() OVER (PARTITION BY j.name, j.is_off, j.local::date ORDER BY j.at, j.entry) AS of_day
         FROM judged j WINDOW past AS (PARTITION BY j.name ORDER BY j.at, j.entry ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
-    SELECT max(l.at), 'failed_logins', NULL, l.name, jsonb_build_object('failures', count(*), 'since', min(l.at), 'addresses', count(DISTINCT l.address)), max(l.entry)
+    SELECT max(l.at), 'failed_logins', NULL, l.name, jsonb_build_object('failures', count(*), 'since', min(l.at), 'addresses', count(DISTINCT l.address)), min(l.entry)
     FROM logins l WHERE l.verb <> 'l' GROUP BY l.name, date_trunc('hour', l.at) HAVING count(*) > 10
     UNION ALL
     SELECT c.at, 'new_address', NULL, c.name, jsonb_build_object('before', c.before), c.entry FROM compared c WHERE c.of_address = 1 AND c.before >= 10
@@ -41,16 +42,16 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
         SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.tenant, e.who, e.at, coalesce((s.said ->> 'of')::bigint, e.id) AS entry,
                CASE WHEN e.verb = 'v' THEN 1 ELSE coalesce((s.said ->> 'rows')::bigint, 0) END AS rows
         FROM toms.audit_entry e LEFT JOIN LATERAL (SELECT CASE WHEN e.key IS NULL THEN convert_from(e.payload, 'UTF8')::jsonb END AS said OFFSET 0) s ON true
-        WHERE e.kind = 'r' AND e.verb IN ('s', 'e', 'n', 'v') AND e.at >= now() - interval '90 days' AND NOT coalesce(s.said ? 'probe', false)
+        WHERE e.kind = 'r' AND e.verb IN ('s', 'e', 'n', 'v') AND e.at >= date_trunc('day', now() - interval '90 days', 'UTC') AND NOT coalesce(s.said ? 'probe', false)
     ), sums AS (
-        SELECT e.day, e.tenant, e.who, min(e.at) AS at, sum(e.rows)::bigint AS rows, (array_agg(e.entry ORDER BY e.rows DESC, e.entry))[1] AS entry, max(e.rows) AS most
+        SELECT e.day, e.tenant, e.who, min(e.at) AS at, sum(e.rows)::bigint AS rows, min(e.entry) AS entry
         FROM each e GROUP BY e.day, e.tenant, e.who)
-    SELECT s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login'), sum(s.rows)::bigint, (array_agg(s.entry ORDER BY s.most DESC, s.entry))[1]
+    SELECT s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login'), sum(s.rows)::bigint, min(s.entry)
     FROM sums s LEFT JOIN LATERAL (SELECT toms.audit_referred('w', s.who, s.at) AS who OFFSET 0) w ON true
     GROUP BY s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login');
 $$;
 REVOKE ALL ON FUNCTION toms.told_reads() FROM PUBLIC;
-COMMENT ON FUNCTION toms.told_reads() IS 'internal: how many rows each person has read on each of the last 90 days, and the entry that tells of most of them';
+COMMENT ON FUNCTION toms.told_reads() IS 'internal: how many rows each person has read on each of the last 90 days, and the first entry that tells of it';
 
 -- A day on which somebody reads a thousand rows and ten times as much as on an average one of the thirty before, if there are five.
 CREATE FUNCTION toms.found_bulk_reads()

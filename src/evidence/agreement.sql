@@ -55,7 +55,7 @@ INSERT INTO toms.phrase VALUES
     ('agreements_kept', 'en', 'Agreement "%2$s", version %3$s, with tenant %1$s: none of its measures, %4$s in number, is worse than when it was adopted on %5$s.'),
     ('agreements_kept', 'de', 'Vereinbarung „%2$s“, Fassung %3$s, mit Mandant %1$s: Keine ihrer %4$s Maßnahmen steht schlechter als beim Abschluss am %5$s.'),
     ('agreements_worse', 'en', 'Measure %4$s of agreement "%2$s", version %3$s, with tenant %1$s has become worse: "%5$s" when it was adopted, "%6$s" now. What mends it stands with the measure.'),
-    ('agreements_worse', 'de', 'Maßnahme %4$s der Vereinbarung „%2$s“, Fassung %3$s, mit Mandant %1$s hat sich verschlechtert: „%7$s“ bei Abschluss, „%8$s“ heute. Die Abhilfe steht bei der Maßnahme.');
+    ('agreements_worse', 'de', 'Maßnahme %4$s der Vereinbarung „%2$s“, Fassung %3$s, mit Mandant %1$s hat sich verschlechtert: „%5$w“ bei Abschluss, „%6$w“ heute. Die Abhilfe steht bei der Maßnahme.');
 
 -- Under which name the level of a measure is kept, as far as it concerns all, or a tenant.
 CREATE FUNCTION toms.level_name(measure text, tenant text)
@@ -74,7 +74,7 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg
              LEFT JOIN LATERAL (SELECT s.now FROM (VALUES (levels ->> l.measure), (levels ->> toms.level_name(l.measure, a.tenant))) s (now)
                                 WHERE s.now IS NOT NULL ORDER BY toms.status_rank(s.now) LIMIT 1) n ON true
         WHERE a.valid_from <= now() AND (a.valid_until IS NULL OR a.valid_until > now()))
-    SELECT toms.found('fail', 'agreements_worse', ARRAY[c.tenant, c.name, c.version, c.measure, c.agreed, c.now, toms.say('report_l_' || c.agreed, NULL, 'de'), toms.say('report_l_' || c.now, NULL, 'de')], NULL, c.tenant) FROM compared c WHERE c.worse
+    SELECT toms.found('fail', 'agreements_worse', ARRAY[c.tenant, c.name, c.version, c.measure, c.agreed, c.now], NULL, c.tenant) FROM compared c WHERE c.worse
     UNION ALL
     SELECT CASE WHEN count(c.measure) = 0 THEN toms.found('partial', 'agreements_empty', ARRAY[c.tenant, c.name, c.version], NULL, c.tenant)
                 ELSE toms.found('pass', 'agreements_kept', ARRAY[c.tenant, c.name, c.version, count(c.measure)::text, to_char(c.adopted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')], NULL, c.tenant) END

@@ -47,30 +47,40 @@ $$;
 REVOKE ALL ON FUNCTION toms.open_tables() FROM PUBLIC;
 COMMENT ON FUNCTION toms.open_tables() IS 'internal: tables that are not protected, and whether others of their schema are';
 
--- Of the first 200 rows, where reading them runs nobody's code; a table that somebody has locked is left out.
+-- Of the first 200 rows, where reading them runs nobody's code. Nothing is waited for; what could not be read is told, with no
+-- column: else an owner would hide what his table holds by taking the right to read it from himself.
 CREATE FUNCTION toms.personal_contents(relation regclass, cols name[])
 RETURNS TABLE (col name, says text) LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     patterns constant text[] := ARRAY['[[:alnum:]._%+-]+@[[:alnum:].-]+\.[[:alpha:]]{2,}', '^[A-Z]{2}[0-9]{2} ?([A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}$', '^(\+|00)[1-9][0-9 ()/-]{7,20}$'];
-    hints constant text[] := ARRAY['@', '^[A-Z]{2}[0-9]', '^[+0]'];       -- cheap to look for, and without them it is none
+    hints constant text[] := ARRAY['strpos(s.%1$I, ''@'') > 0', 'substr(s.%1$I, 3, 2) BETWEEN ''00'' AND ''99'' COLLATE "C"', 'left(s.%1$I, 1) IN (''+'', ''0'')'];   -- cheap to look for, and without them it is none
     kinds constant text[] := ARRAY['e-mail addresses', 'bank accounts', 'telephone numbers'];
     hits boolean[];
 BEGIN
-    IF cols = '{}' OR NOT toms.suggest_may_read(relation) THEN
+    IF NOT toms.suggest_owner_reads(relation, relation) THEN
+        RETURN QUERY SELECT NULL::name, 'its owner may not read it';
+        RETURN;
+    ELSIF NOT toms.suggest_may_read(relation) THEN
+        RETURN QUERY SELECT NULL::name, 'reading it would run code of somebody else, or ask another server';
         RETURN;
     END IF;
-    hits := toms.suggest_ask(relation, (SELECT format('SELECT ARRAY[%s] FROM (SELECT %s FROM %s LIMIT 200) s', string_agg(format('coalesce(bool_or(CASE WHEN s.%1$I ~ %2$L THEN s.%1$I ~ %3$L END), false)', 'c' || c.n, p.hint, p.pattern), ', ' ORDER BY c.n, p.n),
+    hits := toms.suggest_ask(relation, (SELECT format('SELECT ARRAY[%s] FROM (SELECT %s FROM %s LIMIT 200) s', string_agg(format('coalesce(bool_or(CASE WHEN ' || p.hint || ' THEN s.%1$I ~ %2$L END), false)', 'c' || c.n, p.pattern), ', ' ORDER BY c.n, p.n),
                            (SELECT string_agg(format('left(%I::text, 2000) AS %I', l.col, 'c' || l.n), ', ') FROM unnest(cols) WITH ORDINALITY l (col, n)), relation)
              FROM unnest(cols) WITH ORDINALITY c (col, n), unnest(hints, patterns) WITH ORDINALITY p (hint, pattern, n)))::boolean[];
     RETURN QUERY
     SELECT c.col, string_agg(kinds[p.n], ', ' ORDER BY p.n) FROM unnest(cols) WITH ORDINALITY c (col, n), generate_subscripts(patterns, 1) p (n)
     WHERE hits[(c.n - 1) * cardinality(patterns) + p.n] GROUP BY c.col;
-EXCEPTION WHEN lock_not_available OR object_not_in_prerequisite_state OR insufficient_privilege THEN    -- locked; a materialized view that has not been filled
-    RETURN;
+EXCEPTION
+    WHEN object_not_in_prerequisite_state THEN      -- a materialized view that has not been filled holds nothing
+        RETURN;
+    WHEN lock_not_available THEN
+        RETURN QUERY SELECT NULL::name, 'somebody has locked it';
+    WHEN OTHERS THEN                                -- not the message, in which values may be
+        RETURN QUERY SELECT NULL::name, format('an error, %s, came of it', SQLSTATE);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.personal_contents(regclass, name[]) FROM PUBLIC;
-COMMENT ON FUNCTION toms.personal_contents(regclass, name[]) IS 'internal: what columns hold that looks like an e-mail address, a bank account or a telephone number';
+COMMENT ON FUNCTION toms.personal_contents(regclass, name[]) IS 'internal: what columns hold that looks like an e-mail address, a bank account or a telephone number; no column: why nobody can tell';
 
 CREATE FUNCTION toms.personal_columns()
 RETURNS TABLE (relation regclass, schema name, col name, says text)
@@ -96,27 +106,49 @@ BEGIN
         WHERE u.says IS NULL AND u.relkind <> 'f' AND u.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'json'::regtype, 'jsonb'::regtype, 'xml'::regtype) GROUP BY u.relation, u.schema)
     SELECT t.relation, t.schema, t.attname, 'its name or type says: ' || t.says FROM told t WHERE t.says IS NOT NULL
     UNION ALL
-    SELECT u.relation, u.schema, c.col, 'its values look like: ' || c.says FROM unknown u, LATERAL toms.personal_contents(u.relation, u.cols) c;
+    SELECT u.relation, u.schema, c.col, CASE WHEN c.col IS NULL THEN 'its contents could not be looked at: ' ELSE 'its values look like: ' END || c.says
+    FROM unknown u, LATERAL toms.personal_contents(u.relation, u.cols) c;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.personal_columns() FROM PUBLIC;
-COMMENT ON FUNCTION toms.personal_columns() IS 'internal: columns of unprotected tables that look as if they were about persons';
+COMMENT ON FUNCTION toms.personal_columns() IS 'internal: columns of unprotected tables that look as if they were about persons; no column: a table whose contents nobody could look at';
+
+-- What somebody has looked at: a table with other columns, or of which something else is said, is another one, whatever its name. An
+-- object's number would not do: a dump that is restored has others, and what a table made anew with the same columns may hold, the old one could.
+CREATE FUNCTION toms.coverage_id(finding text, relation regclass, col name, says text)
+RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat_ws(':', finding, relation || coalesce('.' || quote_ident(col), ''),
+                     left(encode(sha256(convert_to(concat_ws(E'\n', c.relkind, says, (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, NULL)), ', ' ORDER BY a.attname COLLATE "C")
+                                                                                     FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped)), 'UTF8')), 'hex'), 8))
+    FROM pg_class c WHERE c.oid = relation;
+$$;
+REVOKE ALL ON FUNCTION toms.coverage_id(text, regclass, name, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.coverage_id(text, regclass, name, text) IS 'internal: by what name somebody looks at a finding about a table';
+
+CREATE FUNCTION toms.found_uncovered()
+RETURNS TABLE (finding text, relation regclass, col name, says text, schema name, remedy text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN p.col IS NULL THEN 'unread_table' ELSE 'personal_column' END, p.relation, p.col, p.says, p.schema,
+           CASE WHEN p.col IS NOT NULL THEN format('SELECT toms.suggest(%L);', quote_ident(p.schema))
+                WHEN p.says LIKE '%its owner may not read it' THEN (SELECT format('GRANT USAGE ON SCHEMA %I TO %s; GRANT SELECT ON %s TO %2$s;', p.schema, c.relowner::regrole, p.relation) FROM pg_class c WHERE c.oid = p.relation) END
+    FROM toms.personal_columns() p
+    UNION ALL
+    SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way', u.relation, NULL::name, u.finding, NULL::name, u.remedy FROM toms.undeclared_ways() u
+    UNION ALL
+    SELECT 'unprotected_neighbour', t.relation, NULL, 'other tables of its schema are protected', t.schema, NULL FROM toms.open_tables() t WHERE t.beside_protected;
+$$;
+REVOKE ALL ON FUNCTION toms.found_uncovered() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_uncovered() IS 'internal: what nobody has protected; no remedy: toms.suggest(), or somebody who looks at it';
 
 CREATE FUNCTION toms.coverage()
 RETURNS TABLE (id text, finding text, relation text, col name, says text, remedy text, state text, looked_at_by text, reason text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
-    SELECT f.id, f.finding, f.relation, f.col, f.says, f.remedy, coalesce(n.state, 'open'), n.person, n.reason
-    FROM (SELECT 'personal_column:' || p.relation || '.' || quote_ident(p.col) AS id, 'personal_column' AS finding, p.relation::text AS relation, p.col, p.says, format('SELECT toms.suggest(%L);', quote_ident(p.schema)) AS remedy
-          FROM toms.personal_columns() p
-          UNION ALL
-          SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way:' || u.relation || ':' || left(md5(u.finding), 8), 'undeclared_way', u.relation::text, NULL::name, u.finding, u.remedy FROM toms.undeclared_ways() u
-          UNION ALL
-          SELECT 'unprotected_neighbour:' || t.relation, 'unprotected_neighbour', t.relation::text, NULL, 'other tables of its schema are protected',
-                 format('SELECT toms.suggest(%L);   -- or, if it is about nobody: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', quote_ident(t.schema), 'unprotected_neighbour:' || t.relation)
-          FROM toms.open_tables() t WHERE t.beside_protected) f,
-         LATERAL toms.note_of_finding(f.id) n
-    ORDER BY f.relation, f.finding, f.col, f.says;
+    SELECT i.id, f.finding, f.relation::text, f.col, f.says,
+           coalesce(f.remedy, format('SELECT toms.suggest(%L);   -- or, if it is about nobody: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', quote_ident(f.schema), i.id)),
+           coalesce(n.state, 'open'), n.person, n.reason
+    FROM toms.found_uncovered() f, LATERAL (SELECT toms.coverage_id(f.finding, f.relation, f.col, f.says) AS id OFFSET 0) i, LATERAL toms.note_of_finding(i.id) n
+    ORDER BY f.relation::text, f.finding, f.col, f.says;
 $$;
 REVOKE ALL ON FUNCTION toms.coverage() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.coverage() TO toms_admin, toms_auditor;
-COMMENT ON FUNCTION toms.coverage() IS 'what nobody has protected and looks as if it were about persons: columns by name, type and content, tables that lead to persons, neighbours of protected tables; with the SQL to begin with, and who has looked at it';
+COMMENT ON FUNCTION toms.coverage() IS 'what nobody has protected and looks as if it were about persons: columns by name, type and content, tables that lead to persons, neighbours of protected tables, and tables whose contents could not be looked at; with the SQL to begin with, and who has looked at it';

@@ -61,10 +61,26 @@ REVOKE ALL ON toms.measure FROM PUBLIC;
 GRANT SELECT ON toms.measure TO toms_admin, toms_auditor, toms_operator;
 COMMENT ON TABLE toms.measure IS 'technical and organisational measures that processors promise, and how toms answers for each';
 
+CREATE TABLE toms.measure_part (
+    part     text PRIMARY KEY,          -- P-O.1/2
+    measure  text NOT NULL,             -- of toms.measure
+    position integer NOT NULL,          -- within it
+    title_en text NOT NULL,
+    title_de text NOT NULL,
+    probed   boolean NOT NULL,          -- what the probe of the measure finds is about this one
+    reviewed boolean NOT NULL,          -- a person answers for it
+    UNIQUE (measure, position),
+    CHECK (probed OR reviewed)
+);
+REVOKE ALL ON toms.measure_part FROM PUBLIC;
+GRANT SELECT ON toms.measure_part TO toms_admin, toms_auditor, toms_operator;
+COMMENT ON TABLE toms.measure_part IS 'promises that share a measure, each of which is answered for by itself';
+
 CREATE TABLE toms.phrase (
     phrase text,
     lang   text CHECK (lang IN ('en', 'de')),
-    text   text NOT NULL,               -- for format(): %1$s is the first argument
+    text   text NOT NULL,               -- as for format(): %1$s is the first argument; one that is a word of toms itself, or a list of
+                                        -- such, is %1$w, a kind of entries of the trail %1$k, a period %1$p
     PRIMARY KEY (phrase, lang)
 );
 REVOKE ALL ON toms.phrase FROM PUBLIC;
@@ -84,11 +100,17 @@ CREATE FUNCTION toms.say(phrase text, args text[], lang text)
 RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     words constant text := (SELECT p.text FROM toms.phrase p WHERE (p.phrase, p.lang) = (say.phrase, say.lang));
+    spoken text[] := coalesce(args, '{}');
+    n integer;
+    kind text;
 BEGIN
     IF words IS NULL THEN
         RAISE EXCEPTION 'there is no phrase "%" in language "%"', phrase, lang USING ERRCODE = 'undefined_object';
     END IF;
-    RETURN format(words, VARIADIC coalesce(args, '{}'));
+    FOR n, kind IN SELECT m[1]::integer, m[2] FROM regexp_matches(words, '%(\d+)\$([wkp])', 'g') m LOOP
+        spoken[n] := CASE kind WHEN 'w' THEN toms.say_words(args[n], lang) WHEN 'k' THEN split_part(toms.trail_in_words(args[n], lang), ': ', 2) ELSE toms.say_period(args[n], lang) END;
+    END LOOP;
+    RETURN format(regexp_replace(words, '(%\d+\$)[wkp]', '\1s', 'g'), VARIADIC spoken);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.say(text, text[], text) FROM PUBLIC;

@@ -17,7 +17,7 @@ CREATE TABLE toms.check_result (
     run     bigint NOT NULL,            -- of toms.check_run
     measure text NOT NULL,
     status  text NOT NULL,
-    rows    jsonb NOT NULL,             -- what was found, the worst first: status, phrase, args, remedy, tenant
+    rows    jsonb NOT NULL,             -- what was found, the worst first: part, status, phrase, args, remedy, tenant
     PRIMARY KEY (run, measure)
 );
 SELECT pg_catalog.pg_extension_config_dump('toms.check_result', '');
@@ -85,7 +85,7 @@ DECLARE
     made bigint;
 BEGIN
     results := ARRAY(SELECT ROW(0, f.measure, min(f.status) FILTER (WHERE f.n = 1),
-                                jsonb_agg(jsonb_build_object('status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
+                                jsonb_agg(jsonb_build_object('part', f.part, 'status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
                      FROM toms.check_rows() f GROUP BY f.measure);
     INSERT INTO toms.check_run (at, took, by, digest)
     VALUES (began, clock_timestamp() - began, keep_check.by, toms.check_digest(began, keep_check.by, results)) RETURNING id INTO made;
@@ -137,9 +137,9 @@ COMMENT ON FUNCTION toms.check_if_due() IS 'internal: run the check unless the b
 
 -- For reports: as toms.check_rows() was; no row if none is kept from before.
 CREATE FUNCTION toms.check_rows_at(as_of timestamptz)
-RETURNS TABLE (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
+RETURNS TABLE (measure text, part text, n integer, status text, phrase text, args text[], remedy text, tenant text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.measure, f.n::integer, f.row ->> 'status', f.row ->> 'phrase',
+    SELECT c.measure, f.row ->> 'part', f.n::integer, f.row ->> 'status', f.row ->> 'phrase',
            CASE jsonb_typeof(f.row -> 'args') WHEN 'array' THEN ARRAY(SELECT a.arg FROM jsonb_array_elements_text(f.row -> 'args') WITH ORDINALITY a (arg, n) ORDER BY a.n) END,
            f.row ->> 'remedy', f.row ->> 'tenant'
     FROM toms.check_result c, jsonb_array_elements(c.rows) WITH ORDINALITY f (row, n)
@@ -148,8 +148,8 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_rows_at(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_rows_at(timestamptz) IS 'internal: all that was found of each measure in the newest run that was kept before a time';
 
--- Entries that have been taken out of the trail, which toms.verify_audit() watches over, say nothing any more.  A run is written
--- down as soon as it is over: one with an entry of another time was made up.
+-- A month of entries that was taken out of the trail says nothing any more: signed records of that, which toms.verify_audit() watches
+-- over, excuse runs of that month and no others.  A run is written down as soon as it is over: one with an entry of another time was made up.
 CREATE FUNCTION toms.verify_check_history()
 RETURNS TABLE (run bigint, at timestamptz, fault text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -158,7 +158,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
         FROM toms.audit_entry e, LATERAL (SELECT convert_from(e.payload, 'UTF8')::jsonb AS said OFFSET 0) s
         WHERE e.kind = 'a' AND e.verb = 'C' AND position('"check_run"'::bytea IN e.payload) > 0 AND s.said ->> 'table' = 'check_run'),
     inserted AS (SELECT e.run::bigint AS run, e.at, e.digest FROM entry e WHERE e.verb = 'insert'),
-    began AS (SELECT min(e.at) AS at FROM toms.audit_entry e WHERE e.kind = 'a'),
     kept AS (SELECT now() - p.keep AS since FROM toms.audit_periods p WHERE p.kind = 'admin')
     SELECT r.id, r.at, 'changed'
     FROM toms.check_run r
@@ -166,7 +165,8 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
     UNION ALL
     SELECT r.id, r.at, 'not_in_trail'
     FROM toms.check_run r
-    WHERE NOT EXISTS (SELECT FROM inserted i WHERE i.run = r.id AND i.digest = r.digest AND i.at BETWEEN r.at AND r.at + interval '1 hour') AND r.at >= coalesce((SELECT b.at FROM began b), '-infinity')
+    WHERE NOT EXISTS (SELECT FROM inserted i WHERE i.run = r.id AND i.digest = r.digest AND i.at BETWEEN r.at AND r.at + interval '1 hour')
+          AND NOT EXISTS (SELECT FROM toms.audit_pruning p WHERE p.partition IN (to_char(r.at, '"audit_admin_"YYYY_MM'), to_char(r.at + interval '1 hour', '"audit_admin_"YYYY_MM')))
     UNION ALL
     SELECT i.run, i.at, 'missing'
     FROM inserted i

@@ -157,10 +157,10 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         ('protected', concat_ws(' ', toms.label('protected_count', lang, scope ->> 'protected_tables', scope ->> 'partitions') || '.',
                                 CASE WHEN scope -> 'observed_tables' <> '[]' THEN toms.label('observed', lang, toms.say_names(scope -> 'observed_tables', lang)) END)),
         ('unprotected', toms.say_names(scope -> 'unprotected_tables', lang)),
-        ('replicas', (SELECT string_agg(concat_ws(' ', r ->> 'name', '(' || concat_ws(', ', r ->> 'address', r ->> 'state', r ->> 'sync') || ')'), '; ') FROM jsonb_array_elements(scope -> 'replicas') r)),
+        ('replicas', (SELECT string_agg(concat_ws(' ', r ->> 'name', '(' || concat_ws(', ', r ->> 'address', toms.say_words(concat_ws(', ', r ->> 'slot', r ->> 'state', r ->> 'sync'), lang)) || ')'), '; ') FROM jsonb_array_elements(scope -> 'replicas') r)),
         ('publications', (SELECT string_agg(toms.label('publication_one', lang, p ->> 'name', p ->> 'tables', p ->> 'protected_tables'), '; ') FROM jsonb_array_elements(scope -> 'publications') p)),
-        ('exports', (SELECT string_agg(toms.label('export_one', lang, concat_ws(', ', e ->> 'name', e ->> 'country'), e ->> 'exports', e ->> 'last', toms.say_names(e -> 'categories', lang)), '; ') FROM jsonb_array_elements(scope -> 'exports') e)),
-        ('copies', (SELECT string_agg(toms.label('copy_one', lang, c ->> 'name', c ->> 'place', toms.say_names(c -> 'categories', lang)), '; ') FROM jsonb_array_elements(scope -> 'copies') c))) l (label, line);
+        ('exports', (SELECT string_agg(toms.label('export_one', lang, concat_ws(', ', e ->> 'name', e ->> 'country'), e ->> 'exports', e ->> 'last', toms.say_words(toms.say_names(e -> 'categories', lang), lang)), '; ') FROM jsonb_array_elements(scope -> 'exports') e)),
+        ('copies', (SELECT string_agg(toms.label('copy_one', lang, c ->> 'name', c ->> 'place', toms.say_words(toms.say_names(c -> 'categories', lang), lang)), '; ') FROM jsonb_array_elements(scope -> 'copies') c))) l (label, line);
 $$;
 REVOKE ALL ON FUNCTION toms.scope_lines(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.scope_lines(jsonb, text) IS 'internal: the scope of a report, line by line';

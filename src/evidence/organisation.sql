@@ -53,28 +53,43 @@ GRANT SELECT ON toms.excluded_measures TO toms_admin, toms_auditor;
 
 CREATE VIEW toms.measure_reviews AS
     SELECT m.measure, m.kind, r.owner, r.evidence, v.reviewer, v.result, v.reviewed_at, v.next_due
-    FROM toms.measure m
+    FROM (SELECT m.measure, m.kind FROM toms.measure m WHERE m.reviewed AND NOT EXISTS (SELECT FROM toms.measure_part p WHERE p.measure OPERATOR(pg_catalog.=) m.measure)
+          UNION ALL
+          SELECT p.part, CASE WHEN p.probed THEN m.kind ELSE 'recorded' END FROM toms.measure_part p JOIN toms.measure m ON m.measure OPERATOR(pg_catalog.=) p.measure WHERE p.reviewed) m
          LEFT JOIN LATERAL (SELECT * FROM toms.measure_record r WHERE r.measure OPERATOR(pg_catalog.=) m.measure ORDER BY r.id DESC LIMIT 1) r ON true
-         LEFT JOIN LATERAL (SELECT * FROM toms.measure_review v WHERE v.measure OPERATOR(pg_catalog.=) m.measure ORDER BY v.id DESC LIMIT 1) v ON true
-    WHERE m.reviewed;
-COMMENT ON VIEW toms.measure_reviews IS 'measures that somebody has to look at: who answers for them, what proves them, the last review and when the next one is due';
+         LEFT JOIN LATERAL (SELECT * FROM toms.measure_review v WHERE v.measure OPERATOR(pg_catalog.=) m.measure ORDER BY v.id DESC LIMIT 1) v ON true;
+COMMENT ON VIEW toms.measure_reviews IS 'measures, or parts of those that have several, that somebody has to look at: who answers for them, what proves them, the last review and when the next one is due';
 GRANT SELECT ON toms.measure_reviews TO toms_admin, toms_auditor;
 
 CREATE FUNCTION toms.check_measure(measure text)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM toms.measure m WHERE m.measure = check_measure.measure) THEN
+    IF NOT EXISTS (SELECT FROM toms.measure m WHERE m.measure = check_measure.measure) AND NOT EXISTS (SELECT FROM toms.measure_part p WHERE p.part = check_measure.measure) THEN
         RAISE EXCEPTION 'there is no measure "%"', measure USING ERRCODE = 'undefined_object', HINT = 'SELECT measure, title_en FROM toms.measure ORDER BY position;';
     END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_measure(text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.check_measure(text) IS 'internal: refuse a measure that there is not';
+COMMENT ON FUNCTION toms.check_measure(text) IS 'internal: refuse a measure, or a part of one, that there is not';
+
+-- What somebody says of several promises at once is evidence of none.
+CREATE FUNCTION toms.check_single(measure text)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM toms.check_measure(measure);
+    IF EXISTS (SELECT FROM toms.measure_part p WHERE p.measure = check_single.measure) THEN
+        RAISE EXCEPTION 'measure "%" is several promises, each of which is answered for by itself', measure USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('SELECT part, title_en FROM toms.measure_part WHERE measure = %L AND reviewed;', measure);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_single(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_single(text) IS 'internal: refuse a measure that is several promises';
 
 CREATE FUNCTION toms.record_measure(measure text, owner text, evidence text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM toms.check_measure(measure);
+    PERFORM toms.check_single(measure);
     IF num_nulls(owner, evidence) > 0 OR '' IN (owner, evidence) THEN
         RAISE EXCEPTION 'a measure has an owner and evidence' USING ERRCODE = 'null_value_not_allowed', HINT = 'Name the person or office who answers for it, and where its proof is kept.';
     END IF;
@@ -83,14 +98,14 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.record_measure(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.record_measure(text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.record_measure(text, text, text) IS 'record who answers for a measure and where its proof is kept';
+COMMENT ON FUNCTION toms.record_measure(text, text, text) IS 'record who answers for a measure, or a part of one, and where its proof is kept';
 
 CREATE FUNCTION toms.record_review(measure text, by text, result text, next_due date)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     review bigint;
 BEGIN
-    PERFORM toms.check_measure(measure);
+    PERFORM toms.check_single(measure);
     IF num_nulls(by, result, next_due) > 0 OR '' IN (by, result) THEN
         RAISE EXCEPTION 'a review has a person, a result and the day of the next one' USING ERRCODE = 'null_value_not_allowed';
     END IF;
@@ -103,7 +118,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.record_review(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.record_review(text, text, text, date) TO toms_admin, toms_auditor;
-COMMENT ON FUNCTION toms.record_review(text, text, text, date) IS 'record that a person has reviewed a measure, with what result, and when the next review is due';
+COMMENT ON FUNCTION toms.record_review(text, text, text, date) IS 'record that a person has reviewed a measure, or a part of one, with what result, and when the next review is due';
 
 CREATE FUNCTION toms.exclude_measure(measure text, by text, reason text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -117,7 +132,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION toms.exclude_measure(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.exclude_measure(text, text, text) TO toms_admin;
-COMMENT ON FUNCTION toms.exclude_measure(text, text, text) IS 'say that a measure is not applicable here, who decided it and why';
+COMMENT ON FUNCTION toms.exclude_measure(text, text, text) IS 'say that a measure, or a part of one, is not applicable here, who decided it and why';
 
 CREATE FUNCTION toms.include_measure(measure text)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -19,7 +19,7 @@ INSERT INTO toms.phrase VALUES
     ('worker_stuck', 'en', 'The background worker of this database has finished no step since %1$s (UTC); the server log says why.'),
     ('worker_stuck', 'de', 'Der Hintergrundprozess dieser Datenbank hat seit %1$s (UTC) keinen Schritt beendet; der Grund steht im Log des Servers.'),
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),
-    ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$s.');
+    ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$w.');
 
 -- SQL that changes a setting of the server.
 CREATE FUNCTION toms.set_server(setting text, value text, restart boolean DEFAULT false)

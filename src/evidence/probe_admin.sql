@@ -8,7 +8,7 @@ INSERT INTO toms.phrase VALUES
     ('administrators_untried', 'en', 'Whether %1$s protected tables are closed to a superuser without a reason was not tried: this connection has an administrative session, or a context.'),
     ('administrators_untried', 'de', 'Ob %1$s geschützte Tabellen einem Superuser ohne Begründung verschlossen sind, wurde nicht versucht: Diese Verbindung hat eine Administrationssitzung oder einen Kontext.'),
     ('administrators_standing_reason', 'en', 'Sessions of %1$s begin with a reason: none of them says its own.'),
-    ('administrators_standing_reason', 'de', 'Sitzungen von %1$s beginnen mit einer Begründung: Keine nennt ihre eigene.'),
+    ('administrators_standing_reason', 'de', 'Sitzungen von %1$w beginnen mit einer Begründung: Keine nennt ihre eigene.'),
     ('administrators_unreviewed', 'en', 'That the glass was broken on %1$s (entry %2$s) should have been reviewed by %3$s.'),
     ('administrators_unreviewed', 'de', 'Der Notzugriff vom %1$s (Eintrag %2$s) hätte bis %3$s überprüft sein müssen.'),
     ('administrators_untold', 'en', 'Trigger "%2$s" of %1$s is off: what is declared there is not recorded.'),
@@ -77,7 +77,7 @@ COMMENT ON FUNCTION toms.probe_administrators() IS 'internal: whether who bypass
 
 INSERT INTO toms.phrase VALUES
     ('admin_sessions_kept', 'en', 'An administrative session names person, ticket and reason, and ends after %1$s; approval by another officer: %2$s. %3$s were opened in the last 30 days, %4$s are open now.'),
-    ('admin_sessions_kept', 'de', 'Eine Administrationssitzung nennt Person, Vorgang und Begründung und endet nach %1$s; Freigabe durch einen weiteren Beauftragten: %2$s. In den letzten 30 Tagen eröffnet: %3$s; zurzeit offen: %4$s.'),
+    ('admin_sessions_kept', 'de', 'Eine Administrationssitzung nennt Person, Vorgang und Begründung und endet nach %1$p; Freigabe durch einen weiteren Beauftragten: %2$w. In den letzten 30 Tagen eröffnet: %3$s; zurzeit offen: %4$s.'),
     ('admin_sessions_personal', 'en', '%1$s of %2$s log-ins of administrators and officers belong to one person each.'),
     ('admin_sessions_personal', 'de', '%1$s von %2$s Anmeldungen von Administratoren und Beauftragten gehören je einer Person.'),
     ('admin_sessions_anonymous', 'en', 'Whose log-in %1$s is, an administrator''s or officer''s, nobody has said: it may be shared.'),
@@ -105,7 +105,7 @@ COMMENT ON FUNCTION toms.probe_admin_sessions() IS 'internal: whether administra
 
 INSERT INTO toms.phrase VALUES
     ('lockout_on', 'en', '%1$s failed log-ins within %2$s lock a user out at his address; %3$s are locked now.'),
-    ('lockout_on', 'de', '%1$s fehlgeschlagene Anmeldungen binnen %2$s sperren einen Benutzer an seiner Adresse aus; %3$s sind zurzeit gesperrt.'),
+    ('lockout_on', 'de', '%1$s fehlgeschlagene Anmeldungen binnen %2$p sperren einen Benutzer an seiner Adresse aus; %3$s sind zurzeit gesperrt.'),
     ('lockout_off', 'en', 'Failed log-ins lock nobody out (toms.login_attempts is 0).'),
     ('lockout_off', 'de', 'Fehlgeschlagene Anmeldungen sperren niemanden aus (toms.login_attempts ist 0).'),
     ('lockout_late', 'en', 'Only %1$s failed log-ins lock a user out.'),

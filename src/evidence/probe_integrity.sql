@@ -9,7 +9,7 @@ INSERT INTO toms.phrase VALUES
     ('trail_behind', 'en', 'Entries of the trail since %1$s UTC are not sealed.'),
     ('trail_behind', 'de', 'Einträge des Protokolls seit %1$s UTC sind nicht versiegelt.'),
     ('trail_fault', 'en', 'The trail is not as it was sealed: %1$s (block %2$s, entry %3$s).'),
-    ('trail_fault', 'de', 'Das Protokoll ist nicht mehr so, wie es versiegelt wurde: %1$s (Block %2$s, Eintrag %3$s).'),
+    ('trail_fault', 'de', 'Das Protokoll ist nicht mehr so, wie es versiegelt wurde: %1$w (Block %2$s, Eintrag %3$s).'),
     ('trail_inside', 'en', 'Nothing outside the database knows the trail: who has the server and the keyring could write it anew (toms.outside is not set).'),
     ('trail_inside', 'de', 'Außerhalb der Datenbank ist nichts über das Protokoll hinterlegt: Wer Server und Schlüssel hat, könnte es neu schreiben (toms.outside ist nicht gesetzt).'),
     ('trail_outside', 'en', 'Its seals are told to a log outside the database (toms.outside).'),
@@ -163,13 +163,13 @@ COMMENT ON FUNCTION toms.probe_tenant_audit() IS 'internal: whether a controller
 
 INSERT INTO toms.phrase VALUES
     ('records_period', 'en', 'Entries of kind %1$s are kept for %2$s, whatever becomes of the data that they are about.'),
-    ('records_period', 'de', 'Einträge der Art %1$s werden %3$s aufbewahrt, unabhängig davon, was aus den betroffenen Daten wird.'),
+    ('records_period', 'de', 'Einträge der Art %1$k werden %3$s aufbewahrt, unabhängig davon, was aus den betroffenen Daten wird.'),
     ('records_short', 'en', 'Entries of kind %1$s are kept for %2$s only; the least is %4$s.'),
-    ('records_short', 'de', 'Einträge der Art %1$s werden nur %3$s aufbewahrt; vorgeschrieben sind mindestens: %5$s.'),
+    ('records_short', 'de', 'Einträge der Art %1$k werden nur %3$s aufbewahrt; vorgeschrieben sind mindestens: %5$s.'),
     ('records_over', 'en', '%1$s, whose period ended on %2$s, has not been taken out.'),
     ('records_over', 'de', '%1$s, dessen Frist am %2$s endete, ist nicht entfernt worden.'),
     ('records_no_month', 'en', 'There is no table for next month''s entries of kind %1$s.'),
-    ('records_no_month', 'de', 'Für die Einträge der Art %1$s im nächsten Monat gibt es keine Tabelle.');
+    ('records_no_month', 'de', 'Für die Einträge der Art %1$k im nächsten Monat gibt es keine Tabelle.');
 
 CREATE FUNCTION toms.probe_records_kept()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$

@@ -5,7 +5,7 @@ INSERT INTO toms.phrase VALUES
     ('wall_nothing', 'en', 'No table is protected.'),
     ('wall_nothing', 'de', 'Keine Tabelle ist geschützt.'),
     ('wall_nothing_of', 'en', 'No protected table holds data of category %1$s.'),
-    ('wall_nothing_of', 'de', 'Keine geschützte Tabelle enthält Daten der Kategorie %1$s.'),
+    ('wall_nothing_of', 'de', 'Keine geschützte Tabelle enthält Daten der Kategorie %1$w.'),
     ('wall_tried', 'en', '%1$s protected tables with %2$s partitions and children: %3$s accesses were tried without a context, as their owners and as each role with a privilege; %4$s were refused.'),
     ('wall_tried', 'de', '%1$s geschützte Tabellen mit %2$s Partitionen und Untertabellen: %3$s Zugriffe wurden ohne Kontext versucht, als Eigentümer und als jede Rolle mit einem Recht; %4$s wurden abgelehnt.'),
     ('wall_open', 'en', 'Nothing refuses %2$s on %3$s to role %1$s without a context.'),
@@ -45,7 +45,7 @@ INSERT INTO toms.phrase VALUES
     ('leak_statistics', 'en', 'Through %1$s statistics can be read that hold values of all tenants (%2$s).'),
     ('leak_statistics', 'de', 'Über %1$s sind Statistiken lesbar, die Werte aller Mandanten enthalten (%2$s).'),
     ('leak_setting', 'en', '%1$s is set for %2$s.'),
-    ('leak_setting', 'de', '%1$s ist gesetzt für %2$s.');
+    ('leak_setting', 'de', '%1$s ist gesetzt für %2$w.');
 
 CREATE FUNCTION toms.protected_roots() RETURNS regclass[]
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$

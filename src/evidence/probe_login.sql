@@ -30,7 +30,7 @@ INSERT INTO toms.phrase VALUES
     ('auth_encryption', 'en', 'password_encryption is "%1$s": new passwords are kept so.'),
     ('auth_encryption', 'de', 'password_encryption steht auf „%1$s“: So werden neue Kennwörter gespeichert.'),
     ('auth_hash', 'en', 'The password of log-in "%1$s" is kept as %2$s.'),
-    ('auth_hash', 'de', 'Das Kennwort der Anmeldung „%1$s“ ist als %2$s gespeichert.'),
+    ('auth_hash', 'de', 'Das Kennwort der Anmeldung „%1$s“ ist als %2$w gespeichert.'),
     ('auth_no_expiry', 'en', 'The password of log-in "%1$s" never expires.'),
     ('auth_no_expiry', 'de', 'Das Kennwort der Anmeldung „%1$s“ läuft nie ab.'),
     ('auth_passwords', 'en', 'Log-ins with a password: %1$s; of these with an end: %2$s.'),
@@ -42,7 +42,7 @@ INSERT INTO toms.phrase VALUES
     ('auth_checker_waived', 'en', 'No module checks new passwords; looked at by %1$s on %2$s: %3$s.'),
     ('auth_checker_waived', 'de', 'Kein Modul prüft neue Kennwörter; angesehen von %1$s am %2$s: %3$s.'),
     ('idle_on', 'en', '%1$s is %2$s: a session that waits longer is ended.'),
-    ('idle_on', 'de', '%1$s beträgt %2$s: Eine Sitzung, die länger wartet, wird beendet.'),
+    ('idle_on', 'de', '%1$s beträgt %2$p: Eine Sitzung, die länger wartet, wird beendet.'),
     ('idle_off', 'en', '%1$s is 0: sessions may wait for ever.'),
     ('idle_off', 'de', '%1$s steht auf 0: Sitzungen dürfen beliebig lange warten.');
 

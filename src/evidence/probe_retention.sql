@@ -2,7 +2,7 @@
 
 INSERT INTO toms.phrase VALUES
     ('retention_runs', 'en', '%1$s of %2$s protected tables have a rule for all of their rows, %3$s rules in all; the last run ended at %4$s UTC, the next is due every %5$s.'),
-    ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; letzter Lauf (UTC): %4$s; Abstand der Läufe: %5$s.'),
+    ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; letzter Lauf (UTC): %4$s; Abstand der Läufe: %5$p.'),
     ('retention_none', 'en', 'Nothing ever deletes all rows of table %1$s: no rule says how long they are kept.'),
     ('retention_none', 'de', 'Für die Tabelle %1$s ist nicht vollständig geregelt, wann gelöscht wird: Keine Regel erfasst alle ihre Zeilen.'),
     ('retention_broken', 'en', 'Rule %1$s of %2$s cannot be carried out: %3$s.'),
@@ -130,7 +130,7 @@ COMMENT ON FUNCTION toms.probe_master_data() IS 'internal: whether master data e
 
 INSERT INTO toms.phrase VALUES
     ('statutory_kept', 'en', 'Rows of %1$s are kept for %2$s (%3$s; %4$s); they are restricted after %5$s, and then deleted.'),
-    ('statutory_kept', 'de', 'Zeilen von %1$s werden %6$s aufbewahrt (%3$s; %4$s), eingeschränkt (Frist: %7$s) und dann gelöscht.'),
+    ('statutory_kept', 'de', 'Zeilen von %1$s werden %6$s aufbewahrt (%3$w; %4$s), eingeschränkt (Frist: %7$s) und dann gelöscht.'),
     ('statutory_open', 'en', 'Rows of %1$s are kept by law (%2$s) and stay open to every purpose until they are deleted.'),
     ('statutory_open', 'de', 'Zeilen von %1$s werden von Gesetzes wegen aufbewahrt (%2$s) und bleiben bis zur Löschung für jeden Zweck zugänglich.'),
     ('statutory_short', 'en', 'Rule %1$s of %2$s keeps rows for %3$s; the law (%5$s) demands %6$s.'),

@@ -2,15 +2,15 @@
 
 INSERT INTO toms.phrase VALUES
     ('instructions_asked', 'en', 'Tried without a confirmed instruction: %1$s of %2$s kinds of orders were refused (%3$s). %4$s instructions are on record.'),
-    ('instructions_asked', 'de', 'Versucht ohne bestätigte Weisung: %1$s von %2$s Arten von Aufträgen wurden verweigert (%3$s). %4$s Weisungen sind verzeichnet.'),
+    ('instructions_asked', 'de', 'Versucht ohne bestätigte Weisung: %1$s von %2$s Arten von Aufträgen wurden verweigert (%3$w). %4$s Weisungen sind verzeichnet.'),
     ('instructions_untried', 'en', 'Nothing can be carried out in this transaction, which only reads: it was not tried. %1$s instructions are on record.'),
     ('instructions_untried', 'de', 'In dieser Transaktion, die nur liest, kann nichts ausgeführt werden: Es wurde nicht versucht. %1$s Weisungen sind verzeichnet.'),
     ('instructions_open', 'en', 'An order of kind "%1$s" would be carried out without an instruction.'),
-    ('instructions_open', 'de', 'Ein Auftrag der Art „%1$s“ würde ohne Weisung ausgeführt.'),
+    ('instructions_open', 'de', 'Ein Auftrag der Art „%1$w“ würde ohne Weisung ausgeführt.'),
     ('instructions_unfounded', 'en', 'Row %2$s of %1$s refers to instruction %3$s, which this tenant has not given and confirmed.'),
     ('instructions_unfounded', 'de', 'Zeile %2$s von %1$s beruft sich auf die Weisung %3$s, die dieser Mandant nicht erteilt und bestätigt hat.'),
     ('instructions_waiting', 'en', 'Instruction %1$s (%2$s) has been confirmed since %3$s and has not been carried out.'),
-    ('instructions_waiting', 'de', 'Weisung %1$s (%2$s) ist seit %3$s bestätigt und nicht ausgeführt.');
+    ('instructions_waiting', 'de', 'Weisung %1$s (%2$w) ist seit %3$s bestätigt und nicht ausgeführt.');
 
 -- In the function that everything asks which carries an instruction out. There is no instruction -1: no row is locked.
 CREATE FUNCTION toms.try_without_instruction()
@@ -77,11 +77,11 @@ INSERT INTO toms.phrase VALUES
     ('states_kept', 'en', 'Of %1$s instructions %2$s are suspended and %3$s were refused; none of these was carried out after it.'),
     ('states_kept', 'de', 'Von %1$s Weisungen sind %2$s ausgesetzt und %3$s abgelehnt; keine davon wurde danach ausgeführt.'),
     ('states_waiting', 'en', 'Instruction %1$s (%2$s) is suspended since %3$s; the controller was told on %4$s and has to confirm or change it.'),
-    ('states_waiting', 'de', 'Weisung %1$s (%2$s) ist seit %3$s ausgesetzt; der Verantwortliche wurde am %4$s informiert und muss sie bestätigen oder ändern.'),
+    ('states_waiting', 'de', 'Weisung %1$s (%2$w) ist seit %3$s ausgesetzt; der Verantwortliche wurde am %4$s informiert und muss sie bestätigen oder ändern.'),
     ('states_untold', 'en', 'Instruction %1$s (%2$s) is believed unlawful since %3$s, and that the controller was told is not on record.'),
-    ('states_untold', 'de', 'Weisung %1$s (%2$s) gilt seit %3$s als rechtswidrig, und dass der Verantwortliche informiert wurde, ist nicht verzeichnet.'),
+    ('states_untold', 'de', 'Weisung %1$s (%2$w) gilt seit %3$s als rechtswidrig, und dass der Verantwortliche informiert wurde, ist nicht verzeichnet.'),
     ('states_ignored', 'en', 'Instruction %1$s (%2$s) was carried out on %3$s, although it was %4$s.'),
-    ('states_ignored', 'de', 'Weisung %1$s (%2$s) wurde am %3$s ausgeführt, obwohl sie im Zustand „%4$s“ war.');
+    ('states_ignored', 'de', 'Weisung %1$s (%2$w) wurde am %3$s ausgeführt, obwohl sie im Zustand „%4$w“ war.');
 
 CREATE FUNCTION toms.probe_instruction_states()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -120,7 +120,7 @@ INSERT INTO toms.phrase VALUES
     ('rights_kept', 'en', 'Erasure %1$s waits for a hold or for the end of a period.'),
     ('rights_kept', 'de', 'Löschung %1$s wartet auf das Ende einer Sperre oder Frist.'),
     ('rights_untold', 'en', 'Recipient %1$s has to be told of what was done by instruction %2$s (%3$s) since %4$s.'),
-    ('rights_untold', 'de', 'Empfänger %1$s ist seit %4$s darüber zu unterrichten, was aufgrund der Weisung %2$s geschehen ist (%3$s).');
+    ('rights_untold', 'de', 'Empfänger %1$s ist seit %4$s darüber zu unterrichten, was aufgrund der Weisung %2$s geschehen ist (%3$w).');
 
 CREATE FUNCTION toms.probe_rights()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -152,9 +152,9 @@ INSERT INTO toms.phrase VALUES
     ('requests_kept', 'en', 'Of %1$s requests of data subjects %2$s are open; %3$s were forwarded to the controller.'),
     ('requests_kept', 'de', 'Von %1$s Anträgen betroffener Personen sind %2$s offen; %3$s wurden dem Verantwortlichen weitergeleitet.'),
     ('requests_unforwarded', 'en', 'Request %1$s (%2$s) came on %3$s and has not been forwarded to the controller.'),
-    ('requests_unforwarded', 'de', 'Antrag %1$s (%2$s) ging am %3$s ein und ist dem Verantwortlichen nicht weitergeleitet.'),
+    ('requests_unforwarded', 'de', 'Antrag %1$s (%2$w) ging am %3$s ein und ist dem Verantwortlichen nicht weitergeleitet.'),
     ('requests_overdue', 'en', 'Request %1$s (%2$s) should have been answered by %3$s.'),
-    ('requests_overdue', 'de', 'Antrag %1$s (%2$s) hätte bis %3$s beantwortet sein müssen.');
+    ('requests_overdue', 'de', 'Antrag %1$s (%2$w) hätte bis %3$s beantwortet sein müssen.');
 
 CREATE FUNCTION toms.probe_requests()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$

@@ -22,9 +22,9 @@ INSERT INTO toms.phrase VALUES
     ('leaver_expired', 'en', 'Log-in "%1$s" has been invalid since %2$s, which stops its password alone; it may still log in.'),
     ('leaver_expired', 'de', 'Die Gültigkeit der Anmeldung „%1$s“ endete am %2$s; damit ist nur ihr Kennwort ungültig, sie selbst ist nicht gesperrt.'),
     ('leaver_duty', 'en', 'Log-in "%1$s" is disabled and still holds rights: %2$s.'),
-    ('leaver_duty', 'de', 'Die Anmeldung „%1$s“ ist gesperrt und hat noch die Aufgabe: %2$s.'),
+    ('leaver_duty', 'de', 'Die Anmeldung „%1$s“ ist gesperrt und hat noch die Aufgabe: %2$w.'),
     ('login_no_owner', 'en', 'Log-in "%1$s" (%2$s) belongs to nobody.'),
-    ('login_no_owner', 'de', 'Die Anmeldung „%1$s“ (%2$s) gehört niemandem.'),
+    ('login_no_owner', 'de', 'Die Anmeldung „%1$s“ (%2$w) gehört niemandem.'),
     ('login_no_end', 'en', 'Log-in "%1$s" of a person is valid for ever.'),
     ('login_no_end', 'de', 'Die Anmeldung „%1$s“ einer Person gilt unbegrenzt.'),
     ('logins_owned', 'en', 'Log-ins of persons: %1$s; others that may log in: %2$s; officers: %3$s.'),
@@ -32,15 +32,15 @@ INSERT INTO toms.phrase VALUES
     ('logins_none', 'en', 'No log-in is said to belong to a person.'),
     ('logins_none', 'de', 'Keine Anmeldung ist einer Person zugeordnet.'),
     ('detection_interval', 'en', 'Reads, refusals and log-ins are in the trail within %1$s ms (toms.audit_delay), a finding among them is told at once (NOTIFY toms_findings); the check, which tells of others, runs every %2$s.'),
-    ('detection_interval', 'de', 'Lesezugriffe, Ablehnungen und Anmeldungen stehen nach höchstens %1$s ms im Protokoll (toms.audit_delay), Auffälliges darunter wird sofort gemeldet (NOTIFY toms_findings); die Prüfung, die anderes meldet, läuft alle %2$s.'),
+    ('detection_interval', 'de', 'Lesezugriffe, Ablehnungen und Anmeldungen stehen nach höchstens %1$s ms im Protokoll (toms.audit_delay), Auffälliges darunter wird sofort gemeldet (NOTIFY toms_findings); die Prüfung, die anderes meldet, läuft alle %2$p.'),
     ('detection_checked', 'en', 'The background worker last ran the check at %1$s (UTC).'),
     ('detection_checked', 'de', 'Der Hintergrundprozess führte die Prüfung zuletzt um %1$s (UTC) aus.'),
     ('detection_first', 'en', 'The background worker has not run the check yet; the first run is due by %1$s (UTC).'),
     ('detection_first', 'de', 'Der Hintergrundprozess hat die Prüfung noch nicht ausgeführt; der erste Lauf steht bis %1$s (UTC) an.'),
     ('detection_late', 'en', 'The background worker has not run the check since %1$s (UTC), though it is due every %2$s.'),
-    ('detection_late', 'de', 'Der Hintergrundprozess hat die Prüfung seit %1$s (UTC) nicht ausgeführt, obwohl sie alle %2$s fällig ist.'),
+    ('detection_late', 'de', 'Der Hintergrundprozess hat die Prüfung seit %1$s (UTC) nicht ausgeführt, obwohl sie alle %2$p fällig ist.'),
     ('detection_rare', 'en', 'The check runs only every %1$s (toms.check_interval).'),
-    ('detection_rare', 'de', 'Die Prüfung läuft nur alle %1$s (toms.check_interval).'),
+    ('detection_rare', 'de', 'Die Prüfung läuft nur alle %1$p (toms.check_interval).'),
     ('detection_logins', 'en', 'toms.audit_logins is none: log-ins that fail are not in the trail.'),
     ('detection_logins', 'de', 'toms.audit_logins steht auf none: Fehlgeschlagene Anmeldungen stehen nicht im Protokoll.'),
     ('exports_seen', 'en', 'Exports that are recorded: %1$s; since they were last reviewed: %2$s.'),
@@ -54,7 +54,7 @@ INSERT INTO toms.phrase VALUES
     ('access_unseen', 'en', 'Role "%1$s" has had its permission for %2$s since %3$s, and nobody has reviewed it.'),
     ('access_unseen', 'de', 'Die Rolle „%1$s“ hat ihre Berechtigung für %2$s seit %3$s; überprüft hat sie niemand.'),
     ('officer_unseen', 'en', 'Role "%1$s" has had the duty %2$s since %3$s, and nobody has reviewed it.'),
-    ('officer_unseen', 'de', 'Die Rolle „%1$s“ hat die Aufgabe %2$s seit %3$s; überprüft hat sie niemand.'),
+    ('officer_unseen', 'de', 'Die Rolle „%1$s“ hat die Aufgabe %2$w seit %3$s; überprüft hat sie niemand.'),
     ('reviews_overdue', 'en', 'The review of %1$s (%2$s) was due on %3$s.'),
     ('reviews_overdue', 'de', 'Die Überprüfung von %1$s (%4$s) war am %3$s fällig.'),
     ('reviews_never', 'en', '%1$s (%2$s) has never been reviewed.'),
@@ -207,13 +207,15 @@ COMMENT ON FUNCTION toms.probe_detection() IS 'internal: what is unusual is foun
 -- When a person last reviewed one of the measures that name a probe.
 CREATE FUNCTION toms.last_reviewed(probe text)
 RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN (SELECT max(v.reviewed_at) FROM toms.measure_review v JOIN toms.measure m ON m.measure = v.measure WHERE m.probe = last_reviewed.probe);
+    RETURN (SELECT max(v.reviewed_at) FROM toms.measure_review v JOIN toms.measure m ON m.probe = last_reviewed.probe
+            WHERE v.measure = m.measure OR v.measure IN (SELECT p.part FROM toms.measure_part p WHERE p.measure = m.measure AND p.probed));
 REVOKE ALL ON FUNCTION toms.last_reviewed(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.last_reviewed(text) IS 'internal: when a person last reviewed what a probe looks at';
 
 CREATE FUNCTION toms.review_remedy(probe text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN (SELECT format('SELECT toms.record_review(%L, by => ''…'', result => ''…'', next_due => current_date + 365);', m.measure)
+    RETURN (SELECT format('SELECT toms.record_review(%L, by => ''…'', result => ''…'', next_due => current_date + 365);',
+                          coalesce((SELECT p.part FROM toms.measure_part p WHERE p.measure = m.measure AND p.probed AND p.reviewed), m.measure))
             FROM toms.measure m WHERE m.probe = review_remedy.probe AND m.reviewed ORDER BY m.position LIMIT 1);
 REVOKE ALL ON FUNCTION toms.review_remedy(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.review_remedy(text) IS 'internal: SQL that records a review of what a probe looks at';
@@ -253,8 +255,9 @@ COMMENT ON FUNCTION toms.probe_access_review() IS 'internal: a person has looked
 CREATE FUNCTION toms.probe_reviews()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH review AS MATERIALIZED (
-        SELECT r.measure, r.next_due, r.next_due >= current_date AS is_done, m.title_en, m.title_de
-        FROM toms.measure_reviews r JOIN toms.measure m ON m.measure = r.measure WHERE NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure = r.measure))
+        SELECT r.measure, r.next_due, r.next_due >= current_date AS is_done, coalesce(p.title_en, m.title_en) AS title_en, coalesce(p.title_de, m.title_de) AS title_de
+        FROM toms.measure_reviews r LEFT JOIN toms.measure_part p ON p.part = r.measure JOIN toms.measure m ON m.measure = coalesce(p.measure, r.measure)
+        WHERE NOT EXISTS (SELECT FROM toms.excluded_measures x WHERE x.measure IN (r.measure, m.measure)))
     SELECT 'overdue', CASE WHEN r.next_due IS NULL THEN 'reviews_never' ELSE 'reviews_overdue' END, ARRAY[r.measure, r.title_en, r.next_due::text, r.title_de],
            format('SELECT toms.record_review(%L, by => ''…'', result => ''…'', next_due => current_date + 365);', r.measure), NULL
     FROM review r WHERE r.is_done IS NOT TRUE

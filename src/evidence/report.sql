@@ -54,11 +54,24 @@ $$;
 REVOKE ALL ON FUNCTION toms.report_found(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.report_found(timestamptz) IS 'internal: all that is found of each measure, now or on a day';
 
+-- Of an argument, the words that are names of others. One of digits alone is a name within a name: in quotes, or beside an underscore;
+-- else it is a number, a day, or an address.
+CREATE FUNCTION toms.without_names(words text, others text[])
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN lower(p.word) = ANY (others) AND (p.word !~ '^\d+$' OR p.quotes % 2 = 1 OR p.before ~ '_$' OR p.behind ~ '^_') THEN '…' ELSE p.word END || p.behind, '' ORDER BY p.i)
+    FROM (SELECT m[1] AS word, m[2] AS behind, lag(m[2]) OVER w AS before, coalesce(sum(length(m[2]) - length(replace(m[2], '"', ''))) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS quotes, i
+          FROM regexp_matches(words, '([[:alnum:]]*)([^[:alnum:]]*)', 'g') WITH ORDINALITY m (m, i) WINDOW w AS (ORDER BY i)) p;
+$$;
+REVOKE ALL ON FUNCTION toms.without_names(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION toms.without_names(text, text[]) IS 'internal: an argument without words that are names of other tenants';
+
 -- Rows about another tenant are left out before; names of other tenants within a sentence are for him alone. What a database says of an
--- error may hold anything, and where files of the server are is no business of theirs.
+-- error may hold anything, and where files of the server are is no business of theirs. An argument that is a number is somebody's name
+-- where the phrase has it in quotes, or where there is no phrase.
 CREATE FUNCTION toms.redacted(phrase text, args text[], others text[])
 RETURNS text[] LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    words constant text := (SELECT p.text FROM toms.phrase p WHERE p.phrase = redacted.phrase AND p.lang = 'en');
     redacted text[] := args;
     other text;
 BEGIN
@@ -70,9 +83,8 @@ BEGIN
         FOR other IN SELECT o FROM unnest(others) o WHERE o ~ '[^[:alnum:]]' AND position(o IN lower(redacted[n])) > 0 ORDER BY length(o) DESC LOOP
             redacted[n] := regexp_replace(redacted[n], toms.literal_pattern(other), '…', 'gi');
         END LOOP;
-        redacted[n] := CASE WHEN lower(redacted[n]) = ANY (others) THEN '…'
-                            ELSE (SELECT string_agg(CASE WHEN lower(w[1]) = ANY (others) AND w[1] !~ '^\d+$' THEN '…' ELSE w[1] END || w[2], '' ORDER BY i)
-                                  FROM regexp_matches(redacted[n], '([[:alnum:]]*)([^[:alnum:]]*)', 'g') WITH ORDINALITY m (w, i)) END;
+        redacted[n] := CASE WHEN lower(redacted[n]) = ANY (others) AND (redacted[n] !~ '^\d+$' OR words IS NULL OR position(format('"%%%s$s"', n) IN words) > 0) THEN '…'
+                            ELSE toms.without_names(redacted[n], others) END;
     END LOOP;
     RETURN redacted;
 END
@@ -99,12 +111,16 @@ DECLARE
 BEGIN
     RETURN (
         WITH rows AS MATERIALIZED (
-            SELECT f.* FROM jsonb_to_recordset(findings) f (measure text, n integer, status text, phrase text, args text[], remedy text, tenant text)
+            SELECT f.* FROM jsonb_to_recordset(findings) f (measure text, part text, n integer, status text, phrase text, args text[], remedy text, tenant text)
             WHERE report_measures.tenant IS NULL OR f.tenant IS NULL OR f.tenant = report_measures.tenant),
         said AS MATERIALIZED (
-            SELECT r.measure, jsonb_agg(jsonb_build_object('status', r.status, 'text', toms.say(r.phrase, CASE WHEN report_measures.tenant IS NULL THEN r.args ELSE toms.redacted(r.phrase, r.args, others) END, lang)) ORDER BY r.n) AS evidence,
+            SELECT r.measure, jsonb_agg(jsonb_build_object('status', r.status, 'text', toms.say(r.phrase, CASE WHEN report_measures.tenant IS NULL THEN r.args ELSE toms.redacted(r.phrase, r.args, others) END, lang))
+                                        || CASE WHEN r.part IS NULL THEN '{}' ELSE jsonb_build_object('part', r.part) END ORDER BY r.n) AS evidence,
                    (array_agg(r.status ORDER BY toms.status_rank(r.status)))[1] AS status
             FROM rows r GROUP BY r.measure),
+        parts AS (
+            SELECT p.measure, jsonb_agg(jsonb_build_object('part', p.part, 'title', coalesce(toms.part_title(p.part, lang), p.part), 'status', p.status) ORDER BY p.part COLLATE "C") AS parts
+            FROM (SELECT r.measure, r.part, (array_agg(r.status ORDER BY toms.status_rank(r.status)))[1] AS status FROM rows r WHERE r.part IS NOT NULL GROUP BY r.measure, r.part) p GROUP BY p.measure),
         mended AS (
             SELECT r.measure, jsonb_agg(r.remedy ORDER BY r.n) AS remedies
             FROM (SELECT r.measure, r.remedy, min(r.n) AS n FROM rows r WHERE r.remedy IS NOT NULL AND report_measures.tenant IS NULL GROUP BY r.measure, r.remedy) r GROUP BY r.measure)
@@ -113,8 +129,9 @@ BEGIN
                    'status', coalesce(s.status, CASE unknown WHEN 'report_unchecked' THEN 'fail' ELSE 'pass' END),
                    'evidence', coalesce(s.evidence, jsonb_build_array(jsonb_build_object('status', CASE unknown WHEN 'report_unchecked' THEN 'fail' ELSE 'pass' END, 'text', toms.say(unknown, NULL, lang)))),
                    'limit', CASE lang WHEN 'de' THEN m.limit_de ELSE m.limit_en END, 'source', m.source, 'article', m.article, 'letter', m.letter)
+               || CASE WHEN p.parts IS NULL THEN '{}' ELSE jsonb_build_object('parts', p.parts) END
                || CASE WHEN d.remedies IS NULL THEN '{}' ELSE jsonb_build_object('remedies', d.remedies) END ORDER BY c.position, m.position), '[]')
-        FROM toms.measure m JOIN toms.control c USING (control) LEFT JOIN said s USING (measure) LEFT JOIN mended d USING (measure)
+        FROM toms.measure m JOIN toms.control c USING (control) LEFT JOIN said s USING (measure) LEFT JOIN parts p USING (measure) LEFT JOIN mended d USING (measure)
         WHERE agreed IS NULL OR m.measure = ANY (agreed));
 END
 $$;
@@ -281,9 +298,9 @@ BEGIN
     SELECT coalesce(l.m, o.m) ->> 'measure', o.m ->> 'status', l.m ->> 'status', d.lines
     FROM o FULL JOIN l ON o.m ->> 'measure' = l.m ->> 'measure',
          LATERAL (SELECT string_agg(x.line, E'\n' ORDER BY x.side DESC, x.n) AS lines
-                  FROM (SELECT '+', '+ ' || (e ->> 'text'), n FROM jsonb_array_elements(l.m -> 'evidence') WITH ORDINALITY a (e, n) WHERE NOT coalesce(o.m -> 'evidence' @> jsonb_build_array(e), false)
+                  FROM (SELECT '+', '+ ' || concat_ws(' ', e ->> 'part', e ->> 'text'), n FROM jsonb_array_elements(l.m -> 'evidence') WITH ORDINALITY a (e, n) WHERE NOT coalesce(o.m -> 'evidence' @> jsonb_build_array(e), false)
                         UNION ALL
-                        SELECT '-', '- ' || (e ->> 'text'), n FROM jsonb_array_elements(o.m -> 'evidence') WITH ORDINALITY a (e, n) WHERE NOT coalesce(l.m -> 'evidence' @> jsonb_build_array(e), false)) x (side, line, n)) d
+                        SELECT '-', '- ' || concat_ws(' ', e ->> 'part', e ->> 'text'), n FROM jsonb_array_elements(o.m -> 'evidence') WITH ORDINALITY a (e, n) WHERE NOT coalesce(l.m -> 'evidence' @> jsonb_build_array(e), false)) x (side, line, n)) d
     WHERE o.m ->> 'status' IS DISTINCT FROM l.m ->> 'status' OR d.lines IS NOT NULL
     ORDER BY l.n, o.n;
 END

@@ -65,6 +65,7 @@ th:first-child, td:first-child { padding-left: .7rem; }
 .pass { background: #e2f1e6; color: #14532d; } .partial { background: #fcf0cf; color: #664000; } .overdue { background: #fde6d3; color: #7a2c0c; }
 .fail { background: #fbe2e3; color: #87131f; } .not_applicable { background: #e9edf2; color: #3e4957; }
 ul.evidence { list-style: none; margin: 0; padding: 0; }
+.part { margin: .7rem 0 .25rem; break-after: avoid; } .part:first-child { margin-top: 0; } .part .id { margin-left: .35rem; }
 ul.evidence li { margin: 0 0 .3rem; padding-left: 1.35rem; position: relative; }
 ul.evidence li .i { position: absolute; left: 0; top: .28em; }
 .e-pass .i { color: #1f7a43; } .e-partial .i { color: #8a5a00; } .e-overdue .i { color: #a8430f; } .e-fail .i { color: #b01c2b; } .e-not_applicable .i { color: #556070; }
@@ -181,15 +182,25 @@ COMMENT ON FUNCTION toms.html_scope(jsonb, text) IS 'internal: what a report spe
 
 -- measures --------------------------------------------------------------------------------------------
 
--- Twenty sentences are enough to see what is wrong; the JSON has all.
+-- Of the measure as a whole, or of one of its parts. Twenty sentences are enough to see what is wrong; the JSON has all.
+CREATE FUNCTION toms.html_found(evidence jsonb, part text, lang text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('<ul class="evidence">%s%s</ul>',
+                  string_agg(format('<li class="e-%s">%s%s</li>', f.e ->> 'status', toms.html_sign(f.e ->> 'status'), toms.html(f.e ->> 'text')), '' ORDER BY f.n) FILTER (WHERE f.n <= 20),
+                  CASE WHEN count(*) > 20 THEN format('<li>%s</li>', toms.say('more', ARRAY[(count(*) - 20)::text], lang)) END)
+    FROM (SELECT e, row_number() OVER (ORDER BY n) AS n FROM jsonb_array_elements(evidence) WITH ORDINALITY x (e, n) WHERE e ->> 'part' IS NOT DISTINCT FROM html_found.part) f
+    HAVING count(*) > 0;
+$$;
+REVOKE ALL ON FUNCTION toms.html_found(jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.html_found(jsonb, text, text) IS 'internal: what was found of a measure, or a part of it';
+
 CREATE FUNCTION toms.html_evidence(measure jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('<ul class="evidence">%s%s</ul><span class="limit"><b>%s:</b> %s</span>%s',
-                  string_agg(format('<li class="e-%s">%s%s</li>', e ->> 'status', toms.html_sign(e ->> 'status'), toms.html(e ->> 'text')), '' ORDER BY n) FILTER (WHERE n <= 20),
-                  CASE WHEN count(*) > 20 THEN format('<li>%s</li>', toms.say('more', ARRAY[(count(*) - 20)::text], lang)) END,
+    SELECT format('%s%s<span class="limit"><b>%s:</b> %s</span>%s', toms.html_found(measure -> 'evidence', NULL, lang),
+                  (SELECT string_agg(format('<p class="part">%s <span class="id">%s</span>%s</p>%s', toms.html_badge(p ->> 'status', lang), p ->> 'part', toms.html(p ->> 'title'), toms.html_found(measure -> 'evidence', p ->> 'part', lang)), '' ORDER BY n)
+                   FROM jsonb_array_elements(measure -> 'parts') WITH ORDINALITY x (p, n)),
                   toms.label('limit', lang), toms.html(measure ->> 'limit'),
-                  (SELECT format('<span class="limit"><b>%s:</b></span><pre>%s</pre>', toms.label('remedy', lang), string_agg(toms.html(r), E'\n' ORDER BY n)) FROM jsonb_array_elements_text(measure -> 'remedies') WITH ORDINALITY r (r, n) WHERE n <= 20 HAVING count(*) > 0))
-    FROM jsonb_array_elements(measure -> 'evidence') WITH ORDINALITY e (e, n);
+                  (SELECT format('<span class="limit"><b>%s:</b></span><pre>%s</pre>', toms.label('remedy', lang), string_agg(toms.html(r), E'\n' ORDER BY n)) FROM jsonb_array_elements_text(measure -> 'remedies') WITH ORDINALITY r (r, n) WHERE n <= 20 HAVING count(*) > 0));
 $$;
 REVOKE ALL ON FUNCTION toms.html_evidence(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.html_evidence(jsonb, text) IS 'internal: what was found of a measure, what it does not cover, what mends it';

@@ -39,15 +39,25 @@ $$;
 REVOKE ALL ON FUNCTION toms.markdown_result(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.markdown_result(jsonb, text) IS 'internal: how many measures hold, also by letters of Art. 32(1)';
 
+CREATE FUNCTION toms.markdown_found(evidence jsonb, part text, lang text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat(string_agg(format(E'- %s%s\n', CASE WHEN f.e ->> 'status' NOT IN ('pass', 'not_applicable') THEN toms.label(f.e ->> 'status', lang) || ': ' END, toms.markdown(f.e ->> 'text')), '' ORDER BY f.n) FILTER (WHERE f.n <= 20),
+                  CASE WHEN count(*) > 20 THEN format(E'- %s\n', toms.say('more', ARRAY[(count(*) - 20)::text], lang)) END, E'\n')
+    FROM (SELECT e, row_number() OVER (ORDER BY n) AS n FROM jsonb_array_elements(evidence) WITH ORDINALITY x (e, n) WHERE e ->> 'part' IS NOT DISTINCT FROM markdown_found.part) f
+    HAVING count(*) > 0;
+$$;
+REVOKE ALL ON FUNCTION toms.markdown_found(jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.markdown_found(jsonb, text, text) IS 'internal: what was found of a measure, or a part of it';
+
 CREATE FUNCTION toms.markdown_measure(measure jsonb, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(E'### %s %s\n\n**%s** · %s · %s · %s\n\n%s%s\n%s: %s\n%s', measure ->> 'measure', toms.markdown(measure ->> 'title'), toms.label(measure ->> 'status', lang), toms.markdown(toms.say_source(measure ->> 'source', lang)),
+    SELECT format(E'### %s %s\n\n**%s** · %s · %s · %s\n\n%s%s%s: %s\n%s', measure ->> 'measure', toms.markdown(measure ->> 'title'), toms.label(measure ->> 'status', lang), toms.markdown(toms.say_source(measure ->> 'source', lang)),
                   toms.markdown(toms.say_article(measure ->> 'article', lang)), toms.label(measure ->> 'kind', lang),
-                  string_agg(format(E'- %s%s\n', CASE WHEN e ->> 'status' NOT IN ('pass', 'not_applicable') THEN toms.label(e ->> 'status', lang) || ': ' END, toms.markdown(e ->> 'text')), '' ORDER BY n) FILTER (WHERE n <= 20),
-                  CASE WHEN count(*) > 20 THEN format(E'- %s\n', toms.say('more', ARRAY[(count(*) - 20)::text], lang)) END,
+                  toms.markdown_found(measure -> 'evidence', NULL, lang),
+                  (SELECT string_agg(format(E'%s %s: **%s**\n\n%s', p ->> 'part', toms.markdown(p ->> 'title'), toms.label(p ->> 'status', lang), toms.markdown_found(measure -> 'evidence', p ->> 'part', lang)), '' ORDER BY n)
+                   FROM jsonb_array_elements(measure -> 'parts') WITH ORDINALITY x (p, n)),
                   toms.label('limit', lang), toms.markdown(measure ->> 'limit'),
-                  (SELECT format(E'\n%s:\n\n%s\n', toms.label('remedy', lang), string_agg('    ' || replace(r, E'\n', E'\n    '), E'\n' ORDER BY n)) FROM jsonb_array_elements_text(measure -> 'remedies') WITH ORDINALITY r (r, n) WHERE n <= 20 HAVING count(*) > 0))
-    FROM jsonb_array_elements(measure -> 'evidence') WITH ORDINALITY e (e, n);
+                  (SELECT format(E'\n%s:\n\n%s\n', toms.label('remedy', lang), string_agg('    ' || replace(r, E'\n', E'\n    '), E'\n' ORDER BY n)) FROM jsonb_array_elements_text(measure -> 'remedies') WITH ORDINALITY r (r, n) WHERE n <= 20 HAVING count(*) > 0));
 $$;
 REVOKE ALL ON FUNCTION toms.markdown_measure(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.markdown_measure(jsonb, text) IS 'internal: a measure, what was found, what it does not cover, what mends it';

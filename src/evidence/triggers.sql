@@ -8,6 +8,7 @@ BEGIN
     FOR declared IN SELECT * FROM (VALUES
         ('control', ''),
         ('measure', ''),
+        ('measure_part', ''),
         ('phrase', ''),
         ('measure_record', ''),
         ('measure_review', ''),

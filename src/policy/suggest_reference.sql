@@ -17,25 +17,30 @@ CREATE FUNCTION toms.suggest_ask(relation regclass, query text) RETURNS text
 REVOKE ALL ON FUNCTION toms.suggest_ask(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_ask(regclass, text) IS 'internal: the first value of a query, asked as the owner of a table';
 
+-- By indexes, and planned once: toms.coverage() asks of each table of the database.
 CREATE FUNCTION toms.suggest_may_read(relation regclass) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH tree AS MATERIALIZED (SELECT r::oid AS relid FROM toms.relation_tree(relation) r),
-    parts (classid, objid) AS (
-        SELECT 'pg_class'::regclass::oid, t.relid FROM tree t
-        UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i JOIN tree t ON i.indrelid = t.relid
-        UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c JOIN tree t ON c.conrelid = t.relid
-        UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s JOIN tree t ON s.stxrelid = t.relid
-    ), code AS (
-        SELECT coalesce(f.proowner, o.oprowner, y.typowner) AS owner
-        FROM parts p CROSS JOIN LATERAL (SELECT * FROM pg_depend d WHERE d.classid = p.classid AND d.objid = p.objid OFFSET 0) d
-        LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-        LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
-        LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid AND y.typtype = 'd' AND d.objsubid = 0
-    )
-    SELECT (toms.describe(relation)).root IS NULL
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tree constant oid[] := ARRAY(SELECT r::oid FROM toms.relation_tree(relation) r);
+BEGIN
+    RETURN (toms.describe(relation)).root IS NULL
        AND toms.suggest_owner_reads(relation, relation)
-       AND NOT EXISTS (SELECT FROM pg_class c JOIN tree t ON c.oid = t.relid WHERE c.relkind = 'f')
-       AND NOT EXISTS (SELECT FROM code c JOIN pg_roles r ON r.oid = c.owner WHERE NOT r.rolsuper);
+       AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY (tree) AND c.relkind = 'f')
+       AND NOT EXISTS (
+            WITH parts (classid, objid) AS (
+                SELECT 'pg_class'::regclass::oid, unnest(tree)
+                UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (tree)
+                UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = ANY (tree)
+                UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (tree)
+            ), code AS (
+                SELECT coalesce(f.proowner, o.oprowner, y.typowner) AS owner
+                FROM parts p CROSS JOIN LATERAL (SELECT * FROM pg_depend d WHERE d.classid = p.classid AND d.objid = p.objid OFFSET 0) d
+                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+                LEFT JOIN pg_type y ON d.refclassid = 'pg_type'::regclass AND y.oid = d.refobjid AND y.typtype = 'd' AND d.objsubid = 0
+            )
+            SELECT FROM code c JOIN pg_roles r ON r.oid = c.owner WHERE NOT r.rolsuper);
+END
 $$;
 REVOKE ALL ON FUNCTION toms.suggest_may_read(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.suggest_may_read(regclass) IS 'internal: whether reading a table runs nobody''s code and leaves no record';

@@ -42,14 +42,14 @@ BEGIN
     RETURN instruction;
 END
 $$;
--- somebody answers for a measure that no database sees, and looks at it: what the check says before and afterwards
+-- somebody answers for a measure that no database sees, for each promise of it, and looks at it: what the check says before and afterwards
 CREATE FUNCTION pg_temp.reviewed(measure text, owner text, evidence text, result text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    today text := (SELECT string_agg(status, ', ') FROM toms.review_state(measure));
+    promises constant text[] := ARRAY(SELECT r.measure FROM toms.measure_reviews r WHERE split_part(r.measure, '/', 1) = reviewed.measure ORDER BY r.measure);
+    today constant text := (SELECT string_agg(DISTINCT s.status, ', ') FROM unnest(promises) p, toms.review_state(p) s);
 BEGIN
-    PERFORM toms.record_measure(measure, owner, evidence);
-    PERFORM toms.record_review(measure, by => 'the auditor', result => result, next_due => current_date + 365);
-    RETURN (SELECT format('%s -> %s', today, string_agg(status, ', ')) FROM toms.review_state(measure));
+    PERFORM toms.record_measure(p, owner, evidence), toms.record_review(p, by => 'the auditor', result => result, next_due => current_date + 365) FROM unnest(promises) p;
+    RETURN (SELECT format('%s%s -> %s', CASE WHEN promises <> ARRAY[measure] THEN cardinality(promises) || CASE cardinality(promises) WHEN 1 THEN ' promise: ' ELSE ' promises: ' END END, today, string_agg(DISTINCT s.status, ', ')) FROM unnest(promises) p, toms.review_state(p) s);
 END
 $$;
 -- what the check finds: its worst status, and by which of its sentences
