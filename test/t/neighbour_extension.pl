@@ -40,6 +40,10 @@ subtest 'who looks at pages' => sub {
 	my $raw = sql(q{CHECKPOINT; SELECT string_agg(encode(get_raw_page('med.note', n::integer), 'escape'), '') FROM generate_series(0, pg_relation_size('med.note') / 8192 - 1) n});
 	like($raw, qr/plain-diagnosis-9185/, 'pageinspect shows a superuser what is stored in clear text');
 	unlike($raw, qr/sealed-diagnosis-4417/, 'no sealed value');
+	my $told = q{SELECT count(*) > 0 FROM toms.audit_trail() WHERE kind <> 'ddl' AND login = session_user AND relation::text LIKE '%note%'};
+	is(sql($told), 'f', 'and no entry tells of it');
+	sql(q{SET toms.reason = 'test'; SELECT FROM med.note});
+	is(sql($told), 't', 'as one does of a statement');
 	for my $peek (q{get_raw_page('med.note', 0)}, q{pgstattuple('med.note')}, q{pg_visibility_map('med.note')}, 'pg_buffercache_pages()', q{pg_freespace('med.note')})
 	{
 		like(app("SELECT * FROM $peek" . ($peek =~ /buffercache/ ? ' AS p (a integer)' : '')), qr/permission denied|must be superuser/, "the application may not: $peek");

@@ -147,6 +147,7 @@ SKIP:
 	is(statement($admin, $reason, $maintain), '', 'afterwards it does');
 	is($months->(), '4 true', 'two of them');
 	is(as_tenant($node, 'postgres', 'acme', 'SELECT count(*) FROM med.booking'), '1', 'with their rows');
+	is(sql(q{SELECT count(*) FROM toms.deletion_log WHERE relation::text LIKE '%booking%'}), '0', 'of which the deletion log tells nothing');
 }
 
 like(complaint('', 'pg_dump', '-Fd', '-j', 2, '-f', "$dir/refused", 'postgres'), $no_reason, 'pg_dump -j: not without a reason');
