@@ -19,7 +19,8 @@ clients=
 case " $* " in *' check-all '*|*' check-tap '*)
 	clients="openjdk-17-jdk-headless libhikaricp-java libpostgresql-jdbc-java libhibernate3-java libjavassist-java
 		ruby-activerecord ruby-pg ruby-database-cleaner
-		postgresql-$major-pgaudit postgresql-$major-cron
+		postgresql-$major-pgaudit postgresql-$major-cron postgresql-$major-partman postgresql-$major-repack
+		postgresql-$major-hypopg postgresql-$major-plproxy
 		python3-sqlalchemy python3-psycopg2 python3-psycopg python3-psycopg-pool"
 	# node-pg is for Debian's node alone; beside another one, npm brings pg
 	command -v node >/dev/null || clients+=" nodejs node-pg" ;;

@@ -291,6 +291,11 @@ BEGIN
         RAISE EXCEPTION '% can be protected with its parent only', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Protect the topmost table: it covers every partition and child, present and future.';
     END IF;
+    SELECT c.oid::regclass AS relid INTO kind FROM toms.relation_tree(relation) r JOIN pg_class c ON c.oid = r WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'rows of %, a part of %, lie on another server', kind.relid, relation USING ERRCODE = 'wrong_object_type',
+            HINT = 'Protect them there. A table of such parts alone needs no protection here.';
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_protectable(regclass) FROM PUBLIC;

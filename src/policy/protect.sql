@@ -311,7 +311,7 @@ BEGIN
         SELECT DISTINCT h.role FROM toms.permission h
         WHERE h.relation = unprotect.relation AND (h.valid_until IS NULL OR h.valid_until > clock_timestamp())) p;
     PERFORM toms.unlabel_rows(unprotect.relation, l.category) FROM toms.row_labels l WHERE l.relation = unprotect.relation;
-    FOR rel IN SELECT r FROM toms.relation_tree(relation) r LOOP
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r JOIN pg_class c ON c.oid = r WHERE c.relkind <> 'f' LOOP
         IF (toms.describe(rel)).mode = 'enforce' THEN
             PERFORM toms.restore_row_security(rel);
         END IF;

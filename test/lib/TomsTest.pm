@@ -109,7 +109,7 @@ SQL
 	return;
 }
 
-# pgbouncer, with the databases "transaction" and "session" of these pool modes and one server
+# pgbouncer, with the databases "transaction", "session" and "statement" of these pool modes and one server
 # connection for each; returns the folder of its socket. Its port is 6432.
 my @bouncers;
 sub start_pgbouncer
@@ -124,6 +124,7 @@ sub start_pgbouncer
 [databases]
 transaction = $server pool_mode=transaction
 session = $server pool_mode=session
+statement = $server pool_mode=statement
 [pgbouncer]
 server_reset_query = DISCARD ALL
 default_pool_size = 1

@@ -1,5 +1,6 @@
 # Two tenants on one server connection, through pgbouncer in transaction mode: each transaction has
-# the context that it set itself, and what a client leaves behind is worth nothing to the next.
+# the context that it set itself, and what a client leaves behind is worth nothing to the next. In
+# statement mode a statement has to bring its token itself.
 #
 # TEMP_CONFIG brings shared_preload_libraries.
 
@@ -9,7 +10,7 @@ use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
-use TomsTest qw(new_keys mint start_server create_tenants find_program start_pgbouncer);
+use TomsTest qw(new_keys mint start_server create_tenants find_program start_pgbouncer attempt);
 
 plan skip_all => 'pgbouncer is not installed' unless find_program('pgbouncer');
 
@@ -36,7 +37,8 @@ $$;
 SQL
 my $acme = mint($dir);
 my $globex = mint($dir, tenant => 'globex');
-my $connection = 'host=' . start_pgbouncer($node) . ' port=6432 user=app dbname=transaction';
+my $pooler = 'host=' . start_pgbouncer($node) . ' port=6432 user=app dbname=';
+my $connection = $pooler . 'transaction';
 
 sub client
 {
@@ -128,6 +130,16 @@ for my $bench (@running)
 	$bench->{run}->finish;
 	like(${ $bench->{text} }, qr{actually processed: 200/200}, "$bench->{tenant}: 200 transactions of two clients at the same time saw their own rows") or diag(${ $bench->{text} });
 }
+
+# statement mode: there is no transaction but that of each statement
+$node->safe_psql('postgres', q{CREATE FUNCTION seen(token text) RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('toms.token', token, true); RETURN seen(); END$$});
+my $single = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-d', $pooler . 'statement' ]);
+is(runs($single, "SELECT set_config('toms.token', '$acme', false)", 'SELECT seen()'), 'toms_context_ended', 'statement mode: the context has ended with its statement');
+is(runs($single, "SELECT seen('$acme')"), '30 rows of acme', 'a function takes the token and answers');
+is(runs($single, 'SELECT seen()'), 'toms_context_ended', 'and nothing is left');
+$single->quit;
+my (undef, undef, $refused) = attempt([ 'psql', '-Xq', '-c', 'BEGIN', $pooler . 'statement' ]);
+like($refused, qr/transaction blocks not allowed in statement pooling mode/, 'pgbouncer refuses BEGIN');
 
 $node->stop;
 done_testing();
