@@ -47,7 +47,11 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 
+# The programs know nothing of PostgreSQL's version: who builds toms for several brings them once.
+ifndef NO_TOOLS
 all: $(TOOLS)
+install: install-tools
+endif
 $(OBJS) $(OBJS:.o=.bc): $(HEADERS_) toms.control
 
 $(SCRIPT): $(FRAGMENTS) toms.control Makefile
@@ -57,14 +61,13 @@ $(SCRIPT): $(FRAGMENTS) toms.control Makefile
 src/bin/toms-keys: $(wildcard src/bin/*.[ch]) toms.control
 	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
 src/bin/verify/toms-verify: $(wildcard src/bin/verify/*.[ch]) toms.control
-	$(CC) $(CFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
 
 # Proofs, logs, chains and archives made up, and what comes of each byte of them when it is altered.
 VERIFY_PARTS = $(filter-out src/bin/verify/toms-verify.c,$(wildcard src/bin/verify/*.c))
 test/verify/verify: $(wildcard test/verify/*.[ch]) $(wildcard src/bin/verify/*.[ch])
 	$(CC) -O2 -g -Wall -Isrc/bin/verify test/verify/*.c $(VERIFY_PARTS) -o $@ -lsodium
 
-install: install-tools
 install-tools: $(TOOLS)
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'
 	$(INSTALL_PROGRAM) $(TOOLS) '$(DESTDIR)$(bindir)/'
@@ -117,6 +120,13 @@ bench-check:
 # Measures exports and erasures of persons among many rows; two minutes, BENCH=-q ten seconds.
 bench-rights:
 	test/sandbox.sh make -s check-bench-rights BENCH='$(BENCH)'
+
+# Debian packages for the installed versions of PostgreSQL, built twice, looked through and tried; in dist/.
+deb:
+	test/sandbox.sh make -s check-deb
+# The archive for PGXN, of what is committed; built and tried from what it holds; in dist/.
+dist:
+	test/dist.sh
 
 # PostgreSQL's own regression tests with toms: what differs, and why; some minutes.
 test-core:
@@ -183,6 +193,9 @@ check-fuzz-proof: test/verify/verify
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
+check-deb:
+	test/deb.sh
+
 check-core: check-build
 	test/core/run.sh "$$TOMS_SANDBOX/core/src/test/regress"
 
@@ -230,7 +243,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+.PHONY: debug install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	check-fuzz check-fuzz-proof check-all \
 	check-build check-lint check-regress check-evidence check-isolation check-tap check-demo check-compliance test-core check-core
 
