@@ -53,7 +53,11 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 
+# The programs know nothing of PostgreSQL's version: who builds toms for several brings them once.
+ifndef NO_TOOLS
 all: $(TOOLS)
+install: install-tools
+endif
 $(OBJS) $(OBJS:.o=.bc): $(HEADERS_) toms.control
 
 # What a function of toms prints of names it stores, or looks up again: so that is not the client's to choose.
@@ -69,7 +73,7 @@ $(UPGRADE): $(SCRIPT) $(RELEASED) $(BY_HAND) sql/extension/upgrade.pl
 src/bin/toms-keys: $(wildcard src/bin/*.[ch]) toms.control
 	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
 src/bin/verify/toms-verify: $(wildcard src/bin/verify/*.[ch]) toms.control
-	$(CC) $(CFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DTOMS_VERSION='"$(EXTVERSION)"' $(filter %.c,$^) -o $@ $(LDFLAGS) -lsodium
 
 # Proofs, logs, chains and archives made up, and what comes of each byte of them when it is altered.
 VERIFY_PARTS = $(filter-out src/bin/verify/toms-verify.c,$(wildcard src/bin/verify/*.c))
@@ -83,7 +87,6 @@ test/previous/toms.so: $(OBJS)
 	$(foreach o,$(OF_VERSION),$(CC) $(CFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -UTOMS_VERSION -DTOMS_VERSION='"$(PREVIOUS)"' -c src/$(o).c -o test/previous/$(notdir $(o)).o &&) \
 	$(CC) $(CFLAGS) -shared $(filter-out $(OF_VERSION:%=src/%.o),$(OBJS)) $(foreach o,$(OF_VERSION),test/previous/$(notdir $(o)).o) -o $@ $(LDFLAGS) $(SHLIB_LINK)
 
-install: install-tools
 install-tools: $(TOOLS)
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'
 	$(INSTALL_PROGRAM) $(TOOLS) '$(DESTDIR)$(bindir)/'
@@ -140,6 +143,13 @@ bench-check:
 # Measures exports and erasures of persons among many rows; two minutes, BENCH=-q ten seconds.
 bench-rights:
 	test/sandbox.sh make -s check-bench-rights BENCH='$(BENCH)'
+
+# Debian packages for the installed versions of PostgreSQL, built twice, looked through and tried; in dist/.
+deb:
+	test/sandbox.sh make -s check-deb
+# The archive for PGXN, of what is committed; built and tried from what it holds; in dist/.
+dist:
+	test/dist.sh
 
 # PostgreSQL's own regression tests with toms: what differs, and why; some minutes.
 test-core:
@@ -201,6 +211,9 @@ check-fuzz: test/verify/verify
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
+check-deb:
+	test/deb.sh
+
 check-core: check-build
 	test/core/run.sh "$$TOMS_SANDBOX/core/src/test/regress"
 
@@ -248,7 +261,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	fuzz check-fuzz check-all \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 

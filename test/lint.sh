@@ -69,6 +69,9 @@ check('README.md names every public function, view and table',
 check('every file says at its head what it is', map { text($_) =~ m{\A/\*} ? () : "$_:1" } @source);
 check('sizes are kept', map { size_faults($_) } @source, @sql, glob('sql/*.sql test/*.sh test/t/*.pl'));
 check('META.json has the version of toms.control, with a third number', grep { $_ ne "$version.0" } text('META.json') =~ /^\s*"version": "(.*?)"/mg);
+check('META.json is as PGXN wants it', split /\n/, `perl test/meta.pl META.json`);
+check('debian/changelog has the version of toms.control',
+	-e 'debian/changelog' ? grep { $_ ne $version } text('debian/changelog') =~ /\Atoms \((.*?)\)/ : 'skip: there is no debian/changelog');
 check('nothing is left to do',
 	matches(\&text, qr/\b(?:TO[D]O|FIX[M]E|X[X]X)\b/, grep { -f && -T } glob('Makefile *.md src/* src/*/* sql/* test/* test/*/* test/*/*/* examples/*/*')));
 

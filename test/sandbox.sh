@@ -8,7 +8,7 @@
 # test them, and only if apt has them, since their tests are skipped where they lack. The command
 # runs as an ordinary user, because PostgreSQL refuses to run as root. Whatever happens, every
 # process that was started in the sandbox is ended and its folder removed; what stays is
-# demo-output/ and, after a failure, the logs in test-output/. PG_MAJOR chooses another version of
+# demo-output/, dist/ and, after a failure, the logs in test-output/. PG_MAJOR chooses another version of
 # PostgreSQL.
 set -euo pipefail
 
@@ -30,6 +30,7 @@ esac
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
+case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv
@@ -167,8 +168,8 @@ leave() {
 	set +e
 	stop_inmates
 	[ $status = 0 ] || keep_logs
-	[ ! -e "$box/toms/demo-output" ] || cp -r "$box/toms/demo-output" "$top"
-	chown -R --reference="$top" "$top"/{test,demo}-output 2>/dev/null
+	for made in demo-output dist; do [ ! -e "$box/toms/$made" ] || cp -r "$box/toms/$made" "$top"; done
+	chown -R --reference="$top" "$top"/{test-output,demo-output,dist} 2>/dev/null
 	rm -rf "$box"
 	exit $status
 }
