@@ -33,21 +33,23 @@ COMMENT ON FUNCTION toms.personal_words() IS 'internal: words by which columns a
 -- Partitions go with their root, what an extension brings is its own, and what tells which migrations have run is about nobody.
 CREATE FUNCTION toms.open_tables()
 RETURNS TABLE (relation regclass, schema name, relkind "char", beside_protected boolean)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    WITH tables AS MATERIALIZED (
-        SELECT c.oid::regclass AS relation, n.oid AS schema_oid, n.nspname AS schema, c.relkind, (toms.describe(c.oid::regclass)).root IS NOT NULL AS is_protected
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH locked AS MATERIALIZED (SELECT array_agg(l) AS relids FROM toms.locked_tables() l),
+    tables AS MATERIALIZED (
+        SELECT c.oid::regclass AS relation, c.relname, n.oid AS schema_oid, n.nspname AS schema, c.relkind,
+               CASE WHEN c.oid = ANY (k.relids) THEN EXISTS (SELECT FROM pg_seclabel s WHERE s.provider = 'toms' AND s.classoid = 'pg_class'::regclass AND s.objoid = c.oid AND s.objsubid = 0)
+                    ELSE (toms.describe(c.oid::regclass)).root IS NOT NULL END AS is_protected
+        FROM locked k, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't' AND n.nspname <> ALL ('{pg_catalog,information_schema,toms}') AND n.nspname !~ '^pg_'
           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')),
-    schemas AS MATERIALIZED (SELECT DISTINCT t.schema_oid FROM tables t WHERE t.is_protected),
-    plain AS MATERIALIZED (SELECT s.relation FROM schemas n, LATERAL toms.suggest_tables(n.schema_oid) s WHERE s.fate LIKE '%migrations have run')
-    SELECT t.relation, t.schema, t.relkind, t.schema_oid IN (SELECT s.schema_oid FROM schemas s) AND t.relation NOT IN (SELECT p.relation FROM plain p)
+    schemas AS MATERIALIZED (SELECT DISTINCT t.schema_oid FROM tables t WHERE t.is_protected)
+    SELECT t.relation, t.schema, t.relkind, t.schema_oid IN (SELECT s.schema_oid FROM schemas s) AND NOT toms.suggest_is_history(t.relname)
     FROM tables t WHERE NOT t.is_protected;
 $$;
 REVOKE ALL ON FUNCTION toms.open_tables() FROM PUBLIC;
 COMMENT ON FUNCTION toms.open_tables() IS 'internal: tables that are not protected, and whether others of their schema are';
 
--- Of the first 200 rows, where reading them runs nobody's code. Nothing is waited for; what could not be read is told, with no
+-- Of the first 200 rows, where reading them runs nobody's code. Nothing is waited for longer than probes wait; what could not be read is told, with no
 -- column: else an owner would hide what his table holds by taking the right to read it from himself.
 CREATE FUNCTION toms.personal_contents(relation regclass, cols name[])
 RETURNS TABLE (col name, says text) LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
@@ -84,7 +86,7 @@ COMMENT ON FUNCTION toms.personal_contents(regclass, name[]) IS 'internal: what 
 
 CREATE FUNCTION toms.personal_columns()
 RETURNS TABLE (relation regclass, schema name, col name, says text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -125,15 +127,34 @@ $$;
 REVOKE ALL ON FUNCTION toms.coverage_id(text, regclass, name, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.coverage_id(text, regclass, name, text) IS 'internal: by what name somebody looks at a finding about a table';
 
+-- What leads to persons is told of all tables, or, if one that matters is locked, of none: then it is that one that is told.
+CREATE FUNCTION toms.ways_if_free()
+RETURNS TABLE (finding text, relation regclass, says text, remedy text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT 'unread_table', l::regclass, 'what leads to data subjects could not be looked at: somebody has locked it', NULL FROM toms.locked_tables() l
+    WHERE EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND l IN (f.conrelid, f.confrelid))
+       OR EXISTS (SELECT FROM pg_seclabel s WHERE s.provider = 'toms' AND s.classoid = 'pg_class'::regclass AND s.objoid = l AND s.objsubid = 0);
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way', u.relation, u.finding, u.remedy FROM toms.undeclared_ways() u;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.ways_if_free() FROM PUBLIC;
+COMMENT ON FUNCTION toms.ways_if_free() IS 'internal: toms.undeclared_ways(), or the tables that stand in its way';
+
 CREATE FUNCTION toms.found_uncovered()
 RETURNS TABLE (finding text, relation regclass, col name, says text, schema name, remedy text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN p.col IS NULL THEN 'unread_table' ELSE 'personal_column' END, p.relation, p.col, p.says, p.schema,
            CASE WHEN p.col IS NOT NULL THEN format('SELECT toms.suggest(%L);', quote_ident(p.schema))
                 WHEN p.says LIKE '%its owner may not read it' THEN (SELECT format('GRANT USAGE ON SCHEMA %I TO %s; GRANT SELECT ON %s TO %2$s;', p.schema, c.relowner::regrole, p.relation) FROM pg_class c WHERE c.oid = p.relation) END
     FROM toms.personal_columns() p
     UNION ALL
-    SELECT DISTINCT ON (u.relation, u.finding) 'undeclared_way', u.relation, NULL::name, u.finding, NULL::name, u.remedy FROM toms.undeclared_ways() u
+    SELECT w.finding, w.relation, NULL::name, w.says, n.nspname, w.remedy
+    FROM toms.ways_if_free() w JOIN pg_class c ON c.oid = w.relation JOIN pg_namespace n ON n.oid = c.relnamespace
     UNION ALL
     SELECT 'unprotected_neighbour', t.relation, NULL, 'other tables of its schema are protected', t.schema, NULL FROM toms.open_tables() t WHERE t.beside_protected;
 $$;
@@ -142,7 +163,7 @@ COMMENT ON FUNCTION toms.found_uncovered() IS 'internal: what nobody has protect
 
 CREATE FUNCTION toms.coverage()
 RETURNS TABLE (id text, finding text, relation text, col name, says text, remedy text, state text, looked_at_by text, reason text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
     SELECT i.id, f.finding, f.relation::text, f.col, f.says,
            coalesce(f.remedy, format('SELECT toms.suggest(%L);   -- or, if it is about nobody: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', quote_ident(f.schema), i.id)),
            coalesce(n.state, 'open'), n.person, n.reason

@@ -62,10 +62,28 @@ $$;
 REVOKE ALL ON FUNCTION toms.exports_in_scope(text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.exports_in_scope(text) IS 'internal: who was given personal data within a year';
 
+-- Roots with their partitions; of one that somebody has locked there is but the name.
+CREATE FUNCTION toms.protected_in_scope()
+RETURNS TABLE (name text, details jsonb)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH locked AS MATERIALIZED (SELECT toms.locked_tables() AS relid),
+    labelled AS MATERIALIZED (
+        SELECT c.oid, l.relid IS NOT NULL AS is_locked, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS is_child
+        FROM pg_seclabel s JOIN pg_class c ON c.oid = s.objoid LEFT JOIN locked l ON l.relid = c.oid
+        WHERE s.provider = 'toms' AND s.classoid = 'pg_class'::regclass AND s.objsubid = 0),
+    described AS MATERIALIZED (SELECT b.oid, d.* FROM (SELECT * FROM labelled WHERE NOT is_locked OFFSET 0) b, LATERAL toms.describe(b.oid::regclass) d WHERE d.root IS NOT NULL)
+    SELECT d.root::text, jsonb_build_object('category', (array_agg(d.category) FILTER (WHERE d.oid = d.root))[1], 'mode', (array_agg(d.mode) FILTER (WHERE d.oid = d.root))[1], 'partitions', count(*) - 1)
+    FROM described d GROUP BY d.root
+    UNION ALL
+    SELECT b.oid::regclass::text, jsonb_build_object('locked', true) FROM labelled b WHERE b.is_locked AND NOT b.is_child;
+$$;
+REVOKE ALL ON FUNCTION toms.protected_in_scope() FROM PUBLIC;
+COMMENT ON FUNCTION toms.protected_in_scope() IS 'internal: protected tables, and how many partitions each one has';
+
 -- Of a tenant: no name of a database, which may be another one's, and of exports and copies those that concern him.
 CREATE FUNCTION toms.data_scope(tenant text DEFAULT NULL)
 RETURNS TABLE (kind text, name text, details jsonb)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 #variable_conflict use_column
 BEGIN
     IF data_scope.tenant IS NOT NULL AND NOT EXISTS (SELECT FROM toms.tenant t WHERE t.tenant = data_scope.tenant) THEN
@@ -75,9 +93,7 @@ BEGIN
     SELECT s.* FROM (
         SELECT 'database', CASE WHEN data_scope.tenant IS NULL THEN d.name END, jsonb_build_object('toms', d.has_toms) FROM toms.databases_in_scope() d
         UNION ALL
-        SELECT 'protected_table', p.root::text,
-               jsonb_build_object('category', (array_agg(p.category) FILTER (WHERE p.relation = p.root))[1], 'mode', (array_agg(p.mode) FILTER (WHERE p.relation = p.root))[1], 'partitions', count(*) - 1)
-        FROM toms.protected_tables p GROUP BY p.root
+        SELECT 'protected_table', p.name, p.details FROM toms.protected_in_scope() p
         UNION ALL
         SELECT 'unprotected_table', u.relation::text, jsonb_build_object('kind', u.kind) FROM toms.unprotected_tables() u
         UNION ALL

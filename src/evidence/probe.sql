@@ -21,6 +21,19 @@ INSERT INTO toms.phrase VALUES
     ('setting_left_out', 'en', '%1$s = %2$s is set for %3$s.'),
     ('setting_left_out', 'de', '%1$s = %2$s ist gesetzt für %3$w.');
 
+-- Nothing here waits for a table that somebody has locked, and who waits after him: it is told instead. With a table its partitions.
+CREATE FUNCTION toms.locked_tables()
+RETURNS SETOF oid LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE locked (relid) AS (
+        SELECT l.relation FROM pg_locks l
+        WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid()
+        UNION
+        SELECT i.inhrelid FROM locked l JOIN pg_inherits i ON i.inhparent = l.relid)
+    SELECT l.relid FROM locked l;
+$$;
+REVOKE ALL ON FUNCTION toms.locked_tables() FROM PUBLIC;
+COMMENT ON FUNCTION toms.locked_tables() IS 'internal: tables that another session has locked, or is about to, against readers too';
+
 -- SQL that changes a setting of the server.
 CREATE FUNCTION toms.set_server(setting text, value text, restart boolean DEFAULT false)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -171,7 +171,7 @@ REVOKE ALL ON FUNCTION toms.report_parties(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION toms.report_parties(text, timestamptz) IS 'internal: processor, controller, and what they agreed on';
 
 CREATE FUNCTION toms.report_scope(of_tenant text)
-RETURNS jsonb LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH o AS MATERIALIZED (SELECT toms.other_names(of_tenant) AS names),
          s AS MATERIALIZED (
             SELECT d.kind, (toms.redacted(NULL, ARRAY[d.name], o.names))[1] AS name,
@@ -183,6 +183,7 @@ RETURNS jsonb LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catal
         'databases', (SELECT count(*) FROM s WHERE s.kind = 'database'), 'databases_with_toms', (SELECT count(*) FROM s WHERE s.kind = 'database' AND (s.details ->> 'toms')::boolean),
         'databases_without_toms', (SELECT coalesce(jsonb_agg(s.name ORDER BY s.name), '[]') FROM s WHERE s.kind = 'database' AND s.name IS NOT NULL AND NOT (s.details ->> 'toms')::boolean),
         'protected_tables', (SELECT count(*) FROM s WHERE s.kind = 'protected_table'), 'partitions', (SELECT coalesce(sum((s.details ->> 'partitions')::bigint), 0) FROM s WHERE s.kind = 'protected_table'),
+        'locked_tables', (SELECT coalesce(jsonb_agg(s.name ORDER BY s.name COLLATE "C"), '[]') FROM s WHERE s.kind = 'protected_table' AND (s.details ->> 'locked')::boolean),
         'observed_tables', (SELECT coalesce(jsonb_agg(s.name ORDER BY s.name COLLATE "C"), '[]') FROM s WHERE s.kind = 'protected_table' AND s.details ->> 'mode' = 'observe'),
         'unprotected_tables', (SELECT coalesce(jsonb_agg(s.name ORDER BY s.name COLLATE "C"), '[]') FROM s WHERE s.kind = 'unprotected_table'),
         'replicas', coalesce((SELECT l.list FROM listed l WHERE l.kind = 'replica'), '[]'), 'publications', coalesce((SELECT l.list FROM listed l WHERE l.kind = 'publication'), '[]'),

@@ -147,6 +147,15 @@ COMMENT ON TYPE toms.suggest_facts IS 'internal: what is known about a schema; e
 
 -- the catalog ------------------------------------------------------------------------------
 
+-- By the names that tools for migrations give it: which of them have run is about nobody.
+CREATE FUNCTION toms.suggest_is_history(table_name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT table_name ~* ('^(flyway_schema_history|databasechangelog(lock)?|migrations?|ar_internal_metadata|alembic_version|sequelizemeta|__efmigrationshistory'
+                          || '|(schema|django|knex|sequelize|doctrine|_prisma|goose|typeorm)_?(migrations?|versions?|migration_versions)(_lock)?)$');
+$$;
+REVOKE ALL ON FUNCTION toms.suggest_is_history(text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.suggest_is_history(text) IS 'internal: whether a table tells which migrations have run';
+
 -- Partitions and inheritance children go with their root.
 CREATE FUNCTION toms.suggest_tables(schema regnamespace) RETURNS SETOF toms.suggest_table
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -156,9 +165,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS
         WHEN c.relkind = 'm' THEN 'decide: a materialised view holds rows of all tenants, and no policy applies to it'
         WHEN c.relkind = 'f' THEN 'decide: a foreign table cannot be protected here'
         WHEN i.inhparent IS NOT NULL THEN format('not protected by itself: it goes with %s', i.inhparent::regclass)
-        WHEN c.relname ~* ('^(flyway_schema_history|databasechangelog(lock)?|migrations?|ar_internal_metadata|alembic_version|sequelizemeta|__efmigrationshistory'
-                           || '|(schema|django|knex|sequelize|doctrine|_prisma|goose|typeorm)_?(migrations?|versions?|migration_versions)(_lock)?)$')
-            THEN 'not protected: it tells which migrations have run' END
+        WHEN toms.suggest_is_history(c.relname) THEN 'not protected: it tells which migrations have run' END
     FROM pg_class c
     LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
     LEFT JOIN pg_extension e ON e.oid = d.refobjid
