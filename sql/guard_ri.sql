@@ -158,8 +158,14 @@ EXCEPTION WHEN OTHERS THEN
     RETURN 'refused: ' || coalesce(nullif(code, ''), SQLERRM);
 END $$;
 CREATE FUNCTION guard.peek(place text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    whom text := current_user;
 BEGIN
-    RAISE WARNING '% as %: select %; insert %; update %; delete %; truncate %', place, current_user,
+    -- AFTER triggers in a cascade run as who asked until 17, as the table's owner since 18
+    IF place LIKE 'AFTER %' AND whom IN ('regress_job', 'regress_owner') THEN
+        whom := 'regress_job or regress_owner';
+    END IF;
+    RAISE WARNING '% as %: select %; insert %; update %; delete %; truncate %', place, whom,
         guard.attempt('SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM guard.salary'),
         guard.attempt('WITH i AS (INSERT INTO guard.salary VALUES (''globex'', 0, 0) RETURNING tenant) SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM i'),
         guard.attempt('WITH u AS (UPDATE guard.salary SET amount = amount WHERE true RETURNING tenant) SELECT string_agg(tenant, '', '' ORDER BY tenant) FROM u'),
@@ -268,13 +274,13 @@ SET SESSION AUTHORIZATION regress_guard_developer;
 CREATE DOMAIN guard.number AS integer CHECK (guard.innocent('check of a domain', VALUE) > 0);
 CREATE DOMAIN guard.folded_number AS integer CHECK (VALUE > guard.innocent('folded check of a domain', 0));
 CREATE TYPE guard.code AS ENUM ('a', 'b');
-CREATE FUNCTION guard.code_to_text(guard.code) RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION guard.code_to_integer(guard.code) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 DECLARE
     said text := guard.peek_shortly('cast');
 BEGIN
-    RETURN enum_out($1)::text;
+    RETURN ascii(enum_out($1)::text);
 END $$;
-CREATE CAST (guard.code AS text) WITH FUNCTION guard.code_to_text(guard.code) AS IMPLICIT;
+CREATE CAST (guard.code AS integer) WITH FUNCTION guard.code_to_integer(guard.code) AS IMPLICIT;
 SET SESSION AUTHORIZATION regress_owner;
 SET client_min_messages = error;
 CREATE TABLE guard.parent (id integer PRIMARY KEY, tenant text NOT NULL);
@@ -290,10 +296,10 @@ CREATE TABLE guard.by_folded (tenant text, parent integer REFERENCES guard.paren
 CREATE TABLE guard.by_index (tenant text, parent integer REFERENCES guard.parent ON UPDATE CASCADE);
 CREATE INDEX ON guard.by_index (guard.innocent('index', parent));
 CREATE INDEX ON guard.by_index (tenant) WHERE parent > guard.innocent('folded condition of an index', 0);
-CREATE TABLE guard.kind (code text PRIMARY KEY, tenant text NOT NULL) PARTITION BY LIST (code);
-CREATE TABLE guard.kind_a PARTITION OF guard.kind FOR VALUES IN ('a');
-CREATE TABLE guard.kind_b PARTITION OF guard.kind FOR VALUES IN ('b');
-INSERT INTO guard.kind VALUES ('a', 'acme');
+CREATE TABLE guard.kind (code integer PRIMARY KEY, tenant text NOT NULL) PARTITION BY LIST (code);
+CREATE TABLE guard.kind_a PARTITION OF guard.kind FOR VALUES IN (97);
+CREATE TABLE guard.kind_b PARTITION OF guard.kind FOR VALUES IN (98);
+INSERT INTO guard.kind VALUES (97, 'acme');
 CREATE TABLE guard.by_cast (tenant text, code guard.code REFERENCES guard.kind);
 RESET SESSION AUTHORIZATION;
 SELECT count(toms.protect(t::regclass, tenant => 'tenant'))

@@ -64,6 +64,7 @@ EXCEPTION WHEN SQLSTATE 'TT000' THEN
 WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     verdict := 'refused';
+    message := replace(message, 'must be superuser or have privileges of the pg_write_server_files role', 'permission denied');    -- until 15
     reason := format('%s (%s)', coalesce(nullif(code, ''), message), state);
 END
 $$;
