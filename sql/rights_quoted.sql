@@ -21,7 +21,7 @@ CREATE TABLE qid.booking (id integer, tenant text NOT NULL, employee integer NOT
 CREATE TABLE qid.booking_2026 PARTITION OF qid.booking FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 CREATE FUNCTION qid.notes() RETURNS SETOF qid.note LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT * FROM qid.note';
 RESET SESSION AUTHORIZATION;
-SELECT max(id) AS declared FROM toms.protection_history \gset
+SELECT coalesce(max(id), 0) AS declared FROM toms.protection_history \gset
 SELECT clock_timestamp() AS began \gset
 
 SET quote_all_identifiers = on;

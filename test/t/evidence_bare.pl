@@ -42,7 +42,7 @@ sub phrases
 is(phrases($_), $missing{$_}, "$_ is not kept") for sort keys %missing;
 is(phrases($_), '', "$_ is kept") for @kept;
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT DISTINCT probe FROM toms.measure WHERE probe IS NOT NULL) m, LATERAL toms.run_probe(m.probe) p WHERE p.phrase = 'probe_failed'}), 0, 'none of them breaks');
-is($node->safe_psql('postgres', q{SELECT toms.say(phrase, args, 'de') FROM toms.run_probe('minimisation')}), 'Keine geschützte Tabelle enthält Daten der Kategorie health.', 'in German too');
+is($node->safe_psql('postgres', q{SELECT toms.say(phrase, args, 'de') FROM toms.run_probe('minimisation')}), 'Keine geschützte Tabelle enthält Daten der Kategorie Gesundheit.', 'in German too');
 
 # The remedy of a probe's phrase with its dots filled in, one after the other; then the probe does not say it any more.
 sub fill
