@@ -89,4 +89,4 @@ SELECT c.oid::regclass FROM pg_class c
 WHERE c.relnamespace = 'toms'::regnamespace AND c.relkind IN ('r', 'S')
   AND c.oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'toms')::oid[])
   AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND c.oid NOT IN ('toms.audit_use'::regclass, 'toms.audit_setting'::regclass)
-  AND c.oid NOT IN ('toms.control'::regclass, 'toms.measure'::regclass, 'toms.measure_part'::regclass, 'toms.phrase'::regclass, 'toms.installed_function'::regclass);     -- these the extension brings
+  AND c.oid::regclass::text <> ALL ('{toms.control,toms.measure,toms.measure_part,toms.phrase,toms.installed_function}');     -- these the extension brings
