@@ -12,6 +12,7 @@
 
 #include "audit/audit_int.h"
 #include "audit/dataset.h"
+#include "base/debug_point.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -276,7 +277,9 @@ write_file(const char *path, Oid partition)
 	PG_END_TRY();
 	check_written(&archive, fflush(archive.file) == 0 && pg_fsync(fileno(archive.file)) == 0);
 	check_written(&archive, FreeFile(archive.file) == 0);
+	TOMS_DEBUG_POINT("archive-before-rename");
 	(void) durable_rename(archive.path, path, ERROR);
+	TOMS_DEBUG_POINT("archive-after-rename");
 }
 
 /* toms.archive_audit_partition(partition, directory): name of the file. */

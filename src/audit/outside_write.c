@@ -198,6 +198,7 @@ write_all(TomsOutside *log)
 	}
 	if (pg_fsync(log->fd) != 0 || fsync_fname_ext(toms_outside_directory(), true, false, LOG) != 0)
 		refuse_file(log, strerror(errno));
+	TOMS_DEBUG_POINT("outside-after-write");
 }
 
 void

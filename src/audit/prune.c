@@ -11,6 +11,7 @@
 
 #include "audit/audit_int.h"
 #include "audit/dataset.h"
+#include "base/debug_point.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -204,6 +205,7 @@ toms_prune_partition(Oid partition, const char *archive)
 	toms_guard_trail_work(false);
 	SPI_finish();
 	PopActiveSnapshot();
+	TOMS_DEBUG_POINT("pruning-before-commit");
 	return entries;
 }
 

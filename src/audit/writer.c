@@ -141,9 +141,10 @@ write_part(const TomsBatch *batch, uint64 offset, uint64 length, const char *lac
 	entries = write_messages(batch->messages + offset, length, lacking);
 	/* what waits for locks can be interrupted, what follows cannot: once it is committed nothing may come between */
 	toms_record_write();
-	TOMS_DEBUG_POINT("writer_commit");
+	TOMS_DEBUG_POINT("writer-before-commit");
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
+	TOMS_DEBUG_POINT("writer-before-answer");
 	far_enough = toms_commit_wait();
 	toms_queue_written(batch->start + offset + length, entries, lacking != NULL, far_enough);
 	RESUME_INTERRUPTS();

@@ -9,7 +9,10 @@
 #include "postgres.h"
 
 #ifdef TOMS_DEBUG
+#include <signal.h>
+
 #include "catalog/pg_collation.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -45,7 +48,7 @@ toms_debug_point(const char *name)
 	if (strcmp(debug_point + length, ":wait") == 0)
 		wait_for_lock(name);
 	else if (strcmp(debug_point + length, ":crash") == 0)
-		abort();
+		kill(MyProcPid, SIGKILL);
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

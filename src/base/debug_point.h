@@ -3,7 +3,9 @@
  *
  * Compiled only by "make debug" (-DTOMS_DEBUG); elsewhere a point is nothing at all.
  * toms.debug_point = 'NAME:wait' waits until nobody holds the advisory lock
- * hashtext('NAME'), 'NAME:fail' raises an error, 'NAME:crash' aborts the process.
+ * hashtext('NAME'), 'NAME:fail' raises an error, 'NAME:crash' kills the process
+ * as the kernel does that is out of memory.  A point stands between two steps that no single transaction holds together;
+ * test/t/fault_points.pl knows each by its name, what brings a server there and what must be so afterwards.
  */
 #ifndef TOMS_DEBUG_POINT_H
 #define TOMS_DEBUG_POINT_H

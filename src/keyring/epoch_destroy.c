@@ -9,6 +9,7 @@
 #include "keyring/keyring_int.h"
 
 #include "access/xact.h"
+#include "base/debug_point.h"
 #include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
@@ -30,11 +31,13 @@ destroy_doomed(void)
 {
 	ListCell   *cell;
 
+	TOMS_DEBUG_POINT("epoch-before-destroy");
 	foreach(cell, doomed)
 	{
 		if (toms_epoch_is_destroyed(lfirst(cell)))
 			toms_key_destroy(toms_epoch_key_name(lfirst(cell)));
 	}
+	TOMS_DEBUG_POINT("epoch-after-destroy");
 }
 
 static void

@@ -6,6 +6,7 @@
  */
 #include "keyring/keyring_int.h"
 
+#include "base/debug_point.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "miscadmin.h"
@@ -218,6 +219,7 @@ toms_key_create(const char *name, TomsKeyKind kind)
 		problem = provider->create(location, name, random_line(kind));
 	if (problem)
 		toms_keyring_refuse(problem);
+	TOMS_DEBUG_POINT("keyring-before-sync");
 	sync_key(provider, location, name);
 }
 

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "audit/audit.h"
+#include "base/debug_point.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -311,6 +312,7 @@ toms_retention_batch(const TomsRelation *relation, const TomsRule *rule, const c
 	if (result.problem)
 		result.problem = MemoryContextStrdup(memory, result.problem);
 	SPI_finish();
+	TOMS_DEBUG_POINT("retention-before-commit");
 	return result;
 }
 

@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "audit/audit.h"
+#include "base/debug_point.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -243,6 +244,7 @@ drop_or_attach(void *arg)
 	else
 		execute(psprintf("ALTER TABLE %s ATTACH PARTITION %s %s", part->root_name, part->name, part->bound), 0, NULL, NULL);
 	forget(part);
+	TOMS_DEBUG_POINT("partition-before-commit");
 }
 
 static void
@@ -285,6 +287,7 @@ take_out(Part *part, char problem[TOMS_PROBLEM_BYTES])
 
 	if (!part->noted && !toms_retention_try(note, part, problem))
 		return false;
+	TOMS_DEBUG_POINT("partition-before-detach");
 	if (part->link != LINK_NONE && !detach(part, problem))
 	{
 		/* one that could not be marked is as it was */
@@ -292,6 +295,7 @@ take_out(Part *part, char problem[TOMS_PROBLEM_BYTES])
 			(void) toms_retention_try(forget_step, part, ignored);
 		return false;
 	}
+	TOMS_DEBUG_POINT("partition-before-drop");
 	return toms_retention_try(drop_or_attach, part, problem);
 }
 

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "audit/audit.h"
+#include "base/debug_point.h"
 #include "base/system_settings.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -181,6 +182,7 @@ toms_outside_write(PG_FUNCTION_ARGS)
 	toms_outside_close(log);
 	SPI_finish();
 	AtEOXact_GUC(true, level);
+	TOMS_DEBUG_POINT("ledger-before-settled");
 	PG_RETURN_VOID();
 }
 

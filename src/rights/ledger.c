@@ -14,6 +14,7 @@
 #include "access/xlog.h"
 #include "audit/audit.h"
 #include "base/background.h"
+#include "base/debug_point.h"
 #include "base/system_settings.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -168,6 +169,7 @@ tell(int64 erasure)
 	if (!toms_outside_configured())
 		warn_not_configured();
 	tell_in_background(&intent);
+	TOMS_DEBUG_POINT("ledger-after-line");
 	name_line(&intent);
 }
 
@@ -191,6 +193,7 @@ toms_ledger_intend(PG_FUNCTION_ARGS)
 Datum
 toms_ledger_done(PG_FUNCTION_ARGS)
 {
+	TOMS_DEBUG_POINT("erasure-before-commit");
 	toms_worker_announce();
 	PG_RETURN_VOID();
 }
@@ -280,6 +283,7 @@ write_both(void *task)
 	commit();
 	if (!toms_outside_configured())
 		return;
+	TOMS_DEBUG_POINT("ledger-before-line");
 	begin();
 	write_line(intent);
 	commit();

@@ -6,6 +6,7 @@
 #include "rights/rights.h"
 #include "rights/tenant_end.h"
 
+#include "base/debug_point.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -23,5 +24,6 @@ toms_end_tenants_step(int rows, bool *more)
 	done = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	*more = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	SPI_finish();
+	TOMS_DEBUG_POINT("tenant-end-before-commit");
 	return done;
 }

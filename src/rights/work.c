@@ -8,6 +8,7 @@
 #include "rights/rights.h"
 
 #include "audit/audit.h"
+#include "base/debug_point.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -154,6 +155,7 @@ toms_delete_rows(PG_FUNCTION_ARGS)
 	values[0] = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 	values[1] = tallied_keys();
 	toms_tally_end();
+	TOMS_DEBUG_POINT("erasure-after-rows");
 	toms_audit_deletion(rows.root, TOMS_VERB_DELETE, rows.tenant,
 						psprintf("\"erasure\":" INT64_FORMAT ",\"rows\":%d,\"cascaded\":%s", PG_GETARG_INT64(3), rows.count, text));
 	SPI_finish();

@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "base/debug_point.h"
 #include "base/secret.h"
 #include "base/system_settings.h"
 #include "catalog/pg_authid.h"
@@ -269,6 +270,7 @@ toms_run_as_owner(PG_FUNCTION_ARGS)
 		toms_row_give_tenant(InvalidOid, NULL);
 	}
 	PG_END_TRY();
+	TOMS_DEBUG_POINT("conversion-before-commit");
 	PG_RETURN_INT64(count);
 }
 

@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "base/change.h"
 #include "base/compat.h"
+#include "base/debug_point.h"
 #include "base/secret.h"
 #include "keyring/keyring.h"
 #include "policy/policy.h"
@@ -84,6 +85,7 @@ toms_rewrap_key(PG_FUNCTION_ARGS)
 				 errmsg("data key " INT64_FORMAT " is damaged", key.id)));
 	toms_keyring_wrap(PG_GETARG_UUID_P(6), toms_data_key_binding(&key), (TomsBytes) {secret, sizeof(secret)}, rewrapped);
 	toms_secret_wipe(secret, sizeof(secret));
+	TOMS_DEBUG_POINT("rotation-before-commit");
 	PG_RETURN_BYTEA_P(to_bytea(rewrapped, sizeof(rewrapped)));
 }
 

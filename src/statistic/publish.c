@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "base/background.h"
+#include "base/debug_point.h"
 #include "base/system_settings.h"
 #include "executor/spi.h"
 #include "utils/snapmgr.h"
@@ -43,6 +44,7 @@ toms_publish(const char *statement)
 	memcpy(task->statement, statement, length);
 	if (!toms_background_run("toms publishes a statistic", "toms statistic", "toms_publish_main", segment))
 		refuse_worker();
+	TOMS_DEBUG_POINT("statistic-before-answer");
 	dsm_detach(segment);
 }
 
