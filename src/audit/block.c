@@ -50,6 +50,7 @@ typedef struct Last
 	int32		segment;
 	TomsSnapshot snapshot;
 	uint8		digest[TOMS_HASH_BYTES];
+	uint8		key[TOMS_PUBLIC_KEY_BYTES];
 } Last;
 
 /* Closed by this process, and not told yet. */
@@ -89,7 +90,7 @@ read_last(void)
 	bool		isnull;
 	Datum		value;
 
-	if (SPI_execute("SELECT number, header FROM toms.audit_block ORDER BY number DESC LIMIT 1", true, 1) != SPI_OK_SELECT)
+	if (SPI_execute("SELECT number, header, key FROM toms.audit_block ORDER BY number DESC LIMIT 1", true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read toms.audit_block");
 	if (SPI_processed == 0)
 		return last;
@@ -105,6 +106,10 @@ read_last(void)
 		refuse_last(last.number);
 	last.segment = header.segment;
 	toms_crypto_sha256(last.digest, bytes.bytes, bytes.length);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &isnull);
+	if (isnull || VARSIZE_ANY_EXHDR(DatumGetPointer(value)) != TOMS_PUBLIC_KEY_BYTES)
+		refuse_last(last.number);
+	memcpy(last.key, VARDATA_ANY(DatumGetPointer(value)), TOMS_PUBLIC_KEY_BYTES);
 	return last;
 }
 
@@ -164,13 +169,28 @@ gather(Closing *closing, const Last *last)
 }
 
 static void
-sign(Closing *closing, TomsBytes header, uint8 key[TOMS_PUBLIC_KEY_BYTES], uint8 signature[TOMS_SIGNATURE_BYTES])
+refuse_key(int64 number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the keyring does not have the key \"audit\" that signed block " INT64_FORMAT " of the audit trail", number),
+			 errdetail("A block that another key signs proves nothing."),
+			 errhint("Bring the keyring back as it was last: is its file system mounted? What is recorded meanwhile is sealed then.")));
+}
+
+/* Within a segment all blocks have one key: where that is gone no other one takes its place. */
+static void
+sign(TomsBytes header, const Last *before, uint8 key[TOMS_PUBLIC_KEY_BYTES], uint8 signature[TOMS_SIGNATURE_BYTES])
 {
 	const uint8 *seed;
 
+	if (before && toms_keyring_seed("audit") == NULL)
+		refuse_key(before->number);
 	toms_keyring_create("audit");
 	seed = toms_keyring_seed("audit");
 	toms_crypto_public_key(key, seed);
+	if (before && memcmp(key, before->key, TOMS_PUBLIC_KEY_BYTES) != 0)
+		refuse_key(before->number);
 	toms_crypto_sign(signature, header.bytes, header.length, seed);
 }
 
@@ -191,7 +211,7 @@ notify(int64 number, const uint8 digest[TOMS_HASH_BYTES])
 }
 
 static void
-store(Closing *closing)
+store(Closing *closing, const Last *last)
 {
 	const TomsBlockHeader *block = &closing->header;
 	TomsBytes	header;
@@ -202,7 +222,7 @@ store(Closing *closing)
 	Datum		values[lengthof(types)];
 
 	header = toms_block_header_write(block);
-	sign(closing, header, key, signature);
+	sign(header, last->exists && last->segment == block->segment ? last : NULL, key, signature);
 	toms_crypto_sha256(digest, header.bytes, header.length);
 	values[0] = Int64GetDatum(block->number);
 	values[1] = Int32GetDatum(block->segment);
@@ -247,7 +267,7 @@ close_block(int32 segment)
 	toms_tree_root(&closing->tree, header->root);
 	toms_crypto_sha256(header->manifest, VARDATA(closing->manifest.bytes), VARSIZE(closing->manifest.bytes) - VARHDRSZ);
 	toms_dataset_make(header->dataset);
-	store(closing);
+	store(closing, &last);
 	return header->number;
 }
 

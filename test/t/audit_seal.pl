@@ -173,17 +173,21 @@ subtest 'a superuser with the keyring writes blocks anew' => sub {
 	like($found, qr/^rewritten\|2\|\|\|1$/m, 'it is not the one that was told of');
 	like($found, qr/^block_missing\|3\|$last\|\|$/m, 'and the later ones are missing');
 
-	# another key
+	# another key: not after a block of the former one
 	my $other = folder();
 	sql($node, q{SELECT t.tamper('DELETE FROM toms.audit_block WHERE number >= 2')});
 	sql($node, "ALTER SYSTEM SET toms.keyring = '$other'; ALTER SYSTEM SET toms.outside = ''");
 	$node->reload;
 	sleep 0.5;
-	is(seal($node), 2, 'one with a key of his own');
+	my (undef, undef, $err) = $node->psql('postgres', 'SELECT toms.seal_audit()');
+	like($err, qr/the keyring does not have the key "audit" that signed block 1 of the audit trail/, 'with a key of his own he closes none');
+	is(join(' ', glob "$other/*"), '', 'nor is one made');
+	sql($node, q{SELECT t.tamper('DELETE FROM toms.audit_block')});
+	is(seal($node), 1, 'unless nothing is before it');
 	sql($node, 'ALTER SYSTEM RESET toms.keyring; ALTER SYSTEM RESET toms.outside');
 	$node->reload;
 	sleep 0.5;
-	like(sql($node, 'SELECT fault, block, detail FROM toms.verify_audit()'), qr/^block_changed\|2\|it is signed with another key than the keyring's$/m, 'is found');
+	like(sql($node, 'SELECT fault, block, detail FROM toms.verify_audit()'), qr/^block_changed\|1\|it is signed with another key than the keyring's$/m, 'which is found');
 
 	sql($node, q{SELECT t.tamper('TRUNCATE toms.audit_block, toms.audit_entry; INSERT INTO toms.audit_block SELECT * FROM t.block; INSERT INTO toms.audit_entry SELECT * FROM t.entry')});
 	my @lines = split /^/, slurp_file($file);
