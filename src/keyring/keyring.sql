@@ -57,6 +57,27 @@ COMMENT ON FUNCTION toms.try_epoch(uuid) IS 'internal: whether what is wrapped u
 
 -- the life of an epoch ---------------------------------------------------------------
 
+-- A keyring that has none of the keys that were made is another one, or its file system is not mounted: a key that is made there
+-- is gone when that is back.
+CREATE FUNCTION toms.check_keyring_is_known()
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made record;
+    is_absent boolean := false;
+BEGIN
+    FOR made IN SELECT e.id, e.fingerprint FROM toms.key_epoch e WHERE e.destroyed_at IS NULL LOOP
+        SELECT NOT f.held AND f.problem IS NULL INTO is_absent FROM toms.epoch_fault(made.id, made.fingerprint) f;     -- what is wrong with it is told by whoever makes the key
+        EXIT WHEN NOT is_absent;
+    END LOOP;
+    IF is_absent THEN
+        RAISE EXCEPTION 'the keyring has none of the keys that were made for this database' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Bring it back as it was last: is its file system mounted? SELECT * FROM toms.check_keyring(); tells what is missing.';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_keyring_is_known() FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_keyring_is_known() IS 'internal: refuse to make a key where none is that was made before';
+
 -- The key is in the keyring, and where toms.keyring_sync_command brings it, before its row is.
 CREATE FUNCTION toms.create_epoch(tenant text)
 RETURNS uuid LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -69,6 +90,7 @@ BEGIN
         RAISE EXCEPTION 'there is no tenant "%"', tenant USING ERRCODE = 'foreign_key_violation',
             HINT = format('SELECT toms.add_tenant(%L, name => ''…'');', tenant);
     END IF;
+    PERFORM toms.check_keyring_is_known();
     SELECT coalesce(max(e.number), 0) INTO last FROM toms.key_epoch e WHERE e.tenant = create_epoch.tenant;
     INSERT INTO toms.key_epoch (id, tenant, number, fingerprint)
     VALUES (epoch, create_epoch.tenant, last + 1, toms.create_epoch_key(epoch));
