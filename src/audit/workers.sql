@@ -4,7 +4,7 @@ CREATE FUNCTION toms.worker_entries(OUT database oid, OUT pid integer, OUT start
                                     OUT last_error_at timestamptz, OUT steps bigint, OUT errors bigint)
 RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_worker_entries';
 REVOKE ALL ON FUNCTION toms.worker_entries() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.worker_entries() TO toms_admin, toms_auditor, toms_operator;
+GRANT EXECUTE ON FUNCTION toms.worker_entries() TO toms_admin, toms_auditor, toms_operator, pg_monitor;
 COMMENT ON FUNCTION toms.worker_entries() IS 'internal: the rows of toms.workers';
 
 CREATE VIEW toms.workers AS
@@ -12,7 +12,7 @@ CREATE VIEW toms.workers AS
     FROM toms.worker_entries() w
     JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) w.database;
 COMMENT ON VIEW toms.workers IS 'the background worker of each database of this server that has toms; pid is null while none runs';
-GRANT SELECT ON toms.workers TO toms_admin, toms_auditor, toms_operator;
+GRANT SELECT ON toms.workers TO toms_admin, toms_auditor, toms_operator, pg_monitor;
 
 -- The queue in which events of a database wait for its writer.
 CREATE FUNCTION toms.audit_queue_state(OUT writer_pid integer, OUT size_bytes bigint, OUT used_bytes bigint, OUT events bigint, OUT merged_events bigint,

@@ -177,5 +177,5 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_keyring() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION toms.check_keyring() TO toms_admin, toms_auditor, toms_operator;
+GRANT EXECUTE ON FUNCTION toms.check_keyring() TO toms_admin, toms_auditor, toms_operator, pg_monitor;
 COMMENT ON FUNCTION toms.check_keyring() IS 'one row for each fault of the keyring of this server; none if every key is there';

@@ -98,7 +98,7 @@ ok($node->poll_query_until('app', 'SELECT steps > 0 FROM toms.workers'), 'which 
 is($node->safe_psql('app', q{SELECT database, pid = (SELECT pid FROM pg_stat_activity WHERE backend_type = 'toms worker'),
 	started_at < last_step_at, last_error_at IS NULL, errors FROM toms.workers}), 'app|t|t|t|0', 'and is listed');
 is($node->safe_psql('app', q{SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname ~ '^(toms|pg_monitor)' AND has_table_privilege(oid, 'toms.workers', 'SELECT')}),
-	'toms_admin,toms_auditor,toms_operator', 'to the officers');
+	'pg_monitor,toms_admin,toms_auditor,toms_operator', 'to the officers and to monitoring');
 is($node->safe_psql('app', 'SET ROLE toms_auditor; SELECT count(*) FROM toms.workers'), '1', 'who can read it');
 
 # It works when there is something to do.
