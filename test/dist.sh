@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" toms.control)
+# PGXN wants three numbers
+version=$(perl -MJSON::PP -0777 -ne 'print decode_json($_)->{version}' META.json)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
