@@ -80,7 +80,8 @@ CREATE TABLE toms.phrase (
     phrase text,
     lang   text CHECK (lang IN ('en', 'de')),
     text   text NOT NULL,               -- as for format(): %1$s is the first argument; one that is a word of toms itself, or a list of
-                                        -- such, is %1$w, a kind of entries of the trail %1$k, a period %1$p
+                                        -- such, is %1$w, a kind of entries of the trail %1$k, a legal reference
+                                        -- %1$a, a period %1$p
     PRIMARY KEY (phrase, lang)
 );
 REVOKE ALL ON toms.phrase FROM PUBLIC;
@@ -107,10 +108,11 @@ BEGIN
     IF words IS NULL THEN
         RAISE EXCEPTION 'there is no phrase "%" in language "%"', phrase, lang USING ERRCODE = 'undefined_object';
     END IF;
-    FOR n, kind IN SELECT m[1]::integer, m[2] FROM regexp_matches(words, '%(\d+)\$([wkp])', 'g') m LOOP
-        spoken[n] := CASE kind WHEN 'w' THEN toms.say_words(args[n], lang) WHEN 'k' THEN split_part(toms.trail_in_words(args[n], lang), ': ', 2) ELSE toms.say_period(args[n], lang) END;
+    FOR n, kind IN SELECT m[1]::integer, m[2] FROM regexp_matches(words, '%(\d+)\$([wkap])', 'g') m LOOP
+        spoken[n] := CASE kind WHEN 'w' THEN toms.say_words(args[n], lang) WHEN 'k' THEN split_part(toms.trail_in_words(args[n], lang), ': ', 2)
+                               WHEN 'a' THEN toms.say_reference(args[n], lang) ELSE toms.say_period(args[n], lang) END;
     END LOOP;
-    RETURN format(regexp_replace(words, '(%\d+\$)[wkp]', '\1s', 'g'), VARIADIC spoken);
+    RETURN format(regexp_replace(words, '(%\d+\$)[wkap]', '\1s', 'g'), VARIADIC spoken);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.say(text, text[], text) FROM PUBLIC;

@@ -119,13 +119,19 @@ $$;
 REVOKE ALL ON FUNCTION toms.say_time(timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.say_time(timestamptz, text) IS 'internal: a time in words';
 
+-- § 147(1) no. 4 AO, as it is written in German.
+CREATE FUNCTION toms.say_reference(reference text, lang text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN CASE lang WHEN 'de' THEN replace(regexp_replace(regexp_replace(regexp_replace(reference, ' ?\((\d+[a-z]?)\)', ' Abs. \1', 'g'), '\(([a-z])\)', ' lit. \1', 'g'),
+                                                           ' nos?\. ', ' Nr. ', 'g'), ' last subparagraph', ' letzter Unterabsatz') ELSE reference END;
+REVOKE ALL ON FUNCTION toms.say_reference(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.say_reference(text, text) IS 'internal: a legal reference';
+
 CREATE FUNCTION toms.say_article(article text, lang text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN regexp_replace(CASE lang WHEN 'de' THEN replace(replace(regexp_replace(regexp_replace(article, '\((\d+[a-z]?)\)', ' Abs. \1', 'g'), '\(([a-z])\)', ' lit. \1', 'g'),
-                                                                   ' no. ', ' Nr. '), ' last subparagraph', ' letzter Unterabsatz') ELSE article END,
-                          '^(Art\. [^§]*?)(, §|$)', '\1' || CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END || '\2');
+    RETURN regexp_replace(toms.say_reference(article, lang), '^(Art\. [^§]*?)(, §|$)', '\1' || CASE lang WHEN 'de' THEN ' DSGVO' ELSE ' GDPR' END || '\2');
 REVOKE ALL ON FUNCTION toms.say_article(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.say_article(text, text) IS 'internal: a legal reference, with the name of the law';
+COMMENT ON FUNCTION toms.say_article(text, text) IS 'internal: a legal reference of a measure, with the name of the law';
 
 -- Headings of the annexes are German in either language.
 CREATE FUNCTION toms.say_source(source text, lang text)

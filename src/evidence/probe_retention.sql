@@ -130,11 +130,11 @@ COMMENT ON FUNCTION toms.probe_master_data() IS 'internal: whether master data e
 
 INSERT INTO toms.phrase VALUES
     ('statutory_kept', 'en', 'Rows of %1$s are kept for %2$s (%3$s; %4$s); they are restricted after %5$s, and then deleted.'),
-    ('statutory_kept', 'de', 'Zeilen von %1$s werden %6$s aufbewahrt (%3$w; %4$s), eingeschränkt (Frist: %7$s) und dann gelöscht.'),
+    ('statutory_kept', 'de', 'Zeilen von %1$s werden %6$s aufbewahrt (%3$w; %4$a), eingeschränkt (Frist: %7$s) und dann gelöscht.'),
     ('statutory_open', 'en', 'Rows of %1$s are kept by law (%2$s) and stay open to every purpose until they are deleted.'),
-    ('statutory_open', 'de', 'Zeilen von %1$s werden von Gesetzes wegen aufbewahrt (%2$s) und bleiben bis zur Löschung für jeden Zweck zugänglich.'),
+    ('statutory_open', 'de', 'Zeilen von %1$s werden von Gesetzes wegen aufbewahrt (%2$a) und bleiben bis zur Löschung für jeden Zweck zugänglich.'),
     ('statutory_short', 'en', 'Rule %1$s of %2$s keeps rows for %3$s; the law (%5$s) demands %6$s.'),
-    ('statutory_short', 'de', 'Regel %1$s von %2$s bewahrt Zeilen %4$s auf; das Gesetz (%5$s) verlangt: %7$s.'),
+    ('statutory_short', 'de', 'Regel %1$s von %2$s bewahrt Zeilen %4$s auf; das Gesetz (%5$a) verlangt: %7$s.'),
     ('statutory_stale', 'en', 'Period %1$s, by which rule %2$s of %3$s goes, was last compared with the law on %4$s.'),
     ('statutory_stale', 'de', 'Die Frist %1$s, nach der sich Regel %2$s von %3$s richtet, wurde zuletzt am %4$s mit dem Gesetz verglichen.'),
     ('statutory_gone', 'en', 'Rule %1$s of %2$s goes by the statutory period %3$s, which is not there any more.'),
