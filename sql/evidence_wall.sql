@@ -6,28 +6,9 @@
 -- is run as it is printed; then the probe is content.
 --
 \set SHOW_CONTEXT never
-\pset format unaligned
-\pset tuples_only on
-\pset null '-'
 SELECT current_user AS superuser \gset
-SET client_min_messages = warning;
-SET toms.reason = 'test';
-
--- faults(probe): what it says against objects of this test, with the remedy; mend(probe): its remedies are run, and what is left
-CREATE FUNCTION regress.faults(probe text) RETURNS TABLE (status text, evidence text, remedy text) LANGUAGE sql AS $$
-    SELECT p.status, s.evidence, p.remedy FROM toms.run_probe(probe) p, toms.say(p.phrase, p.args, 'en') s (evidence)
-    WHERE p.status <> 'pass' AND concat(p.phrase, p.args, p.remedy) ~ 'wall|probe_failed' ORDER BY s.evidence COLLATE "C", p.remedy COLLATE "C"
-$$;
-CREATE FUNCTION regress.mend(probe text) RETURNS TABLE (left_over text) LANGUAGE plpgsql AS $$
-DECLARE
-    command text;
-BEGIN
-    FOR command IN SELECT DISTINCT f.remedy FROM regress.faults(probe) f LOOP
-        EXECUTE command;
-    END LOOP;
-    RETURN QUERY SELECT coalesce(string_agg(f.evidence, ' '), 'nothing') FROM regress.faults(probe) f;
-END
-$$;
+\set objects 'wall'
+\i test/evidence/sabotage.sql
 
 CREATE ROLE regress_wall LOGIN;
 CREATE SCHEMA wall AUTHORIZATION regress_owner;

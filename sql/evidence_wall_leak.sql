@@ -7,27 +7,8 @@
 -- no SQL mends it, what it says is done; then it is content.
 --
 \set SHOW_CONTEXT never
-\pset format unaligned
-\pset tuples_only on
-\pset null '-'
-SET client_min_messages = warning;
-SET toms.reason = 'test';
-
--- faults(probe): what it says against objects of this test, with the remedy; mend(probe): its remedies are run, and what is left
-CREATE FUNCTION regress.faults(probe text) RETURNS TABLE (status text, evidence text, remedy text) LANGUAGE sql AS $$
-    SELECT p.status, s.evidence, p.remedy FROM toms.run_probe(probe) p, toms.say(p.phrase, p.args, 'en') s (evidence)
-    WHERE p.status <> 'pass' AND concat(p.phrase, p.args, p.remedy) ~ 'hole|probe_failed' ORDER BY s.evidence COLLATE "C", p.remedy COLLATE "C"
-$$;
-CREATE FUNCTION regress.mend(probe text) RETURNS TABLE (left_over text) LANGUAGE plpgsql AS $$
-DECLARE
-    command text;
-BEGIN
-    FOR command IN SELECT DISTINCT regexp_replace(f.remedy, '^-- .* and then: ', '') FROM regress.faults(probe) f WHERE f.remedy !~ '^-- (?!.* and then: )' LOOP
-        EXECUTE command;
-    END LOOP;
-    RETURN QUERY SELECT coalesce(string_agg(f.evidence, ' '), 'nothing') FROM regress.faults(probe) f;
-END
-$$;
+\set objects 'hole'
+\i test/evidence/sabotage.sql
 
 CREATE SCHEMA hole AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA hole TO PUBLIC;

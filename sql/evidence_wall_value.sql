@@ -5,27 +5,8 @@
 -- behind toms' back; the probe fails and names the column; its remedy is run as it is printed; then it is content.
 --
 \set SHOW_CONTEXT never
-\pset format unaligned
-\pset tuples_only on
-\pset null '-'
-SET client_min_messages = warning;
-SET toms.reason = 'test';
-
--- faults(probe): what it says against objects of this test, with the remedy; mend(probe): its remedies are run, line by line, and what is left
-CREATE FUNCTION regress.faults(probe text) RETURNS TABLE (status text, evidence text, remedy text, tenant text) LANGUAGE sql AS $$
-    SELECT p.status, s.evidence, p.remedy, p.tenant FROM toms.run_probe(probe) p, toms.say(p.phrase, p.args, 'en') s (evidence)
-    WHERE p.status <> 'pass' AND concat(p.phrase, p.args, p.remedy) ~ 'ward|probe_failed' ORDER BY s.evidence COLLATE "C", p.remedy COLLATE "C"
-$$;
-CREATE FUNCTION regress.mend(probe text) RETURNS TABLE (left_over text) LANGUAGE plpgsql AS $$
-DECLARE
-    command text;
-BEGIN
-    FOR command IN SELECT DISTINCT f.remedy FROM regress.faults(probe) f WHERE f.remedy !~ '…' LOOP
-        EXECUTE command;
-    END LOOP;
-    RETURN QUERY SELECT coalesce(string_agg(f.evidence, ' '), 'nothing') FROM regress.faults(probe) f;
-END
-$$;
+\set objects 'ward'
+\i test/evidence/sabotage.sql
 
 CREATE SCHEMA ward AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA ward TO PUBLIC;
