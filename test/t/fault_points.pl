@@ -230,8 +230,7 @@ sub leave
 # Of what is done, as each of these says: what it needs before, what brings the server to the point, what must be so when it is
 # back, and what is then done and must be so.
 my %sealing = (
-	before => sub { sql(q{SELECT toms.add_code_catalogue('more' || txid_current(), '{a}')}) },
-	does => sub { attempt('SELECT toms.seal_audit()') },
+	does => sub { attempt($_) for q{SELECT toms.add_code_catalogue('more' || txid_current(), '{a}')}, 'SELECT toms.seal_audit()' },
 	again => sub { sql('SELECT toms.seal_audit()'); all_are_told() });
 my %key = (
 	does => sub { attempt(q{SELECT toms.add_tenant('newcomer', name => 'New GmbH')}) },
