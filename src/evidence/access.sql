@@ -34,7 +34,7 @@ COMMENT ON FUNCTION toms.protection_at(regclass, timestamptz) IS 'internal: how 
 
 CREATE FUNCTION toms.who_could_access(relation regclass, subject text DEFAULT NULL, at timestamptz DEFAULT pg_catalog.now())
 RETURNS TABLE (by text, role text, logins text[], verbs text[], purposes text[], scope text, categories text[], valid_from timestamptz, valid_until timestamptz, remark text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET standard_conforming_strings = on AS $$
 #variable_conflict use_column
 DECLARE
     root constant regclass := coalesce((toms.describe(relation)).root, relation);

@@ -26,7 +26,7 @@ COMMENT ON FUNCTION toms.status_rank(text) IS 'internal: the lower, the worse';
 -- Each probe runs once, whatever number of measures name it; what agreements say is compared with what the others have found.
 CREATE FUNCTION toms.check_rows("of" text[] DEFAULT NULL)
 RETURNS TABLE (measure text, part text, n integer, status text, phrase text, args text[], remedy text, tenant text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET standard_conforming_strings = on AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY

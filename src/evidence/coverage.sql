@@ -163,7 +163,7 @@ COMMENT ON FUNCTION toms.found_uncovered() IS 'internal: what nobody has protect
 
 CREATE FUNCTION toms.coverage()
 RETURNS TABLE (id text, finding text, relation text, col name, says text, remedy text, state text, looked_at_by text, reason text)
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
     SELECT i.id, f.finding, f.relation::text, f.col, f.says,
            coalesce(f.remedy, format('SELECT toms.suggest(%L);   -- or, if it is about nobody: SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', quote_ident(f.schema), i.id)),
            coalesce(n.state, 'open'), n.person, n.reason

@@ -257,7 +257,7 @@ REVOKE ALL ON FUNCTION toms.check_report(text, text, text, timestamptz) FROM PUB
 COMMENT ON FUNCTION toms.check_report(text, text, text, timestamptz) IS 'internal: refuse a report that cannot be made';
 
 CREATE FUNCTION toms.report(format text DEFAULT 'html', tenant text DEFAULT NULL, lang text DEFAULT 'en', as_of timestamptz DEFAULT NULL)
-RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET standard_conforming_strings = on AS $$
 BEGIN
     PERFORM toms.check_report(format, tenant, lang, as_of);
     RETURN toms.print_report(toms.report_document(toms.report_found(as_of), tenant, lang, as_of), format);
