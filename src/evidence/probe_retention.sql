@@ -104,7 +104,7 @@ INSERT INTO toms.phrase VALUES
 -- A start event that need not have come yet: in another table, or in a column that may be null.
 CREATE FUNCTION toms.master_data_rules()
 RETURNS TABLE (relation regclass, is_master boolean, rule toms.retention_rule, open_ended boolean) LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.relation, coalesce(p.subject IS NOT NULL AND toms.is_key_of_persons(p.relation, p.subject), false), r,
+    SELECT p.relation, coalesce(p.subject IS NOT NULL AND toms.is_key_in_tenant(p.relation, p.subject), false), r,
            r.elsewhere IS NOT NULL OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = r.relation AND a.attname = r.since AND NOT a.attnotnull)
     FROM toms.protected_tables p LEFT JOIN toms.retention_rule r ON r.relation = p.relation AND r.valid_until IS NULL
     WHERE p.relation = p.root;

@@ -18,6 +18,42 @@ $$;
 REVOKE ALL ON FUNCTION toms.referred_column(regclass, regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION toms.referred_column(regclass, regclass, name) IS 'internal: the parent''s column that a parent key refers to';
 
+-- By itself, and at any moment.
+CREATE FUNCTION toms.is_unique(relation regclass, col name) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                   WHERE i.indrelid = relation AND a.attname = col AND i.indisunique AND i.indisvalid AND i.indimmediate
+                     AND i.indnkeyatts = 1 AND i.indpred IS NULL);
+$$;
+REVOKE ALL ON FUNCTION toms.is_unique(regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.is_unique(regclass, name) IS 'internal: whether a column tells the rows of a table apart';
+
+-- Whether values of one column can be looked up in another one of another table.
+CREATE FUNCTION toms.check_reference(relation regclass, key name, referred regclass, referred_column name)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent WHERE h.inhparent = referred AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'table % has inheritance children, in which column "%" is not unique', referred, referred_column USING ERRCODE = 'wrong_object_type';
+    END IF;
+    IF key IN ('toms_key', 'toms_shared', 'toms_since') THEN
+        RAISE EXCEPTION 'a parent key cannot have the name that toms gives its own' USING ERRCODE = 'reserved_name',
+            HINT = format('ALTER TABLE %s RENAME COLUMN %I TO …;', relation, key);
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute k JOIN pg_type kt ON kt.oid = k.atttypid, pg_attribute p JOIN pg_type pt ON pt.oid = p.atttypid
+        WHERE k.attrelid = relation AND k.attname = key AND p.attrelid = referred AND p.attname = referred_column
+          AND (coalesce(nullif(kt.typbasetype, 0), kt.oid)::regtype::text, coalesce(nullif(pt.typbasetype, 0), pt.oid)::regtype::text) IN (
+              SELECT l, r FROM (VALUES ('{smallint,integer,bigint}'::text[]), ('{text,character varying}'), ('{uuid}')) alike (types),
+                     unnest(types) l, unnest(types) r)) THEN
+        RAISE EXCEPTION 'column "%" of % and column "%" of % are of different types', key, relation, referred_column, referred
+            USING ERRCODE = 'datatype_mismatch',
+                  HINT = format('To change both: SELECT toms.unprotect(%L, reason => ''…''); the two types, then protect and permit it again, in one transaction.', relation);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_reference(regclass, name, regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_reference(regclass, name, regclass, name) IS 'internal: whether a column can refer to another one';
+
 CREATE FUNCTION toms.check_parent_column(relation regclass, parent_key name, parent regclass, parent_column name)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -27,29 +63,11 @@ BEGIN
             HINT = 'Name it: parent_column => ''…''.';
     END IF;
     PERFORM toms.check_identifier_column(parent, parent_column);
-    IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                   WHERE i.indrelid = parent AND a.attname = parent_column AND i.indisunique AND i.indisvalid AND i.indimmediate
-                     AND i.indnkeyatts = 1 AND i.indpred IS NULL) THEN
+    IF NOT toms.is_unique(parent, parent_column) THEN
         RAISE EXCEPTION 'column "%" of % is not unique, so a row could have parents of two tenants', parent_column, parent
             USING ERRCODE = 'invalid_foreign_key', HINT = format('CREATE UNIQUE INDEX ON %s (%I);', parent, parent_column);
     END IF;
-    IF EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent WHERE h.inhparent = parent AND c.relkind = 'r') THEN
-        RAISE EXCEPTION 'table % has inheritance children, in which column "%" is not unique', parent, parent_column USING ERRCODE = 'wrong_object_type';
-    END IF;
-    IF parent_key IN ('toms_key', 'toms_shared') THEN
-        RAISE EXCEPTION 'a parent key cannot have the name that toms gives its own' USING ERRCODE = 'reserved_name',
-            HINT = format('ALTER TABLE %s RENAME COLUMN %I TO …;', relation, parent_key);
-    END IF;
-    IF NOT EXISTS (
-        SELECT FROM pg_attribute k JOIN pg_type kt ON kt.oid = k.atttypid, pg_attribute p JOIN pg_type pt ON pt.oid = p.atttypid
-        WHERE k.attrelid = relation AND k.attname = parent_key AND p.attrelid = parent AND p.attname = parent_column
-          AND (coalesce(nullif(kt.typbasetype, 0), kt.oid)::regtype::text, coalesce(nullif(pt.typbasetype, 0), pt.oid)::regtype::text) IN (
-              SELECT l, r FROM (VALUES ('{smallint,integer,bigint}'::text[]), ('{text,character varying}'), ('{uuid}')) alike (types),
-                     unnest(types) l, unnest(types) r)) THEN
-        RAISE EXCEPTION 'column "%" of % and column "%" of % are of different types', parent_key, relation, parent_column, parent
-            USING ERRCODE = 'datatype_mismatch',
-                  HINT = format('To change both: SELECT toms.unprotect(%L, reason => ''…''); the two types, then protect and permit it again, in one transaction.', relation);
-    END IF;
+    PERFORM toms.check_reference(relation, parent_key, parent, parent_column);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.check_parent_column(regclass, name, regclass, name) FROM PUBLIC;
@@ -247,7 +265,7 @@ COMMENT ON FUNCTION toms.remove_parent(regclass, text) IS 'rows of this type bel
 -- persons with two keys ------------------------------------------------------------------------
 
 -- A key of persons is unique: by itself or, for the canonical one, within the tenant.
-CREATE FUNCTION toms.is_key_of_persons(relation regclass, col name)
+CREATE FUNCTION toms.is_key_in_tenant(relation regclass, col name)
 RETURNS boolean LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (
         SELECT FROM pg_index i
@@ -256,8 +274,8 @@ RETURNS boolean LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_cat
                WHERE a.attrelid = relation AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
               IN (ARRAY[col::text], (SELECT array_agg(n ORDER BY n) FROM unnest(ARRAY[col::text, (toms.describe(relation)).tenant::text]) n)));
 $$;
-REVOKE ALL ON FUNCTION toms.is_key_of_persons(regclass, name) FROM PUBLIC;
-COMMENT ON FUNCTION toms.is_key_of_persons(regclass, name) IS 'internal: whether a column tells persons apart, in a tenant at least';
+REVOKE ALL ON FUNCTION toms.is_key_in_tenant(regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.is_key_in_tenant(regclass, name) IS 'internal: whether a column tells rows apart, in a tenant at least';
 
 CREATE FUNCTION toms.add_subject_alias(relation regclass, canonical name, alias name)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -270,7 +288,7 @@ BEGIN
     END IF;
     FOREACH col IN ARRAY ARRAY[canonical, alias] LOOP
         PERFORM toms.check_identifier_column(relation, col);
-        IF NOT toms.is_key_of_persons(relation, col) THEN
+        IF NOT toms.is_key_in_tenant(relation, col) THEN
             RAISE EXCEPTION 'column "%" of % is not unique', col, relation USING ERRCODE = 'invalid_foreign_key',
                 HINT = format('CREATE UNIQUE INDEX ON %s (%I);', relation, col);
         END IF;

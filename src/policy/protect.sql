@@ -260,6 +260,9 @@ BEGIN
     IF has_children THEN
         PERFORM toms.put_up(relation);
     END IF;
+    PERFORM toms.check_start_shared(r.relation, r.elsewhere, toms.start_key(r.lookup))
+    FROM toms.descendants(protect.relation) d JOIN toms.retention_rule r ON d.descendant IN (r.relation, r.elsewhere)
+    WHERE r.elsewhere IS NOT NULL AND r.valid_until IS NULL;
     PERFORM toms.drop_unused_lookups();
     IF today.root IS NOT NULL THEN
         PERFORM toms.tell_of_lost_labels(relation);

@@ -20,6 +20,52 @@ $$;
 REVOKE ALL ON FUNCTION toms.start_key(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.start_key(regclass) IS 'internal: the key column of a view of start events';
 
+-- The column that another one refers to: by foreign key, or the primary key, the tenant left out.
+CREATE FUNCTION toms.referred_start(relation regclass, elsewhere regclass, through name)
+RETURNS name LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(toms.referred_column(relation, elsewhere, through),
+                    (SELECT a.attname FROM pg_constraint p JOIN pg_attribute a ON a.attrelid = elsewhere AND a.attnum = ANY (p.conkey)
+                     WHERE p.contype = 'p' AND p.conrelid = elsewhere AND cardinality(p.conkey) = 2
+                       AND a.attname <> (toms.describe(elsewhere)).tenant AND toms.is_key_in_tenant(elsewhere, a.attname)));
+$$;
+REVOKE ALL ON FUNCTION toms.referred_start(regclass, regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.referred_start(regclass, regclass, name) IS 'internal: the column by which a row''s start event is found in another table';
+
+-- A row that all tenants share has none that would tell which of several rows with its key is meant.
+CREATE FUNCTION toms.check_start_shared(relation regclass, elsewhere regclass, key name)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT toms.is_unique(elsewhere, key) AND num_nonnulls(toms.tenant_condition(relation, true), toms.tenant_condition(elsewhere, true)) > 0 THEN
+        RAISE EXCEPTION 'column "%" of % tells rows of one tenant apart, and start events would be those of rows that all tenants share', key, elsewhere
+            USING ERRCODE = 'invalid_foreign_key', HINT = format('CREATE UNIQUE INDEX ON %s (%I);', elsewhere, key);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_start_shared(regclass, regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_start_shared(regclass, regclass, name) IS 'internal: refuse shared rows where a key tells rows of one tenant apart';
+
+-- Rows of the tenant in force alone are looked up, so it is enough that no two of these have the same key.
+CREATE FUNCTION toms.check_start_reference(relation regclass, through name, elsewhere regclass, key name)
+RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM toms.check_identifier_column(relation, through);
+    IF key IS NULL THEN
+        RAISE EXCEPTION 'it is not clear which column of % column "%" refers to', elsewhere, through USING ERRCODE = 'undefined_column',
+            HINT = format('ALTER TABLE %s ADD FOREIGN KEY (…) REFERENCES %s;', relation, elsewhere);
+    END IF;
+    PERFORM toms.check_identifier_column(elsewhere, key);
+    IF NOT toms.is_key_in_tenant(elsewhere, key) THEN
+        RAISE EXCEPTION 'column "%" of % is not unique for each tenant, so a row could have several start events', key, elsewhere
+            USING ERRCODE = 'invalid_foreign_key',
+                  HINT = format('CREATE UNIQUE INDEX ON %s (%s);', elsewhere, concat_ws(', ', quote_ident((toms.describe(elsewhere)).tenant), quote_ident(key)));
+    END IF;
+    PERFORM toms.check_start_shared(relation, elsewhere, key);
+    PERFORM toms.check_reference(relation, through, elsewhere, key);
+END
+$$;
+REVOKE ALL ON FUNCTION toms.check_start_reference(regclass, name, regclass, name) FROM PUBLIC;
+COMMENT ON FUNCTION toms.check_start_reference(regclass, name, regclass, name) IS 'internal: whether a column tells which row of another table has the start event';
+
 CREATE FUNCTION toms.check_start_lookup(elsewhere regclass, key name)
 RETURNS void LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

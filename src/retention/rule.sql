@@ -118,7 +118,7 @@ COMMENT ON FUNCTION toms.check_start_column(regclass, name) IS 'internal: whethe
 
 -- 'ended_on' is a column of the rows themselves, 'crm.contract.ended_on' one of the rows that they refer to.
 CREATE FUNCTION toms.find_start_event(relation regclass, since text, through name, OUT elsewhere regclass, OUT col name, OUT key name)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parts text[];
 BEGIN
@@ -138,9 +138,9 @@ BEGIN
             HINT = 'Name it with its schema: since => ''crm.contract.ended_on'', through => ''contract_id''.';
     END IF;
     col := parts[3];
-    key := toms.referred_column(relation, elsewhere, through);
+    key := toms.referred_start(relation, elsewhere, through);
     PERFORM toms.check_start_column(elsewhere, col);
-    PERFORM toms.check_parent_column(relation, through, elsewhere, key);
+    PERFORM toms.check_start_reference(relation, through, elsewhere, key);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.find_start_event(regclass, text, name) FROM PUBLIC;

@@ -23,7 +23,7 @@ DECLARE
 BEGIN
     SELECT * INTO today FROM toms.describe(parent);
     RETURN today.subject IS NOT NULL AND (
-        today.subject = ANY (parent_columns) OR toms.is_key_of_persons(parent, today.subject)
+        today.subject = ANY (parent_columns) OR toms.is_key_in_tenant(parent, today.subject)
         OR EXISTS (SELECT FROM toms.subject_alias s WHERE s.relation = today.root AND (s.alias = ANY (parent_columns) OR s.canonical = ANY (parent_columns))));
 END
 $$;
