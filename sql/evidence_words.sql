@@ -62,12 +62,42 @@ SELECT DISTINCT line COLLATE "C" AS line FROM regexp_split_to_table(regexp_repla
 WHERE line ~ 'Cloud Inc|Freitext auf|^Antrag|^Weisung|Aufgabe:|^Einträge der Art|verschlechtert' ORDER BY 1;
 SELECT regexp_matches(:'markdown', 'mail archive: [^\n]*');
 
+-- What hinders something was told in English when it happened; a report in German says it in German, whatever it is: a rule that failed, one
+-- that cannot be carried out, an end of a contract that waits, a place for the log outside that cannot be used, a probe that breaks
+-- english(report): lines in which there is a word of English, but for SQL and the name of an annex's section
+CREATE FUNCTION regress.english(report text) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT DISTINCT l.line FROM regexp_split_to_table(report, '\n') l (line)
+    WHERE regexp_replace(l.line, '`[^`]*`|Privacy by Design', '', 'g') ~ '\m(the|its|is|are|of|not|and|any|cannot|others|been|by|has|for|into|permission|denied)\M'
+$$;
+SELECT * FROM regress.english(:'markdown');
+SELECT * FROM regress.english(:'said');
+BEGIN;
+SELECT toms.retain('words.visit', keep => '1 year', since => 'seen') AS broken \gset
+UPDATE toms.retention_rule SET zone = 'Mars/Olympus' WHERE id = :broken;
+INSERT INTO toms.retention_run (rule, tenant, began_at, at, ended_at, problem) VALUES (:rule, 'elm', now(), now(), now(), 'SQLSTATE 23503, constraint bill_fkey, table words.bill, rows are locked by others');
+INSERT INTO toms.tenant_end (state, tenant, ends_at, notified_at, opens_at, closes_at, announced_by, problem)
+VALUES ('erasing', 'elm', now() - interval '9 days', now() - interval '9 days', now() - interval '9 days', now() - interval '3 days', 'test', '7 rows are left: rows of words.bill cannot be deleted: SQLSTATE 23503 bill_fkey');
+CREATE OR REPLACE FUNCTION toms.outside_fault() RETURNS text LANGUAGE sql AS $$ SELECT '"/mnt/log": the server cannot write into it' $$;
+CREATE OR REPLACE FUNCTION toms.probe_lockout() RETURNS SETOF toms.probed LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'permission denied for the table' USING ERRCODE = 'insufficient_privilege'; END $$;
+SELECT toms.report('markdown', 'elm', 'de') AS hindered, (SELECT string_agg(evidence, E'\n') FROM toms.check('de')) AS said, (SELECT string_agg(evidence, E'\n') FROM toms.check('en')) AS in_english \gset
+ROLLBACK;
+SELECT * FROM regress.english(:'hindered');
+SELECT * FROM regress.english(:'said');
+SELECT DISTINCT regexp_replace(line, '\d{4}-\d\d-\d\d|(?<=Regel )\d+', 'n', 'g') COLLATE "C" AS line FROM regexp_split_to_table(:'said', '\n') line
+WHERE line ~ 'SQLSTATE|Zeitzone|übrig|/mnt/log' ORDER BY 1;
+SELECT DISTINCT regexp_replace(line, '\d{4}-\d\d-\d\d|(?<=Rule )\d+', 'n', 'g') COLLATE "C" AS line FROM regexp_split_to_table(:'in_english', '\n') line
+WHERE line ~ 'SQLSTATE|42501|time zone|rows are left|/mnt/log' ORDER BY 1;
+-- a file that cannot be read; an error without a sentence or a SQLSTATE of its own; one that was written down before there was any
+SELECT toms.say(phrase, args, 'de') FROM toms.certificate_faults('/nowhere/server.crt');
+SELECT toms.say('retention_failed', ARRAY['7', 'words.bill', p], 'de') FROM unnest(ARRAY['could not extend the file', 'SQLSTATE 99999', 'another session carries out this rule', 'table words.bill is owned by a role that bypasses row security']) p;
+SELECT toms.say('cert_unreadable', '{server.crt,"could not open the file"}', 'de');
+
 -- the same, one word left out of the phrases: the test sees it
 DELETE FROM toms.phrase WHERE phrase = 'word_sub_processor' AND lang = 'de';
 SELECT count(*) > 0 FROM regress.left_over((SELECT string_agg(evidence, E'\n') FROM toms.check('de')));
 INSERT INTO toms.phrase VALUES ('word_sub_processor', 'de', 'Unterauftragsverarbeiter');
 
-DROP FUNCTION regress.left_over(text), regress.own_words();
+DROP FUNCTION regress.english(text), regress.left_over(text), regress.own_words();
 SET toms.reason = 'the test is over';
 SELECT toms.unretain(:rule, reason => 'the test is over');
 SELECT toms.unprotect('words.visit', reason => 'the test is over'), toms.unprotect('words.bill', reason => 'the test is over');

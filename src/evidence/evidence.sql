@@ -81,7 +81,7 @@ CREATE TABLE toms.phrase (
     lang   text CHECK (lang IN ('en', 'de')),
     text   text NOT NULL,               -- as for format(): %1$s is the first argument; one that is a word of toms itself, or a list of
                                         -- such, is %1$w, a kind of entries of the trail %1$k, a legal reference
-                                        -- %1$a, a period %1$p
+                                        -- %1$a, a period %1$p, what hinders something %1$e
     PRIMARY KEY (phrase, lang)
 );
 REVOKE ALL ON toms.phrase FROM PUBLIC;
@@ -89,7 +89,7 @@ COMMENT ON TABLE toms.phrase IS 'internal: what probes and reports say, in each 
 
 INSERT INTO toms.phrase VALUES
     ('probe_failed', 'en', 'It could not be looked at: %1$s (%2$s).'),
-    ('probe_failed', 'de', 'Die Prüfung war nicht möglich: %1$s (%2$s).'),
+    ('probe_failed', 'de', 'Die Prüfung war nicht möglich: %2$e.'),
     ('probe_silent', 'en', 'The probe %1$s has said nothing.'),
     ('probe_silent', 'de', 'Die Prüfung %1$s hat kein Ergebnis geliefert.'),
     ('more', 'en', '… and %1$s more.'),
@@ -108,11 +108,11 @@ BEGIN
     IF words IS NULL THEN
         RAISE EXCEPTION 'there is no phrase "%" in language "%"', phrase, lang USING ERRCODE = 'undefined_object';
     END IF;
-    FOR n, kind IN SELECT m[1]::integer, m[2] FROM regexp_matches(words, '%(\d+)\$([wkap])', 'g') m LOOP
+    FOR n, kind IN SELECT m[1]::integer, m[2] FROM regexp_matches(words, '%(\d+)\$([wkape])', 'g') m LOOP
         spoken[n] := CASE kind WHEN 'w' THEN toms.say_words(args[n], lang) WHEN 'k' THEN split_part(toms.trail_in_words(args[n], lang), ': ', 2)
-                               WHEN 'a' THEN toms.say_reference(args[n], lang) ELSE toms.say_period(args[n], lang) END;
+                               WHEN 'a' THEN toms.say_reference(args[n], lang) WHEN 'e' THEN toms.say_problem(args[n], lang) ELSE toms.say_period(args[n], lang) END;
     END LOOP;
-    RETURN format(regexp_replace(words, '(%\d+\$)[wkap]', '\1s', 'g'), VARIADIC spoken);
+    RETURN format(regexp_replace(words, '(%\d+\$)[wkape]', '\1s', 'g'), VARIADIC spoken);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.say(text, text[], text) FROM PUBLIC;

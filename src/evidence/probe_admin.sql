@@ -4,7 +4,7 @@ INSERT INTO toms.phrase VALUES
     ('administrators_held', 'en', '%1$s roles bypass row security (%2$s). Tried as a superuser without a reason on %3$s protected tables: %4$s refused.'),
     ('administrators_held', 'de', '%1$s Rollen umgehen die Zeilensicherheit (%2$s). Versucht als Superuser ohne Begründung an %3$s geschützten Tabellen: %4$s verweigert.'),
     ('administrators_open', 'en', 'Without a reason, a superuser is told of %1$s: %2$s.'),
-    ('administrators_open', 'de', 'Ein Superuser ohne Begründung wird bei %1$s nicht abgewiesen: %2$s.'),
+    ('administrators_open', 'de', 'Ein Superuser ohne Begründung wird bei %1$s nicht abgewiesen.'),
     ('administrators_untried', 'en', 'Whether %1$s protected tables are closed to a superuser without a reason was not tried: this connection has an administrative session, or a context.'),
     ('administrators_untried', 'de', 'Ob %1$s geschützte Tabellen einem Superuser ohne Begründung verschlossen sind, wurde nicht versucht: Diese Verbindung hat eine Administrationssitzung oder einen Kontext.'),
     ('administrators_standing_reason', 'en', 'Sessions of %1$s begin with a reason: none of them says its own.'),

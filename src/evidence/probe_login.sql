@@ -18,7 +18,7 @@ INSERT INTO toms.phrase VALUES
     ('tls_session', 'en', 'Unencrypted connections of log-in "%1$s" from other machines now: %2$s.'),
     ('tls_session', 'de', 'Unverschlüsselte Verbindungen der Anmeldung „%1$s“ von anderen Maschinen, jetzt: %2$s.'),
     ('hba_error', 'en', 'Line %1$s of %2$s cannot be read: %3$s. Until that is mended the lines from before hold.'),
-    ('hba_error', 'de', 'Zeile %1$s von %2$s ist nicht lesbar: %3$s. Bis das behoben ist, gelten die früheren Zeilen.'),
+    ('hba_error', 'de', 'Zeile %1$s von %2$s ist nicht lesbar (was ihr fehlt, steht in pg_hba_file_rules). Bis das behoben ist, gelten die früheren Zeilen.'),
     ('hba_unloaded', 'en', '%1$s was changed after it was last loaded.'),
     ('hba_unloaded', 'de', '%1$s wurde geändert, nachdem sie zuletzt geladen wurde.'),
     ('auth_line', 'en', 'Line %1$s of %2$s lets in by the method %3$s: "%4$s".'),

@@ -6,7 +6,7 @@ INSERT INTO toms.phrase VALUES
     ('cert_protocol', 'en', 'ssl_min_protocol_version is "%1$s".'),
     ('cert_protocol', 'de', 'ssl_min_protocol_version steht auf „%1$s“.'),
     ('cert_unreadable', 'en', 'The certificate %1$s cannot be read: %2$s.'),
-    ('cert_unreadable', 'de', 'Das Zertifikat %1$s ist nicht lesbar: %2$s.'),
+    ('cert_unreadable', 'de', 'Das Zertifikat %1$s ist nicht lesbar: %3$e.'),
     ('cert_is', 'en', 'The certificate %1$s has a key of %2$s, is signed with %3$s and is valid until %4$s.'),
     ('cert_is', 'de', 'Das Zertifikat %1$s hat einen Schlüssel %2$s, ist mit %3$s signiert und gilt bis %4$s.'),
     ('cert_key', 'en', 'The key of the certificate %1$s is too short: %2$s; RSA 3072 or a curve of 256 bits at least is asked for.'),
@@ -158,7 +158,7 @@ BEGIN
     UNION ALL
     SELECT 'partial', 'cert_unloaded', ARRAY[file], 'SELECT pg_reload_conf();', NULL WHERE (pg_stat_file(file)).modification > pg_conf_load_time();
 EXCEPTION WHEN OTHERS THEN
-    RETURN QUERY SELECT 'fail', 'cert_unreadable', ARRAY[file, SQLERRM], reload, NULL;
+    RETURN QUERY SELECT 'fail', 'cert_unreadable', ARRAY[file, SQLERRM, SQLSTATE], reload, NULL;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.certificate_faults(text) FROM PUBLIC;
