@@ -99,12 +99,18 @@ CREATE OR REPLACE FUNCTION toms.told_logins() RETURNS TABLE (entry bigint, at ti
     UNION ALL SELECT 100 + n, '2026-09-06 03:00Z'::timestamptz + make_interval(weeks => n::int), 'l', 'night_job', 'local' FROM generate_series(1::bigint, 11) n
     UNION ALL SELECT 200 + n, '2026-11-17 12:00Z'::timestamptz + make_interval(mins => n::int), 'f', 'bob', '10.0.0.' || n % 2 FROM generate_series(1::bigint, 11) n
     UNION ALL SELECT 300 + n, '2026-11-17 12:00Z'::timestamptz + make_interval(mins => n::int), 'f', 'clumsy', '10.0.0.1' FROM generate_series(1::bigint, 10) n) t (entry, at, verb, name, address) $$;
--- six days of a hundred rows, then a thousand and one; somebody who always reads much; and a beginner
-CREATE OR REPLACE FUNCTION toms.told_reads() RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS $$
-    SELECT '2026-11-01'::date + n::int, 'acme', 'carl', CASE n WHEN 7 THEN 1001 ELSE 100 END, 400 + n FROM generate_series(1::bigint, 7) n
+-- six days of a hundred rows, then a list here and there, 900 rows in all, a download of 5000 (entry 430), and some more; somebody who always
+-- reads much; and a beginner
+CREATE FUNCTION regress.reads() RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS $$
+    SELECT '2026-11-01'::date + n::int, 'acme', 'carl', 100, 400 + n FROM generate_series(1::bigint, 6) n
+    UNION ALL SELECT '2026-11-08', 'acme', 'carl', r.rows, r.entry FROM (VALUES (300, 410), (600, 420), (5000, 430), (7000, 440)) r (rows, entry)
+    UNION ALL SELECT '2026-11-08', 'globex', 'carl', 9000, 405
     UNION ALL SELECT '2026-11-01'::date + n::int, 'acme', 'payroll', CASE n WHEN 7 THEN 90000 ELSE 20000 END, 500 + n FROM generate_series(1::bigint, 7) n
     UNION ALL SELECT '2026-11-01'::date + n::int, 'acme', 'beginner', 10 ^ (n + 1), 600 + n FROM generate_series(1::bigint, 4) n $$;
+CREATE OR REPLACE FUNCTION toms.told_reads(since timestamptz, until timestamptz) RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS
+    'SELECT * FROM regress.reads() r WHERE r.day >= (since AT TIME ZONE ''UTC'')::date AND (r.day < (until AT TIME ZONE ''UTC'')::date OR until = ''infinity'')';
 SET LOCAL regress.zone = 'UTC';
+-- a finding of many reads leads to the one by which they were too many, not to the first of the day, and keeps it whatever follows
 SELECT finding, tenant, name, at, details, entry FROM toms.found_unusual() WHERE entry < 1000 ORDER BY finding, entry;
 -- the clocks are those of the server's place: nine in the morning in London is the middle of the night in Los Angeles
 SET LOCAL regress.zone = 'America/Los_Angeles';
@@ -112,7 +118,7 @@ SELECT finding, name, details, entry FROM toms.found_unusual() WHERE finding = '
 
 -- three of four are older than a week, and nobody has looked
 CREATE OR REPLACE FUNCTION toms.told_logins() RETURNS TABLE (entry bigint, at timestamptz, local timestamp, verb "char", name text, address text) LANGUAGE sql AS 'SELECT 1, now(), localtimestamp, ''l''::"char", NULL, NULL WHERE false';
-CREATE OR REPLACE FUNCTION toms.told_reads() RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS 'SELECT current_date, NULL, NULL, 1, 1 WHERE false';
+CREATE OR REPLACE FUNCTION toms.told_reads(since timestamptz, until timestamptz) RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS 'SELECT current_date, NULL, NULL, 1, 1 WHERE false';
 CREATE FUNCTION regress.probe() RETURNS TABLE (status text, evidence text, remedy text, tenant text) LANGUAGE sql AS $$
     SELECT p.status, regexp_replace(toms.say(p.phrase, p.args, 'en'), '\d{4}-\d\d-\d\d', '(day)'), p.remedy, p.tenant
     FROM toms.run_probe('findings_evaluated') p ORDER BY toms.status_rank(p.status), p.args
@@ -172,7 +178,10 @@ SELECT "firstName" FROM shop.customer \g /dev/null
 COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT toms.seal_audit() IS NOT NULL;
-SELECT tenant, name, rows FROM toms.told_reads() WHERE name = 'busy';
+SELECT tenant, name, sum(rows) FROM toms.told_reads(:'began', 'infinity') WHERE name = 'busy' GROUP BY tenant, name;
+-- which of these reads was the one too many, if more than one row is too many, or more than thirty are
+SELECT rows, id = toms.read_beyond(1, (at AT TIME ZONE 'UTC')::date, 'acme', 'busy') AS one, id = toms.read_beyond(30, (at AT TIME ZONE 'UTC')::date, 'acme', 'busy') AS thirty
+FROM toms.audit_trail(since => :'began', kind => 'reads') WHERE actor = 'busy' ORDER BY id;
 
 SET toms.reason = 'test';
 DROP SCHEMA shop, "Büro" CASCADE;

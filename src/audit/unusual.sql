@@ -35,32 +35,44 @@ REVOKE ALL ON FUNCTION toms.found_logins() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_logins() IS 'internal: log-ins that failed often, came from a new address, or at an unusual time';
 
 -- Rows that came of statements and exports, and openings of the values of a person, each of which counts as one.
-CREATE FUNCTION toms.told_reads()
+CREATE FUNCTION toms.told_reads(since timestamptz, until timestamptz)
 RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH each AS (
+    WITH each AS MATERIALIZED (
         SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.tenant, e.who, e.at, coalesce((s.said ->> 'of')::bigint, e.id) AS entry,
                CASE WHEN e.verb = 'v' THEN 1 ELSE coalesce((s.said ->> 'rows')::bigint, 0) END AS rows
         FROM toms.audit_entry e LEFT JOIN LATERAL (SELECT CASE WHEN e.key IS NULL THEN convert_from(e.payload, 'UTF8')::jsonb END AS said OFFSET 0) s ON true
-        WHERE e.kind = 'r' AND e.verb IN ('s', 'e', 'n', 'v') AND e.at >= date_trunc('day', now() - interval '90 days', 'UTC') AND NOT coalesce(s.said ? 'probe', false)
-    ), sums AS (
-        SELECT e.day, e.tenant, e.who, min(e.at) AS at, sum(e.rows)::bigint AS rows, min(e.entry) AS entry
-        FROM each e GROUP BY e.day, e.tenant, e.who)
-    SELECT s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login'), sum(s.rows)::bigint, min(s.entry)
-    FROM sums s LEFT JOIN LATERAL (SELECT toms.audit_referred('w', s.who, s.at) AS who OFFSET 0) w ON true
-    GROUP BY s.day, s.tenant, coalesce(w.who ->> 'actor', w.who ->> 'login');
+        WHERE e.kind = 'r' AND e.verb IN ('s', 'e', 'n', 'v') AND e.at >= since AND e.at < until AND NOT coalesce(s.said ? 'probe', false)
+    ), reader AS (
+        SELECT r.day, r.who, coalesce(w.said ->> 'actor', w.said ->> 'login') AS name
+        FROM (SELECT e.day, e.who, min(e.at) AS at FROM each e GROUP BY e.day, e.who) r, LATERAL (SELECT toms.audit_referred('w', r.who, r.at) AS said OFFSET 0) w)
+    SELECT e.day, e.tenant, r.name, e.rows, e.entry FROM each e JOIN reader r ON r.day = e.day AND r.who = e.who WHERE r.name IS NOT NULL;
 $$;
-REVOKE ALL ON FUNCTION toms.told_reads() FROM PUBLIC;
-COMMENT ON FUNCTION toms.told_reads() IS 'internal: how many rows each person has read on each of the last 90 days, and the first entry that tells of it';
+REVOKE ALL ON FUNCTION toms.told_reads(timestamptz, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION toms.told_reads(timestamptz, timestamptz) IS 'internal: who has read how many rows, and the entry that tells of it';
+
+-- The one by which the rows of a day were more than that many: it stays the same whatever follows.
+CREATE FUNCTION toms.read_beyond(most numeric, day date, tenant text, name text)
+RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT min(r.entry)
+    FROM (SELECT t.entry, sum(t.rows) OVER (ORDER BY t.entry) AS so_far
+          FROM toms.told_reads(read_beyond.day::timestamp AT TIME ZONE 'UTC', (read_beyond.day + 1)::timestamp AT TIME ZONE 'UTC') t
+          WHERE t.tenant IS NOT DISTINCT FROM read_beyond.tenant AND t.name = read_beyond.name) r
+    WHERE r.so_far > most;
+$$;
+REVOKE ALL ON FUNCTION toms.read_beyond(numeric, date, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION toms.read_beyond(numeric, date, text, text) IS 'internal: the entry by which somebody had read more than so many rows on a day';
 
 -- A day on which somebody reads a thousand rows and ten times as much as on an average one of the thirty before, if there are five.
 CREATE FUNCTION toms.found_bulk_reads()
 RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.day::timestamp AT TIME ZONE 'UTC', 'bulk_reads', c.tenant, c.name, jsonb_build_object('rows', c.rows, 'usually', round(c.usual)), c.entry
-    FROM (SELECT r.*, avg(r.rows) OVER past AS usual, count(*) OVER past AS days FROM toms.told_reads() r WHERE r.name IS NOT NULL
+    SELECT c.day::timestamp AT TIME ZONE 'UTC', 'bulk_reads', c.tenant, c.name, jsonb_build_object('rows', c.rows, 'usually', round(c.usual)),
+           toms.read_beyond(greatest(999, 10 * c.usual), c.day, c.tenant, c.name)
+    FROM (SELECT r.*, avg(r.rows) OVER past AS usual, count(*) OVER past AS days
+          FROM (SELECT t.day, t.tenant, t.name, sum(t.rows) AS rows FROM toms.told_reads(date_trunc('day', now() - interval '90 days', 'UTC'), 'infinity') t GROUP BY t.day, t.tenant, t.name) r
           WINDOW past AS (PARTITION BY r.tenant, r.name ORDER BY r.day ROWS BETWEEN 30 PRECEDING AND 1 PRECEDING)) c
-    WHERE c.rows >= 1000 AND c.days >= 5 AND c.rows > 10 * c.usual;
+    WHERE c.days >= 5 AND c.rows > greatest(999, 10 * c.usual);
 $$;
 REVOKE ALL ON FUNCTION toms.found_bulk_reads() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_bulk_reads() IS 'internal: who read far more on a day than he usually does';
