@@ -35,7 +35,7 @@ toms_create_epoch_key(PG_FUNCTION_ARGS)
 	const uint8 *key;
 	char	   *problem;
 
-	toms_key_create(name, TOMS_KEY_EPOCH);
+	toms_key_create_epoch(name);
 	key = toms_key_read(name, TOMS_KEY_EPOCH, &problem);
 	if (key == NULL)
 		toms_keyring_refuse(problem ? problem : psprintf("The keyring does not hold \"%s\", which it has just been given.", name));

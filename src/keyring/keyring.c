@@ -168,34 +168,6 @@ random_line(TomsKeyKind kind)
 	return line;
 }
 
-/* Bring a new key to where it is needed too, or destroy it again and refuse. */
-static void
-sync_key(const TomsKeyProvider *provider, const char *location, const char *name)
-{
-	bool		is_file = provider == &toms_key_directory;
-	char	   *problem;
-
-	PG_TRY();
-	{
-		problem = toms_keyring_sync(is_file ? provider->place(location, name) : NULL,
-									is_file ? psprintf("%s.key", name) : name);
-	}
-	PG_CATCH();
-	{
-		provider->destroy(location, name);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	if (problem)
-	{
-		TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem,
-		.hint = "The new key was destroyed again; the server's log has what the command said."};
-
-		provider->destroy(location, name);
-		toms_refuse(&refusal);
-	}
-}
-
 bool		(*toms_keyring_is_foreign) (void) = NULL;
 
 static void
@@ -205,8 +177,9 @@ refuse_foreign(void)
 		toms_keyring_refuse("This node is not one of those that work with this data: it makes and destroys no keys.");
 }
 
-void
-toms_key_create(const char *name, TomsKeyKind kind)
+/* Not used yet: the command has not brought it elsewhere. */
+static void
+make_key(const char *name, TomsKeyKind kind)
 {
 	const TomsKeyProvider *provider;
 	const char *location;
@@ -215,12 +188,73 @@ toms_key_create(const char *name, TomsKeyKind kind)
 	refuse_foreign();
 	if (problem == NULL)
 		problem = provider->problem(location, true);
+	if (problem == NULL && kind == TOMS_KEY_SIGNING)
+		problem = toms_keyring_mark_unsynced(name);
 	if (problem == NULL)
 		problem = provider->create(location, name, random_line(kind));
 	if (problem)
 		toms_keyring_refuse(problem);
 	TOMS_DEBUG_POINT("keyring-before-sync");
-	sync_key(provider, location, name);
+}
+
+/* Bring a key to where it is needed too; returns what went wrong. */
+static char *
+sync_key(const char *name)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+	char	   *problem = choose(&provider, &location);
+	bool		is_file = provider == &toms_key_directory;
+
+	if (problem)
+		return problem;
+	return toms_keyring_sync(is_file ? provider->place(location, name) : NULL,
+							 is_file ? psprintf("%s.key", name) : name);
+}
+
+static void refuse_unsynced(const char *problem, const char *hint) __attribute__((noreturn));
+
+static void
+refuse_unsynced(const char *problem, const char *hint)
+{
+	TomsRefusal refusal = {.reason = TOMS_KEYRING,.detail = problem,.hint = hint};
+
+	toms_refuse(&refusal);
+}
+
+/* One that could not be destroyed does no harm: nothing was sealed with it. */
+static void
+discard_key(const char *name)
+{
+	const TomsKeyProvider *provider;
+	const char *location;
+
+	if (choose(&provider, &location) == NULL)
+		provider->destroy(location, name);
+}
+
+/* Its row is written afterwards: whatever ends this before, nobody uses the key. */
+void
+toms_key_create_epoch(const char *name)
+{
+	char	   *problem;
+
+	make_key(name, TOMS_KEY_EPOCH);
+	PG_TRY();
+	{
+		problem = sync_key(name);
+	}
+	PG_CATCH();
+	{
+		discard_key(name);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (problem)
+	{
+		discard_key(name);
+		refuse_unsynced(problem, "The new key was destroyed again; the server's log has what the command said.");
+	}
 }
 
 void
@@ -237,6 +271,20 @@ toms_key_destroy(const char *name)
 		toms_keyring_refuse(problem);
 }
 
+/* A key that was made and not brought elsewhere, by a server that was killed for instance, goes there before it is used. */
+static void
+sync_if_marked(const char *name)
+{
+	char	   *problem;
+
+	if (!toms_keyring_is_marked_unsynced(name) || (toms_keyring_is_foreign && toms_keyring_is_foreign()))
+		return;
+	problem = sync_key(name);
+	if (problem)
+		refuse_unsynced(problem, "The key is not used before the command succeeds, which is tried again whenever it is needed; the server's log has what the command said.");
+	toms_keyring_mark_synced(name);
+}
+
 const uint8 *
 toms_keyring_seed(const char *name)
 {
@@ -245,12 +293,17 @@ toms_keyring_seed(const char *name)
 
 	if (problem)
 		toms_keyring_refuse(problem);
+	if (seed)
+		sync_if_marked(name);
 	return seed;
 }
 
 void
 toms_keyring_create(const char *name)
 {
-	if (toms_keyring_seed(name) == NULL)
-		toms_key_create(name, TOMS_KEY_SIGNING);
+	if (toms_keyring_seed(name))
+		return;
+	make_key(name, TOMS_KEY_SIGNING);
+	TOMS_DEBUG_POINT("keyring-before-use");
+	sync_if_marked(name);
 }

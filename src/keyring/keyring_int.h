@@ -50,6 +50,14 @@ extern void toms_key_program_init(void);
 extern char *toms_keyring_sync(const char *path, const char *name);
 extern void toms_keyring_sync_init(void);
 
+/*
+ * Whether the command has yet to succeed for a key that is used by its name alone; marked before
+ * the key is made.  mark_unsynced() returns what went wrong, and does nothing without a command.
+ */
+extern char *toms_keyring_mark_unsynced(const char *name);
+extern bool toms_keyring_is_marked_unsynced(const char *name);
+extern void toms_keyring_mark_synced(const char *name);
+
 /* What hinders the keyring from reading or, with "writing", making keys; NULL: nothing. */
 extern char *toms_keyring_problem(bool writing);
 
@@ -60,7 +68,7 @@ extern char *toms_keyring_problem(bool writing);
 extern const uint8 *toms_key_read(const char *name, TomsKeyKind kind, char **problem);
 
 /* Both raise errors (55000). */
-extern void toms_key_create(const char *name, TomsKeyKind kind);
+extern void toms_key_create_epoch(const char *name);
 extern void toms_key_destroy(const char *name);
 
 /* Refuse with reason toms_keyring and the problem as its detail. */

@@ -4,11 +4,22 @@
  * Called by keyring.c between making a key and using it.  The command is the shell's, like
  * archive_command: whoever writes the server's configuration wrote it.  It has no timeout,
  * but the statement that waits for it can be cancelled.
+ *
+ * An epoch's key is used once its row is there, which is after the command.  A key that is
+ * used by its name has no row: an empty file of the data directory says, from before it is
+ * made, that the command has yet to succeed.  Two sessions may find it and run the command at
+ * the same time, for the same key.
  */
 #include "keyring/keyring_int.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "keyring/program.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
 #include "utils/guc.h"
 
 static char *command = NULL;
@@ -21,6 +32,52 @@ toms_keyring_sync_init(void)
 							   "%p is the key's file, %f its name. A key is not used unless it succeeds.",
 							   &command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+}
+
+static bool
+is_set(void)
+{
+	return command != NULL && command[0] != '\0';
+}
+
+/* In the data directory, which is the server's working directory. */
+static char *
+mark_of(const char *name)
+{
+	return psprintf("toms_unsynced_%s", name);
+}
+
+char *
+toms_keyring_mark_unsynced(const char *name)
+{
+	char	   *mark = mark_of(name);
+	int			fd;
+	bool		is_kept;
+
+	if (!is_set())
+		return NULL;
+	fd = OpenTransientFilePerm(mark, O_WRONLY | O_CREAT | PG_BINARY, S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
+	is_kept = pg_fsync(fd) == 0;
+	is_kept = CloseTransientFile(fd) == 0 && is_kept;
+	is_kept = is_kept && fsync_fname_ext(".", true, false, LOG) == 0;
+	return is_kept ? NULL : psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
+}
+
+bool
+toms_keyring_is_marked_unsynced(const char *name)
+{
+	return is_set() && access(mark_of(name), F_OK) == 0;
+}
+
+void
+toms_keyring_mark_synced(const char *name)
+{
+	if (unlink(mark_of(name)) < 0 && errno != ENOENT)
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\", so that toms.keyring_sync_command will run again: %m", mark_of(name))));
 }
 
 /* The command with %p, %f and %% replaced; NULL if it wants a file and the key is none. */
@@ -55,7 +112,7 @@ toms_keyring_sync(const char *path, const char *name)
 	TomsProgram program = {.arguments = arguments};
 	char	   *problem;
 
-	if (command == NULL || command[0] == '\0')
+	if (!is_set())
 		return NULL;
 	arguments[2] = expand(path, name);
 	if (arguments[2] == NULL)

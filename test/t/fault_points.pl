@@ -56,8 +56,10 @@ plan skip_all => "the library cannot be built here: $@" =~ s/\s+/ /gr unless $in
 
 my $outside = keyring();
 my $archive = keyring();
-my $node = sealed_server('points', keyring(), from => $installed,
-	settings => "include_if_exists = 'point.conf'\ntoms.outside = '$outside'\ntoms.key_grace = 0\ntoms.seal_interval = 200ms\ntoms.retention_interval = 1s\ntoms.retention_limit = -1\nautovacuum = off\nlog_statement = none\n");
+my $elsewhere = keyring();
+my $keyring = keyring();
+my $node = sealed_server('points', $keyring, from => $installed,
+	settings => "include_if_exists = 'point.conf'\ntoms.outside = '$outside'\ntoms.keyring_sync_command = 'cp -p %p $elsewhere/%f'\ntoms.key_grace = 0\ntoms.seal_interval = 200ms\ntoms.retention_interval = 1s\ntoms.retention_limit = -1\nautovacuum = off\nlog_statement = none\n");
 $node->start;
 add_roles($node);
 create_sealed($node, 'app');
@@ -257,6 +259,10 @@ my @point = (
 		after => sub { is(sql(q{SELECT count(*) FROM toms.protected_tables WHERE relation = 'work.open'::regclass}) . sql(q{SELECT count(*) FROM pg_policies WHERE tablename = 'open'}), '00', 'the table is as it was') },
 		again => sub { sql(q{SELECT toms.protect('work.open', tenant => 'tenant')}); is(sql(q{SELECT count(*) FROM toms.explain_protection('work.open') e}) > 0, 1, 'done again, it is protected') } },
 	'keyring-before-link' => {%key}, 'keyring-before-sync' => {%key},
+	'keyring-before-use' => { before => sub { unlink map { "$_/enter.key" } $keyring, $elsewhere },
+		does => sub { attempt(q{SELECT toms.allow_enter(login => 'app', tenants => '{acme}', roles => '{hr}')}) },
+		after => sub { is(join(' ', map { -e "$_/enter.key" ? 'there' : 'missing' } $keyring, $elsewhere), 'there missing', 'a key is there, and not where the command brings it') },
+		again => sub { is($node->psql('app', q{SELECT FROM toms.enter('acme', '1', 'hr', 'absence_management')}, extra_params => [ '-U', 'app' ]), '0', 'it is used'); is(-e "$elsewhere/enter.key" ? slurp_file("$elsewhere/enter.key") : '', slurp_file("$keyring/enter.key"), '... and is at both places') } },
 	'writer-before-commit' => { %read, before => sub { $reads = reads(); becomes('SELECT used_bytes FROM toms.audit_queue', '0', 'nothing else is to be recorded') }, after => sub { is(reads(), $reads, 'nor recorded') } },
 	'writer-before-answer' => { %read, before => sub { $reads = reads(); becomes('SELECT used_bytes FROM toms.audit_queue', '0', 'nothing else is to be recorded') }, after => sub { is(reads(), $reads + 1, 'but recorded') } },
 	'block-before-commit' => {%sealing}, 'block-before-publish' => {%sealing}, 'outside-before-write' => {%sealing}, 'outside-after-write' => {%sealing},

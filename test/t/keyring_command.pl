@@ -245,6 +245,19 @@ subtest 'a new key is elsewhere before it is used' => sub {
 	like(asks("SET statement_timeout = '500ms'; SELECT toms.create_epoch('acme')"), qr/canceling statement/, 'or cancelled');
 	is(scalar(my @files = glob "$dir/keyring/*"), 2, 'leaves no key');
 	is(asks("SELECT toms.current_epoch('acme')"), $epoch, 'and no epoch');
+
+	my $enter = "SET SESSION AUTHORIZATION job; BEGIN; SELECT FROM toms.enter('acme', '17', 'hr', 'payroll'); SELECT toms.current_tenant()";
+	set_and_reload('toms.keyring_sync_command' => 'false');
+	like(asks("SELECT toms.allow_enter('job', '{acme}', '{hr}')"), qr/toms\.keyring_sync_command for "enter\.key": it failed with exit code 1/, 'a key that is used by its name: no job gets it');
+	ok(-e "$dir/keyring/enter.key", 'it is there');
+	like(asks($enter), qr/toms\.keyring_sync_command for "enter\.key": it failed with exit code 1/, '... and not used');
+	$node->restart;
+	like(asks($enter), qr/toms\.keyring_sync_command for "enter\.key": it failed with exit code 1/, 'nor after a restart');
+	set_and_reload('toms.keyring_sync_command' => "cp -p %p $dir/elsewhere/%f; echo %f >> $dir/synced");
+	is(asks($enter), 'acme', 'before it is used it comes to the other place');
+	is(slurp_file("$dir/elsewhere/enter.key"), slurp_file("$dir/keyring/enter.key"), '... as it is');
+	is(asks($enter), 'acme', 'and is used again');
+	is(slurp_file("$dir/synced"), "enter.key\n", '... which needs no other copy');
 	set_and_reload('toms.keyring_sync_command' => '', 'toms.keyring' => '', 'toms.keyring_command' => $kms);
 };
 
