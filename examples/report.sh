@@ -38,12 +38,15 @@ export PGHOST=$box PGPORT=5432 PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8 PGOPTIONS='-
 {
 	initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync
 	mkdir -m 700 "$box/keyring" "$box/outside"
+	toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" --kid app
 	cat >>"$box/data/postgresql.conf" <<-CONF
 		listen_addresses = ''
 		unix_socket_directories = '$box'
 		fsync = off
 		max_worker_processes = 32
 		shared_preload_libraries = 'toms'
+		toms.jwks_file = '$box/jwks.json'
+		toms.audience = 'examples'
 		toms.keyring = '$box/keyring'
 		toms.outside = '$box/outside'
 		toms.environment = 'demo'
@@ -58,6 +61,7 @@ report() {
 	for file in schema protect data; do
 		psql -XqAt -v ON_ERROR_STOP=1 -U postgres -f "$here/$system/$file.sql" >/dev/null
 	done
+	psql -XqAt -v ON_ERROR_STOP=1 -v system="$system" -U postgres -f "$here/review.sql" >/dev/null
 	controller=$(psql -XqAtU postgres -c 'SELECT tenant FROM toms.tenant ORDER BY added_at, tenant LIMIT 1')
 	mkdir -p "$out/$system"
 	psql -XqAt -v ON_ERROR_STOP=1 -v tenant="$controller" -U postgres >"$out/$system/report.html" <<-'SQL'
@@ -73,7 +77,7 @@ report() {
 systems=$(cd "$here" && for protect in */protect.sql; do echo "${protect%/*}"; done | grep -v '^clients$')
 for system in $systems; do
 	psql -XqU postgres -d postgres -c "CREATE DATABASE $system"
-	psql -XqU postgres -d "$system" -c 'CREATE EXTENSION toms'
+	psql -XqU postgres -d "$system" -c 'CREATE EXTENSION toms' -c 'CREATE EXTENSION pgcrypto'
 done
 for system in $systems; do
 	[ "$system" = absence ] || report "$system"

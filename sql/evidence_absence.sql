@@ -144,9 +144,11 @@ SELECT pg_temp.act('nordlicht 1 hr absence_management', $$INSERT INTO hr.absence
 SELECT relation, tenant FROM toms.protected_tables WHERE root = relation AND relation::text ~ '^(hr|work)' ORDER BY relation::text;
 
 -- A-9.4  there are concepts of deletion and retention, in writing
-SELECT toms.retain('hr.absence', keep => '3 years', since => 'last_day', starts => 'end_of_year', basis => '§§ 195, 199 BGB') > 0;
-SELECT data_kind, start_event, standard_period, legal_basis FROM toms.deletion_concept('de') WHERE data_kind = 'hr.absence';
-SELECT data_kind, implementation FROM toms.deletion_concept('de') WHERE data_kind = 'hr.employee';         -- what has no rule is told as well
+SELECT data_kind, start_event, standard_period, legal_basis FROM toms.deletion_concept('de') WHERE data_kind ~ '^(hr|work)\.' AND rule IS NOT NULL ORDER BY data_kind;
+SELECT data_kind, implementation FROM toms.deletion_concept('de') WHERE data_kind = 'hr.wish';             -- what has no rule is told as well
+SELECT pg_temp.finds('deletion_concept');
+SELECT toms.retain('hr.wish', keep => '3 months', since => 'day', basis => 'Art. 5(1)(e) GDPR') > 0;
+SELECT pg_temp.finds('deletion_concept');
 
 -- A-10.1  there is no free text in sick notes
 SELECT regress.verdict(format('ALTER TABLE hr.absence ADD remark %s', type)) FROM unnest('{text,varchar(20),json,bytea,toms.sealed_text}'::text[]) type;
@@ -188,10 +190,13 @@ SELECT pg_temp.see('nordlicht 1 hr staff_planning', $$SELECT dimensions ->> 'dep
 SELECT regress.verdict($$SELECT toms.permit('hr', 'hr.absence', '{select}', '{person_statistics}')$$);
 
 -- A-12.1  deletion is supported technically
-UPDATE hr.absence SET first_day = '2020-03-02', last_day = '2020-03-03' WHERE tenant_id = 'bergblick' AND employee_id IN (4, 5);
-SELECT pg_temp.see('bergblick 1 hr absence_management', 'SELECT count(*) FROM hr.absence WHERE first_day < ''2021-01-01''');              -- past: nobody sees it any more
-SELECT relation, tenant, due, done FROM toms.run_retention() WHERE due > 0;
-SELECT relation, tenant, rows, oldest, newest FROM toms.deletion_log WHERE relation = 'hr.absence';
+DELETE FROM work.time_booking WHERE tenant_id = 'bergblick' AND employee_id IN (4, 5);
+UPDATE hr.employee SET left_on = '2020-03-31' WHERE tenant_id = 'bergblick' AND employee_id IN (4, 5);
+SELECT pg_temp.see('bergblick 1 hr absence_management', 'SELECT count(*) FROM hr.absence WHERE employee_id IN (4, 5)');                   -- past: nobody sees it any more
+SELECT pg_temp.see('nordlicht 1 hr absence_management', 'SELECT count(*) FROM hr.absence WHERE employee_id IN (4, 5)');                   -- employees 4 and 5 of another company are still there
+SELECT relation, tenant, due, done FROM toms.run_retention() WHERE due > 0 ORDER BY relation;
+SELECT relation, tenant, rows, oldest, newest FROM toms.deletion_log WHERE relation LIKE 'hr.%' ORDER BY relation;
+SELECT pg_temp.finds('retention');
 
 -- That is all
 \set ECHO none

@@ -66,7 +66,7 @@ FROM hr.employee, generate_series(1, 24) month,
 WHERE pg_temp.dice(employee_id, month + 1000, 25) > 0;
 
 INSERT INTO hr.absence (tenant_id, employee_id, first_day, last_day, starts_at_noon, ends_at_noon, state, kind, sick, certificate_from, certificate_to)
-SELECT tenant_id, employee_id, first_day, last_day, starts_at_noon, ends_at_noon, state, kind, sick,
+SELECT tenant_id, employee_id, first_day, last_day, starts_at_noon, ends_at_noon, state::hr.decision, kind, sick,
        CASE WHEN certified THEN first_day ELSE 'infinity' END, CASE WHEN certified THEN last_day ELSE '-infinity' END
 FROM plain ORDER BY employee_id, month;
 

@@ -250,7 +250,7 @@ ORDER BY first_day;
 SQL
 try employee "The application pastes what she types into its SQL; she types ' OR 1=1 --" "$own rows" <<'SQL'
 SELECT absence_id, employee_id, toms.reveal(kind) AS kind, first_day, last_day
-FROM hr.absence WHERE employee_id = 17 AND state = '' OR 1=1 --'
+FROM hr.absence WHERE employee_id = 17 AND state::text = '' OR 1=1 --'
 ORDER BY first_day;
 SQL
 try employee 'She asks for leave; toms.current_tenant() is the default of tenant_id' 'INSERT 0 1' <<'SQL'
@@ -681,11 +681,11 @@ try dba 'The message under the hold is still on disk, and a superuser cannot del
 SET LOCAL toms.reason = 'ticket 4712: old messages';
 DELETE FROM hr.message WHERE sent_at < now() - interval '105 days';
 SQL
-try dba 'What will be due in ten years?' '2 rows' <<'SQL'
+try dba 'What of ACME will be due in ten years?' '3 rows' <<'SQL'
 SELECT relation, tenant, due FROM toms.run_retention(as_of => now() + interval '10 years', dry_run => true)
-ORDER BY relation;
+WHERE tenant = 'acme' ORDER BY relation;
 SQL
-try auditor 'The deletion concept, from the rules that run' '2 rows' <<'SQL'
+try auditor 'The deletion concept, from the rules that run' '7 rows' <<'SQL'
 SELECT relation, start_event, standard_period, implementation FROM toms.deletion_concept()
 WHERE rule IS NOT NULL;
 SQL

@@ -87,5 +87,13 @@ SELECT toms.grant_officer('absence_auditor', 'auditor');
 SELECT toms.load_purposes('audit');
 SELECT toms.permit('data_protection', 'toms.audit_entry', '{select}', '{data_protection_control}', scope => 'tenant');
 
--- What was agreed on with the first customer: each measure of the agreement stands in his report, as it held today and as it holds.
+-- 11. How long. Leave that was not taken, and pay, can be claimed for three years after the end of the year, of leave that in
+--     which somebody left: so absences wait for what stands in another table. Employees are numbered for each company.
+SELECT toms.retain('hr.absence', keep => '3 years', since => 'hr.employee.left_on', through => 'employee_id', starts => 'end_of_year', basis => '§§ 195, 199 BGB');
+SELECT toms.retain('hr.employee', keep => '3 years', since => 'left_on', starts => 'end_of_year', basis => '§§ 195, 199 BGB');
+SELECT toms.retain('work.time_booking', keep => '3 years', since => 'booked_on', starts => 'end_of_year', basis => '§§ 195, 199 BGB; § 16(2) ArbZG');
+SELECT toms.retain('hr.department', keep => '0', since => 'hr.company.ended_on', through => 'tenant_id', basis => 'Art. 28(3)(g) GDPR');
+SELECT toms.retain('hr.company', keep => '0', since => 'ended_on', basis => 'Art. 28(3)(g) GDPR');
+
+-- 12. What was agreed on with the first customer: each measure of the agreement stands in his report, as it held today and as it holds.
 SELECT toms.adopt_agreement('acme', 'Auftragsverarbeitung Abwesenheiten', '1', date '2026-01-01', ARRAY(SELECT measure FROM toms.measure WHERE system = 'absence' ORDER BY position)) \g /dev/null

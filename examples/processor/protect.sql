@@ -36,10 +36,13 @@ SELECT toms.permit('office_archive', t, '{select}', '{archive_duty}', scope => '
 SELECT toms.permit('office_planner', 'office.case_file', '{select}', '{workload}', scope => 'tenant');
 SELECT toms.permit('office_clerk', 'office.clerk', '{select,update}', '{staff_accounts}');
 SELECT toms.permit('office_dpo', 'toms.audit_entry', '{select}', '{data_protection_control}', scope => 'tenant');
+SELECT toms.separate('office.clerk', 'office.case_file');
 SELECT toms.add_statistic('files_by_topic', relation => 'office.case_file', dimensions => '{topic}', measure => 'overdue', purpose => 'workload', period => 'opened_on');
 
 -- 5. How long, and from when on for the tax office alone.
 SELECT toms.retain('office.case_file', period => 'de_letter', since => 'closed_on', restrict_after => '6 months', purposes => '{archive_duty}');
+SELECT toms.retain('office.letter', period => 'de_letter', since => 'office.case_file.closed_on', through => 'file_id', restrict_after => '6 months', purposes => '{archive_duty}');
+SELECT toms.retain('office.person', keep => '7 years', since => 'ended_on', starts => 'end_of_year', basis => 'Art. 5(1)(e) GDPR: no longer than the last file');
 SELECT toms.retain('office.clerk', keep => '0', since => 'left_on', basis => 'Art. 5(1)(e) GDPR');
 
 -- 6. Who else gets data.
@@ -53,6 +56,7 @@ SELECT toms.set_transfer_rule(tenant, NULL, 'eu_only') FROM unnest('{stadtwerke,
 SELECT toms.declare_backup_tier('daily', '1 day', '30 days');
 SELECT toms.declare_backup_tier('monthly', '1 month', '12 months');
 SELECT toms.mark_login('office_dba_kranz', owner => 'Udo Kranz');
+SELECT format('ALTER ROLE office_dba_kranz VALID UNTIL %L', current_date + 365) \gexec
 
 -- 8. Jobs, which have no user whose token they could pass on.
 SELECT toms.allow_enter('office_job', tenants => '{stadtwerke,wohnbau,sportverein,backoffice}', roles => '{office_clerk,office_planner,office_archive,office_dpo}');

@@ -47,7 +47,7 @@ SELECT toms.retain('clock.employee', keep => '3 years', since => 'left_on', star
 SELECT toms.add_recipient('Rechenzentrum Wien GmbH', kind => 'processor', country => 'AT', categories => '{personal,health,biometric,location}', agreement => 'hosting, contract of 2025');
 SELECT toms.add_recipient('Briefbote GmbH', kind => 'sub_processor', country => 'DE', categories => '{personal}', parent => 'Rechenzentrum Wien GmbH', agreement => 'e-mail, contract of 2025');
 SELECT toms.add_recipient('Wolkenspeicher LLC', kind => 'processor', country => 'US', categories => '{personal}', transfer_instrument => 'certification', instrument_from => '2026-01-01',
-                          instrument_expires => '2099-12-31', agreement => 'copies of backups, encrypted');
+                          instrument_expires => '2099-12-31', agreement => 'copies of backups, encrypted', unreadable => true);
 SELECT toms.add_recipient('Lohnbüro Huber', kind => 'other', country => 'DE', categories => '{personal}', agreement => 'of the customers themselves');
 SELECT toms.notify_recipient(name, tenant, notified_at => '2026-01-10', objection_period => '14 days')
 FROM unnest('{werkhof,backstube}'::text[]) tenant, unnest('{Rechenzentrum Wien GmbH,Briefbote GmbH,Wolkenspeicher LLC}'::text[]) name;
