@@ -95,5 +95,8 @@ SELECT toms.retain('work.time_booking', keep => '3 years', since => 'booked_on',
 SELECT toms.retain('hr.department', keep => '0', since => 'hr.company.ended_on', through => 'tenant_id', basis => 'Art. 28(3)(g) GDPR');
 SELECT toms.retain('hr.company', keep => '0', since => 'ended_on', basis => 'Art. 28(3)(g) GDPR');
 
--- 12. What was agreed on with the first customer: each measure of the agreement stands in his report, as it held today and as it holds.
+-- 12. Backups, as they are made.
+SELECT toms.declare_backup_tier('weekly', every => '7 days', keep => '12 weeks');
+
+-- 13. What was agreed on with the first customer: each measure of the agreement stands in his report, as it held today and as it holds.
 SELECT toms.adopt_agreement('acme', 'Auftragsverarbeitung Abwesenheiten', '1', date '2026-01-01', ARRAY(SELECT measure FROM toms.measure WHERE system = 'absence' ORDER BY position)) \g /dev/null
