@@ -104,3 +104,27 @@ SET toms.reason = 'end of the test';
 DROP SCHEMA gone, gone_only CASCADE;
 DROP TABLE regress.way;
 DROP FUNCTION regress.dropped(text);
+
+--
+-- A database as a whole is nobody's but its owner's, and a superuser's: DROP DATABASE runs in another one, from where nobody can look into it,
+-- and no reason is asked.  So it is to belong to a role that nobody logs in as.
+--
+SELECT current_database() AS before \gset
+CREATE ROLE regress_nobody NOLOGIN;
+CREATE DATABASE regress_gone;
+\c regress_gone
+SET client_min_messages = error;
+CREATE EXTENSION toms;
+CREATE TABLE absence (tenant text NOT NULL);
+SELECT toms.protect('absence', tenant => 'tenant');
+\c :before
+ALTER DATABASE regress_gone OWNER TO regress_nobody;
+SET SESSION AUTHORIZATION regress_owner;
+DROP DATABASE regress_gone;                                                    -- refused
+RESET SESSION AUTHORIZATION;
+ALTER DATABASE regress_gone OWNER TO regress_owner;
+SET SESSION AUTHORIZATION regress_owner;
+DROP DATABASE regress_gone;                                                    -- not asked
+RESET SESSION AUTHORIZATION;
+SELECT count(*) AS databases FROM pg_database WHERE datname = 'regress_gone';
+DROP ROLE regress_nobody;
