@@ -118,7 +118,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     UNION ALL
     SELECT CASE WHEN current_setting('ssl') = 'on' OR l.is_local THEN 'pass' ELSE 'fail' END,
            CASE WHEN current_setting('ssl') = 'on' THEN 'tls_ssl_on' WHEN l.is_local THEN 'tls_ssl_local' ELSE 'tls_ssl_off' END,
-           ARRAY[CASE WHEN current_setting('ssl') = 'on' THEN current_setting('ssl_min_protocol_version') ELSE l.addresses END],
+           ARRAY[CASE WHEN current_setting('ssl') = 'on' THEN current_setting('ssl_min_protocol_version') ELSE coalesce(nullif(l.addresses, ''), '–') END],
            CASE WHEN current_setting('ssl') <> 'on' AND NOT l.is_local THEN toms.set_server('ssl', 'on') END, NULL
     FROM (SELECT s.addresses, NOT EXISTS (SELECT FROM regexp_split_to_table(s.addresses, '\s*,\s*') a WHERE a <> '' AND NOT toms.is_loopback(trim(a))) AS is_local
           FROM (SELECT current_setting('listen_addresses') AS addresses) s) l
