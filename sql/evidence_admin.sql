@@ -75,6 +75,13 @@ SELECT regress.mend('admin_sessions', 'R. Lang') \gexec
 SELECT * FROM regress.probe('admin_sessions');
 SELECT regexp_replace(toms.say(phrase, args, 'en'), '\d+', 'n', 'g') FROM toms.run_probe('admin_sessions') ORDER BY phrase;
 DROP ROLE regress_root;
+-- a personal log-in that two share is told of until somebody has looked into it
+BEGIN;
+SELECT regress.tamper($$INSERT INTO toms.audit_entry SELECT 4711, now() - interval '5 days', 3, NULL, NULL, NULL, 's', 'I', NULL, NULL, '{"login": "ada", "elsewhere": "192.0.2.1", "finding": "shared_login"}'$$);
+SELECT status, regexp_replace(finding, '\d+-\d+-\d+', '(day)'), remedy FROM regress.probe('admin_sessions');
+SELECT regress.mend('admin_sessions', 'her telephone') \gexec
+SELECT * FROM regress.probe('admin_sessions');
+ROLLBACK;
 
 --
 -- M-A2.2, P-Z.6: failed log-ins lock out
@@ -95,6 +102,19 @@ SELECT m AS remedy FROM regress.mend('lockout') m \gset
 :remedy
 SELECT pg_sleep(0.3) \g /dev/null
 SELECT * FROM regress.probe('lockout');
+-- later than anybody would guess; and one whose password opens everything
+SET toms.reason = 'test';
+CREATE ROLE regress_root LOGIN SUPERUSER;
+ALTER SYSTEM SET toms.login_attempts = 50;
+ALTER SYSTEM SET toms.login_exempt = 'regress_root';
+SELECT pg_reload_conf(), pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('lockout');
+SELECT string_agg(m, E'\n') AS remedies FROM regress.mend('lockout') m \gset
+:remedies
+SELECT pg_sleep(0.3) \g /dev/null
+SELECT * FROM regress.probe('lockout');
+DROP ROLE regress_root;
+RESET toms.reason;
 ALTER SYSTEM RESET toms.login_attempts;
 ALTER SYSTEM RESET toms.login_exempt;
 SELECT pg_reload_conf() \g /dev/null

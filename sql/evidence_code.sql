@@ -78,6 +78,16 @@ DROP FUNCTION toms.found(text, text, text);
 CREATE OR REPLACE FUNCTION toms.probe_context() RETURNS SETOF toms.probed LANGUAGE sql AS $$ SELECT toms.found('pass', 'probe_silent', ARRAY['x']) UNION ALL SELECT toms.found('passed', 'probe_silent', ARRAY['x']) $$;
 SELECT status FROM toms.check() WHERE measure = 'A-2.2';
 :original;
+-- one that is gone is made again from the installation script; one that was only renamed is no stranger to be dropped by name alone
+ALTER FUNCTION toms.part_title(text, text) RENAME TO part_title_away;
+SELECT f.status, toms.say(f.phrase, f.args, 'en'), regexp_replace(f.remedy, '--[\d.]+\.sql', '--….sql') FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 2;
+SELECT regexp_substr(pg_read_file(c.setting || format('/extension/toms--%s.sql', e.extversion)), 'CREATE FUNCTION toms\.part_title\(.*?;\nREVOKE [^;]*;') AS script
+FROM pg_config c, pg_extension e WHERE c.name = 'SHAREDIR' AND e.extname = 'toms' \gset
+SELECT regexp_replace(f.remedy, '^-- .* and then: ', '') AS gone FROM toms.found_code() f WHERE f.phrase = 'code_gone' \gset
+SELECT f.remedy AS added FROM toms.found_code() f WHERE f.phrase = 'code_added' \gset
+:script
+:gone
+:added
 SELECT f.status, regexp_replace(toms.say(f.phrase, f.args, 'en'), '\d+', 'All') FROM toms.found_code() f;
 
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold

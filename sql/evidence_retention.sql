@@ -21,6 +21,16 @@ $$;
 CREATE FUNCTION regress.mend(name text, fill text DEFAULT '…') RETURNS SETOF text LANGUAGE sql AS $$
     SELECT DISTINCT replace(p.remedy, '…', fill) FROM regress.probe(name) p WHERE p.remedy IS NOT NULL
 $$;
+-- tamper(statement): on the trail, past the guard; not even a superuser may
+CREATE FUNCTION regress.tamper(statement text) RETURNS void LANGUAGE plpgsql SET allow_system_table_mods = on SET session_replication_role = replica AS $$
+DECLARE
+    use oid := 'toms.audit_use'::regclass;
+BEGIN
+    UPDATE pg_class SET relname = 'audit_use_away' WHERE oid = use;
+    EXECUTE statement;
+    UPDATE pg_class SET relname = 'audit_use' WHERE oid = use;
+END
+$$;
 
 -- a shop: accounts until they end, invoices as long as the tax office wants them, messages
 CREATE SCHEMA shop AUTHORIZATION regress_owner;
@@ -82,6 +92,15 @@ SELECT status, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regres
 SELECT m FROM regress.mend('statutory') m WHERE m LIKE 'SELECT toms.retain%' \gexec
 \o
 SELECT * FROM regress.probe('statutory') WHERE status = 'fail';
+-- a period that somebody took out of the register
+BEGIN;
+SELECT * FROM toms.statutory_period WHERE period = 'de_invoice' \gset law_
+DELETE FROM toms.statutory_period WHERE period = 'de_invoice';
+SELECT status, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regress.probe('statutory');
+SELECT replace(replace(replace(replace(m, 'country => ''…''', format('country => %L', :'law_country')), 'records => ''…''', format('records => %L', :'law_records')),
+                               'keep => ''…''', format('keep => %L', :'law_keep')), 'source => ''…''', format('source => %L', :'law_source')) FROM regress.mend('statutory') m \gexec
+SELECT * FROM regress.probe('statutory');
+ROLLBACK;
 -- the law was looked up years ago: the remedy is a period of one's own, once somebody has
 UPDATE toms.statutory_period SET as_of = '2020-01-01' WHERE period = 'de_invoice';
 SELECT status, regexp_replace(finding, 'rule \d+', 'rule n'), regexp_replace(remedy, 'de_invoice_\d+', 'de_invoice_n', 'g') FROM regress.probe('statutory') WHERE status = 'overdue';
@@ -120,6 +139,17 @@ SELECT regress.mend('deletion_log') \gexec
 SELECT * FROM regress.probe('deletion_log');
 UPDATE toms.retention_run SET rows = 17, problem = NULL, began_at = now() + interval '1 hour', ended_at = now() + interval '1 hour' WHERE rule = :rule;
 SELECT status, tenant, regexp_replace(finding, 'Rule \d+', 'Rule n'), remedy FROM regress.probe('deletion_log');
+-- an erasure of which the trail knows nothing; an entry that could be traced to somebody
+BEGIN;
+ALTER TABLE toms.erasure DISABLE TRIGGER USER;
+INSERT INTO toms.erasure (kind, tenant, state, requested_at, requested_by, ended_at, entry) VALUES ('subject', 'acme', 'done', now(), 'test', now(), 4711);
+ALTER TABLE toms.erasure ENABLE TRIGGER USER;
+SELECT status, tenant, regexp_replace(finding, 'Erasure \d+', 'Erasure n'), remedy FROM regress.probe('deletion_log') WHERE finding LIKE 'Erasure%';
+SELECT regress.tamper($$INSERT INTO toms.audit_entry SELECT 4711, now(), 3, NULL, NULL, NULL, 'd', 'D', 'acme', NULL, '{}'$$);
+SELECT status, tenant, finding, remedy FROM regress.probe('deletion_log') WHERE finding NOT LIKE 'Rule%';
+SELECT regress.tamper($$UPDATE toms.audit_entry SET key = 1 WHERE id = 4711$$);
+SELECT status, tenant, finding, remedy FROM regress.probe('deletion_log') WHERE finding NOT LIKE 'Rule%';
+ROLLBACK;
 DELETE FROM toms.retention_run WHERE rule = :rule;
 DELETE FROM toms.retention_approval WHERE rule = :rule;
 
@@ -213,4 +243,4 @@ DELETE FROM toms.retention_rule WHERE relation_name LIKE 'shop.%';
 DELETE FROM toms.statutory_period WHERE period LIKE 'de\_invoice\_%';
 UPDATE toms.statutory_period SET as_of = (SELECT max(as_of) FROM toms.statutory_period WHERE shipped) WHERE period = 'de_invoice';
 DROP TABLE regress.before;
-DROP FUNCTION regress.mend(text, text); DROP FUNCTION regress.probe(text); DROP FUNCTION regress.found(text);
+DROP FUNCTION regress.mend(text, text); DROP FUNCTION regress.probe(text); DROP FUNCTION regress.found(text); DROP FUNCTION regress.tamper(text);

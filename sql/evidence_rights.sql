@@ -138,6 +138,15 @@ INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kin
 SELECT * FROM regress.check('recipients');
 DELETE FROM toms.disclosure WHERE disclosed_by = 'test' AND recipient = 'host';
 SELECT * FROM regress.check('recipients');
+-- to one who is none any more; to him before was right
+BEGIN;
+SELECT toms.add_recipient('courier', 'other', 'DE', '{personal}');
+INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, disclosed_by) VALUES ('acme', true, 'courier', '{personal}', 'rights', 'recorded', 'test');
+SELECT toms.end_recipient('courier', 'too slow');
+SELECT * FROM regress.check('recipients');
+INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, disclosed_by) VALUES ('acme', true, 'courier', '{personal}', 'rights', 'recorded', 'test');
+SELECT * FROM regress.check('recipients');
+ROLLBACK;
 
 --
 -- T-7.3: a sub-processor of a processor needs a yes, and gets nothing before; and it works for somebody

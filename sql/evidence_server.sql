@@ -55,6 +55,7 @@ SELECT * FROM regress.probe('idle_sessions', 'idle');
 SELECT * FROM regress.probe('resilience', 'resilience') WHERE evidence !~ 'fsync|checksums';
 SELECT * FROM regress.probe('transport_encryption', 'cert_protocol');
 SELECT * FROM regress.probe('detection', 'logins');
+SELECT * FROM regress.probe('erasure_means', 'no_vacuum');
 -- in a transaction no setting of the server can be changed: line by line, as psql reads them
 SELECT line FROM regress.lines('tls', 'tls_accepted') \gexec
 SELECT line FROM regress.lines('authentication', 'auth_encryption') \gexec
@@ -69,6 +70,7 @@ SELECT * FROM regress.probe('idle_sessions', 'idle');
 SELECT * FROM regress.probe('resilience', 'resilience') WHERE evidence !~ 'fsync|checksums';
 SELECT * FROM regress.probe('transport_encryption', 'cert_protocol');
 SELECT * FROM regress.probe('detection', 'logins|rare|interval');
+SELECT * FROM regress.probe('erasure_means', 'no_vacuum');
 -- what a role or a database has been set apart is not the server's
 CREATE ROLE regress_pool LOGIN;
 ALTER ROLE regress_pool SET idle_session_timeout = 0;
@@ -169,6 +171,20 @@ SELECT status, regexp_replace(evidence, 'PostgreSQL [\d.]+', 'PostgreSQL …') F
 SELECT toms.record_supported_version(:major, ends_on => current_date + 10, minor => NULL, source => 'a newsletter');
 SELECT status, regexp_replace(evidence, 'PostgreSQL [\d.]+', 'PostgreSQL …') FROM regress.probe('software', '^software_(s|minor|end)');
 SELECT toms.record_supported_version(:major, ends_on => NULL, minor => 1, source => 'a newsletter');
+-- nothing is known of it
+BEGIN;
+DELETE FROM toms.supported_version WHERE major = :major;
+SELECT status, regexp_replace(evidence, 'PostgreSQL [\d.]+', 'PostgreSQL …'), regexp_replace(remedy, 'version\(\d+', 'version(…') FROM regress.probe('software', '^software_(s|minor|end|unknown)');
+SELECT replace(replace(line, '''…''', '''2040-01-01'''), '…', '0') AS remedy FROM regress.lines('software', 'unknown') \gset
+:remedy
+SELECT status, regexp_replace(evidence, 'PostgreSQL [\d.]+', 'PostgreSQL …') FROM regress.probe('software', '^software_(s|minor|end|unknown)');
+ROLLBACK;
+-- another extension that stayed behind
+CREATE EXTENSION btree_gist VERSION '1.2';
+SELECT status, regexp_replace(evidence, '; [\d.]+', '; …'), remedy FROM regress.probe('software', 'extension');
+SELECT regress.mend('software', 'extension');
+SELECT * FROM regress.probe('software', 'extension');
+DROP EXTENSION btree_gist;
 -- an extension whose files are newer than what is installed of it
 DELETE FROM toms.supported_version WHERE NOT shipped;
 UPDATE toms.supported_version SET as_of = '2026-11-23' WHERE shipped;

@@ -10,6 +10,7 @@
 \pset tuples_only on
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 SET intervalstyle = 'postgres';
 SELECT current_setting('data_directory') || '_toms_outside' AS outside \gset
 -- probe(name): what is found, but for what was merely looked at
@@ -224,6 +225,16 @@ SELECT regress.tamper('ALTER TABLE toms.audit_period DROP CONSTRAINT audit_perio
 SELECT regress.tamper('INSERT INTO toms.audit_period (kind, keep, reason, set_by) VALUES (''read'', ''1 day'', ''disk'', ''nobody'')');
 SELECT * FROM regress.probe('records_kept');
 SELECT regress.mend('records_kept', 'the law') \gexec
+SELECT * FROM regress.probe('records_kept');
+ROLLBACK;
+-- a month that should be gone, and next month has no table yet
+BEGIN;
+SELECT toms.add_audit_partition('toms.audit_read', '2001-01-01');
+SELECT count(regress.tamper(format('DROP TABLE toms.%I', partition))) > 0 FROM toms.audit_partitions WHERE kind = 'refusal' AND since > now();
+SELECT * FROM regress.probe('records_kept');
+\o /dev/null
+SELECT regress.mend('records_kept') \gexec
+\o
 SELECT * FROM regress.probe('records_kept');
 ROLLBACK;
 

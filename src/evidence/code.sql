@@ -33,10 +33,14 @@ INSERT INTO toms.phrase VALUES
 
 CREATE FUNCTION toms.found_code()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found('fail', CASE WHEN f.digest IS NULL THEN 'code_gone' ELSE 'code_altered' END, ARRAY[i.function])
-    FROM toms.installed_function i LEFT JOIN toms.function_digests() f USING (function) WHERE f.digest IS DISTINCT FROM i.digest
+    SELECT toms.found('fail', CASE WHEN f.digest IS NULL THEN 'code_gone' ELSE 'code_altered' END, ARRAY[i.function],
+                      toms.suggest_comment(format('run what toms--%s.sql has of it, as CREATE OR REPLACE', e.extversion))
+                      || CASE WHEN f.digest IS NULL THEN format(', and then: ALTER EXTENSION toms ADD ROUTINE %s;', i.function) ELSE '' END)
+    FROM pg_extension e, toms.installed_function i LEFT JOIN toms.function_digests() f USING (function) WHERE e.extname = 'toms' AND f.digest IS DISTINCT FROM i.digest
     UNION ALL
-    SELECT toms.found('fail', 'code_added', ARRAY[p.oid::regprocedure::text], format('DROP ROUTINE %s;', p.oid::regprocedure))
+    SELECT toms.found('fail', 'code_added', ARRAY[p.oid::regprocedure::text],
+                      CASE WHEN EXISTS (SELECT FROM toms.function_digests() f WHERE f.function = p.oid::regprocedure::text) THEN format('ALTER EXTENSION toms DROP ROUTINE %s; ', p.oid::regprocedure) ELSE '' END
+                      || format('DROP ROUTINE %s;', p.oid::regprocedure))
     FROM pg_proc p WHERE p.pronamespace = 'toms'::regnamespace AND NOT EXISTS (SELECT FROM toms.installed_function i WHERE i.function = p.oid::regprocedure::text)
     UNION ALL
     SELECT toms.found('pass', 'code_whole', ARRAY[count(*)::text]) FROM toms.installed_function i JOIN toms.function_digests() f USING (function, digest);

@@ -82,8 +82,8 @@ INSERT INTO toms.phrase VALUES
     ('admin_sessions_personal', 'de', '%1$s von %2$s Anmeldungen von Administratoren und Beauftragten gehören je einer Person.'),
     ('admin_sessions_anonymous', 'en', 'Whose log-in %1$s is, an administrator''s or officer''s, nobody has said: it may be shared.'),
     ('admin_sessions_anonymous', 'de', 'Die Anmeldung %1$s eines Administrators oder Beauftragten ist keiner Person zugeordnet: Sie kann geteilt sein.'),
-    ('admin_sessions_shared', 'en', 'Personal log-ins were in use from two addresses at once %1$s times in the last 30 days; toms.findings tells of it.'),
-    ('admin_sessions_shared', 'de', 'Persönliche Anmeldungen waren in den letzten 30 Tagen %1$s-mal von zwei Adressen zugleich in Gebrauch; toms.findings berichtet davon.');
+    ('admin_sessions_shared', 'en', 'A personal log-in was in use from two addresses at once (finding %1$s of %2$s), and nobody has looked at it.'),
+    ('admin_sessions_shared', 'de', 'Eine persönliche Anmeldung war von zwei Adressen zugleich in Gebrauch (Auffälligkeit %1$s vom %2$s), und niemand hat es bewertet.');
 
 CREATE FUNCTION toms.probe_admin_sessions()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -97,8 +97,9 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     UNION ALL
     SELECT toms.found('pass', 'admin_sessions_personal', ARRAY[(count(*) FILTER (WHERE l.personal))::text, count(*)::text]) FROM toms.privileged_logins() l
     UNION ALL
-    SELECT toms.found('partial', 'admin_sessions_shared', ARRAY[count(*)::text], 'SELECT * FROM toms.findings;')
-    FROM toms.found_entries() e WHERE e.finding = 'shared_login' AND e.at > now() - interval '30 days' HAVING count(*) > 0;
+    SELECT toms.found('partial', 'admin_sessions_shared', ARRAY[e.id, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD')],
+                      format('SELECT toms.acknowledge_finding(%L, by => ''…'', reason => ''…'');', e.id))
+    FROM (SELECT f.finding || ':' || f.entry AS id, f.at FROM toms.found_entries() f WHERE f.finding = 'shared_login') e, LATERAL toms.note_of_finding(e.id) n WHERE n.state IS NULL;
 $$;
 REVOKE ALL ON FUNCTION toms.probe_admin_sessions() FROM PUBLIC;
 COMMENT ON FUNCTION toms.probe_admin_sessions() IS 'internal: whether administrators can be told apart, and what they did';

@@ -211,7 +211,7 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_pat
     FROM toms.protected_tables p JOIN pg_class c ON c.oid = p.relation, pg_options_to_table(c.reloptions) o
     WHERE o.option_name = 'autovacuum_enabled' AND o.option_value IN ('false', 'off', 'no', '0')
     UNION ALL
-    SELECT toms.found('fail', 'erasure_no_vacuum', NULL, 'ALTER SYSTEM RESET autovacuum; SELECT pg_reload_conf();') WHERE current_setting('autovacuum') = 'off'
+    SELECT toms.found('fail', 'erasure_no_vacuum', NULL, toms.set_server('autovacuum', 'on')) WHERE current_setting('autovacuum') = 'off'
     UNION ALL
     SELECT toms.found('pass', 'erasure_sealed', ARRAY[coalesce(sum(n.sealed), 0)::text, (count(*) FILTER (WHERE n.sealed > 0))::text])
     FROM (SELECT count(y.type) AS sealed

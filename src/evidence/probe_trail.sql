@@ -103,10 +103,10 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_p
     SELECT toms.found('partial', 'audit_reads_late', ARRAY[t.relation::text], format('SELECT toms.audit_reads_strictly(%L);', t.relation))
     FROM tables t WHERE t.special AND t.read_audit <> 'strict'
     UNION ALL
-    SELECT toms.found('partial', 'audit_reads_volatile', NULL, 'ALTER SYSTEM RESET toms.audit_synchronous_commit; SELECT pg_reload_conf();')
+    SELECT toms.found('partial', 'audit_reads_volatile', NULL, toms.set_server('toms.audit_synchronous_commit', 'on'))
     WHERE current_setting('toms.audit_synchronous_commit') = 'off'
     UNION ALL
-    SELECT toms.found('partial', 'audit_reads_standby', NULL, 'ALTER SYSTEM RESET toms.standby_reads; SELECT pg_reload_conf();')
+    SELECT toms.found('partial', 'audit_reads_standby', NULL, toms.set_server('toms.standby_reads', 'refuse'))
     WHERE current_setting('toms.standby_reads') = 'log'
     UNION ALL
     SELECT toms.found('pass', 'audit_reads_all', ARRAY[count(*)::text, (count(*) FILTER (WHERE t.special))::text, (count(*) FILTER (WHERE t.special AND t.read_audit = 'strict'))::text])

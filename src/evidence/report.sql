@@ -335,7 +335,8 @@ BEGIN
         RETURN NEXT toms.found('fail', 'report_unsealed', NULL, 'SELECT toms.seal_audit();');
         RETURN;
     ELSIF key IS NULL THEN
-        RETURN NEXT toms.found('fail', 'report_no_key');
+        RETURN NEXT toms.found('fail', 'report_no_key', NULL, CASE WHEN toms.keyring_is_configured() THEN '-- bring key "audit" back into the keyring: toms-keys restore --escrow …'
+                                                                   ELSE toms.set_server('toms.keyring', '…') END);
         RETURN;
     END IF;
     document := toms.report_document('[]', NULL, 'de', NULL);

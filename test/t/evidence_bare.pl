@@ -146,5 +146,28 @@ like(phrases('sealed'), qr/\bsealed_label\b/, 'a sealed column without its label
 $node->safe_psql('postgres', "SET toms.reason = 'test'; SET allow_system_table_mods = on; SECURITY LABEL FOR toms_seal ON COLUMN ward.note.said IS '$label'");
 unlike(phrases('sealed'), qr/\bsealed_label\b/, 'it is back');
 
+# Reports are signed with the key of the trail, and so is what a report says of itself
+sub report { return $node->safe_psql('postgres', q{SELECT status || ' ' || phrase FROM toms.run_probe('report') WHERE phrase LIKE 'report%'}) }
+is(report(), 'pass report_whole', 'report: one can be made');
+my $keyring = $node->safe_psql('postgres', 'SHOW toms.keyring');
+$node->safe_psql('postgres', q{ALTER SYSTEM SET toms.keyring = ''});
+$node->reload;
+usleep(300_000);
+filled('report', 'report_no_key', $keyring);
+my ($file) = glob "$keyring/audit*";
+rename $file, "$keyring.audit" or die "$file: $!";
+$node->restart;
+like($node->safe_psql('postgres', q{SELECT remedy FROM toms.run_probe('report') WHERE phrase = 'report_no_key'}), qr/^-- bring key "audit" back .*$/, 'report: the key of the trail is gone, which no SQL brings back');
+rename "$keyring.audit", $file or die "$file: $!";
+is(report(), 'pass report_whole', 'report: with it one can be made again');
+# Whoever signs is another
+is($node->safe_psql('postgres', q{
+	BEGIN;
+	ALTER FUNCTION toms.sign_certificate(text) RENAME TO sign_certificate_away;
+	CREATE FUNCTION toms.sign_certificate(body text) RETURNS text LANGUAGE sql AS $$ SELECT regexp_replace(toms.sign_certificate_away(body), '[[:alnum:]]', 'x') $$;
+	SELECT string_agg(status || ' ' || phrase, ', ' ORDER BY phrase) FROM toms.run_probe('report') WHERE status <> 'pass';
+	ROLLBACK}), 'fail code_added, fail code_gone, fail report_unsigned', 'report: what was altered after it was signed');
+is(report(), 'pass report_whole', 'report: as it was');
+
 $node->stop;
 done_testing();

@@ -361,10 +361,12 @@ kill 'STOP', @writers;
 	like($out, qr{actually processed: 600/600}, 'without a writer log-ins go on') or diag($err);
 	like(attempt('bert', 'wrong'), $wrong, '... and failures');
 	like(sql('SELECT waiting, lost > 150 FROM toms.login_state()'), qr/^1024\|t$/, 'what found no room is counted');
+	like(sql(q{SELECT status, toms.say(phrase, args, 'en') FROM toms.run_probe('audit_sessions') WHERE phrase = 'audit_sessions_lost'}), qr/^partial\|\d+ log-ins found no room/, '... and the check tells of it');
 }
 kill 'CONT', @writers;
 holds(q{kind = 'lost_events' AND (details ->> 'lost')::integer > 150}, 1, 'how many log-ins are not in it');
 like(sql('SELECT waiting < 100, lost FROM toms.login_state()'), qr/^t\|0$/, 'nothing is left');
+is(sql(q{SELECT count(*) FROM toms.run_probe('audit_sessions') WHERE phrase = 'audit_sessions_lost'}), '0', 'nor does the check tell of any');
 my $last = sql('SELECT max(id) FROM public.session');
 
 # only failures, or nothing
