@@ -23,7 +23,7 @@ my $socket = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '192.0.2.1', Peer
 my $address = $socket && $socket->sockhost !~ /^127\./ ? $socket->sockhost : undef;
 
 $node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', "listen_addresses = '*'\nfsync = off\nrestart_after_crash = on\nwal_keep_size = 2GB\n");
+$node->append_conf('postgresql.conf', "listen_addresses = '*'\nfsync = off\nautovacuum = off\nrestart_after_crash = on\nwal_keep_size = 2GB\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION toms');
 
@@ -214,6 +214,9 @@ SKIP:
 
 # Settings of the server
 fails('resilience', 'resilience_off: fsync is off', 'without fsync');
+fails('erasure_means', 'erasure_no_vacuum', 'without autovacuum what is deleted stays in its file');
+mend('erasure_means', 'erasure_no_vacuum');
+passes('erasure_means', 'erasure_no_vacuum', 'it is on, whatever postgresql.conf says');
 mend('resilience', 'resilience_off');
 passes('resilience', 'resilience', 'fsync is on');
 SKIP:
@@ -227,6 +230,20 @@ SKIP:
 	passes('resilience', 'checksums', 'with checksums');
 }
 passes('resilience', 'worker', 'the worker is alive');
+# Room for two of three: the one that deletes comes when there is something to delete
+sql(q{SELECT toms.add_tenant('acme', name => 'ACME GmbH'), toms.adopt_agreement('acme', 'DPA', '1', now(), '{}'), toms.end_tenant('acme', ends_at => now() + interval '10 days', notified_at => now(), basis => 'agreement')});
+sql(q{ALTER SYSTEM SET max_worker_processes = 3});
+sql(q{ALTER SYSTEM SET toms.retention_interval = '1s'});
+$node->restart;
+$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'retention_still')});
+fails('resilience', 'retention_still', 'nothing deletes');
+fails('tenant_end', 'retention_still', 'what is promised of contracts that end is not kept');
+mend('tenant_end', 'retention_still');
+$node->restart;
+$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'retention_still')});
+passes('tenant_end', 'retention_still', 'with room it comes');
+sql(q{SELECT toms.cancel_end_tenant('acme', reason => 'they stay')});
+sql(q{ALTER SYSTEM RESET toms.retention_interval});
 sql('ALTER SYSTEM SET max_worker_processes = 1');
 $node->restart;
 fails('resilience', 'worker_gone: .*max_worker_processes is 1', 'no room for workers');
@@ -324,6 +341,7 @@ $node->start;
 fails('standby', 'standby_none', 'without it again');
 
 # Transaction ids that run out: the server is made to have used up a billion, with nothing that would freeze by itself
+sql('ALTER SYSTEM RESET autovacuum');
 $node->append_conf('postgresql.conf', "autovacuum_freeze_max_age = 2000000000\nautovacuum = off\n");
 $node->stop;
 my $page = $node->data_dir . sprintf '/pg_xact/%04X', 1100;
