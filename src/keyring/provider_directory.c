@@ -148,16 +148,22 @@ create_key(const char *directory, const char *name, const char *line)
 	char	   *path = key_path(directory, name);
 	char	   *temporary = psprintf("%s/%s.%d.new", directory, name, MyProcPid);
 	char	   *problem;
+	bool		is_linked;
 
 	unlink(temporary);
 	problem = write_file(temporary, line);
 	if (problem)
 		return problem;
 	TOMS_DEBUG_POINT("keyring-before-link");
-	if (link(temporary, path) < 0 && errno != EEXIST)
+	is_linked = link(temporary, path) == 0;
+	if (!is_linked && errno != EEXIST)
 		problem = problem_of(path, strerror(errno));
 	unlink(temporary);
-	return problem ? problem : flush_directory(directory);
+	if (problem == NULL)
+		problem = flush_directory(directory);
+	if (problem && is_linked)	/* or it is used next time, and gone after a crash */
+		unlink(path);
+	return problem;
 }
 
 static char *
