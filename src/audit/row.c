@@ -312,17 +312,26 @@ add_entry(const Audited *audited, const Change *change, const Owner *owner)
 }
 
 static void
+check_carried(const Audited *audited, const Owner *owner)
+{
+	toms_guard_check_carried(RelationGetRelid(audited->rel), owner->has_tenant ? owner->tenant : NULL);
+}
+
+static void
 add_change(const Audited *audited, const Change *change)
 {
 	Owner		owner = owner_of(audited, change->new ? change->new : change->old);
 	Owner		former;
 
+	if (change->old)
+		check_carried(audited, &owner);
 	if (change->old == NULL || change->new == NULL)
 	{
 		add_entry(audited, change, &owner);
 		return;
 	}
 	former = owner_of(audited, change->old);
+	check_carried(audited, &former);
 	if (is_same_owner(&former, &owner))
 		add_entry(audited, change, &owner);
 	else

@@ -283,7 +283,7 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     WHERE f.protected AND NOT coalesce(toms.key_holds_tenant(f.oid), false)
     UNION ALL
     SELECT f.relation, 'foreign key', format('%s on %s', f.conname, f.child),
-           format('whoever may change %s, which is not protected, changes rows of every tenant by it', f.parent),
+           format('whoever may change %s, which is not protected, changes rows of his tenant by it, whatever he is permitted there', f.parent),
            format('SELECT toms.protect(%L, tenant => ''…''); or a key without ON UPDATE and ON DELETE actions', f.parent)
     FROM foreign_key f WHERE f.acts AND NOT f.protected;
 $$;
