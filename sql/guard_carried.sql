@@ -21,17 +21,30 @@ CREATE TABLE carried.note (
 INSERT INTO carried.customer VALUES ('acme'), ('globex');
 INSERT INTO carried.team VALUES (1), (2);
 INSERT INTO carried.note VALUES (1, 'acme', 1, 'ours'), (2, 'globex', 2, 'theirs');
-GRANT ALL ON carried.customer, carried.team, carried.note TO regress_hr;
+-- a partition for each tenant: a row whose tenant changes goes from one to another
+CREATE TABLE carried.sorted (tenant text NOT NULL REFERENCES carried.customer ON UPDATE CASCADE, words text) PARTITION BY LIST (tenant);
+CREATE TABLE carried.sorted_acme PARTITION OF carried.sorted FOR VALUES IN ('acme');
+CREATE TABLE carried.sorted_other PARTITION OF carried.sorted DEFAULT;
+-- no tenant column: whose its rows are, their note tells
+CREATE TABLE carried.line (note integer NOT NULL REFERENCES carried.note ON DELETE CASCADE, team integer REFERENCES carried.team ON UPDATE CASCADE ON DELETE CASCADE);
+INSERT INTO carried.sorted VALUES ('acme', 'ours');
+INSERT INTO carried.line VALUES (1, NULL), (2, 2);
+GRANT ALL ON ALL TABLES IN SCHEMA carried TO regress_hr;
 RESET SESSION AUTHORIZATION;
 SELECT toms.protect('carried.note', tenant => 'tenant');
-SELECT toms.permit('regress_hr', 'carried.note', '{select,insert,update,delete}', '{absence_management}', 'tenant') IS NOT NULL AS permitted;
+SELECT toms.protect('carried.sorted', tenant => 'tenant');
+SELECT toms.protect('carried.line', parent => 'carried.note', parent_key => 'note');
+SELECT count(toms.permit('regress_hr', r, '{select,insert,update,delete}', '{absence_management}', 'tenant')) AS permitted
+FROM unnest('{carried.note,carried.sorted,carried.line}'::regclass[]) r;
 
 -- Injected SQL, in the context of acme: the customer's name leaves, and globex takes it
 SET SESSION AUTHORIZATION regress_job;
 BEGIN;
 SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
 SELECT regress.verdict($$UPDATE carried.customer SET id = 'former' WHERE id = 'acme'$$);       -- refused: one's own rows, to nobody
-SELECT regress.verdict($$DELETE FROM carried.note WHERE id = 1$$);                             -- ok
+SELECT regress.verdict($$DELETE FROM carried.note WHERE id = 1$$);                             -- ok, and its line
+SELECT regress.verdict($$UPDATE carried.customer SET id = 'former' WHERE id = 'acme'$$);       -- refused still, for the row in a partition
+SELECT regress.verdict($$DELETE FROM carried.sorted WHERE tenant = 'acme'$$);                  -- ok
 SELECT regress.verdict($$DELETE FROM carried.customer WHERE id = 'acme'$$);                    -- ok: nothing refers to it any more
 SELECT regress.verdict($$UPDATE carried.customer SET id = 'acme' WHERE id = 'globex'$$);       -- refused: their rows would be ours
 SELECT * FROM carried.note;                                                                    -- none
@@ -44,6 +57,7 @@ SELECT regress.verdict($$DELETE FROM carried.customer WHERE id = 'globex'$$);   
 SELECT regress.verdict($$DELETE FROM carried.team WHERE id = 2$$);                             -- refused
 SELECT regress.verdict($$UPDATE carried.team SET id = 3 WHERE id = 2$$);                       -- refused
 -- one's own go along as ever
+SELECT regress.verdict($$DELETE FROM carried.sorted WHERE tenant = 'acme'$$);                  -- ok
 SELECT regress.verdict($$UPDATE carried.team SET id = 3 WHERE id = 1$$);                       -- ok
 SELECT * FROM carried.note;                                                                    -- of team 3
 SELECT regress.verdict($$DELETE FROM carried.customer WHERE id = 'acme'$$);                    -- ok
@@ -54,6 +68,8 @@ ROLLBACK;
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict($$DELETE FROM carried.customer WHERE id = 'globex'$$);                  -- refused
 SELECT regress.verdict($$UPDATE carried.team SET id = id + 10$$);                              -- refused
+ALTER TABLE carried.note DROP CONSTRAINT note_team_fkey;
+SELECT regress.verdict($$DELETE FROM carried.team$$);                                          -- refused, for the line that refers to it
 CREATE TABLE carried.lever (id integer PRIMARY KEY);
 INSERT INTO carried.lever VALUES (1), (2);
 ALTER TABLE carried.note ADD CONSTRAINT lever FOREIGN KEY (id) REFERENCES carried.lever ON DELETE CASCADE NOT VALID;

@@ -323,8 +323,7 @@ add_change(const Audited *audited, const Change *change)
 	Owner		owner = owner_of(audited, change->new ? change->new : change->old);
 	Owner		former;
 
-	if (change->old)
-		check_carried(audited, &owner);
+	check_carried(audited, &owner);
 	if (change->old == NULL || change->new == NULL)
 	{
 		add_entry(audited, change, &owner);
