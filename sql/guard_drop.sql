@@ -57,7 +57,9 @@ CREATE TABLE regress.way AS SELECT n, s FROM unnest(ARRAY[
     'ALTER TABLE gone.booking DROP COLUMN IF EXISTS other, DROP COLUMN hours',
     'ALTER TYPE gone.place DROP ATTRIBUTE room',                               -- and a part of each value with a part of it
     'DO $do$BEGIN EXECUTE ''DROP TABLE gone.absence CASCADE''; END$do$',       -- from within
-    'ALTER TABLE gone.absence SET UNLOGGED']) WITH ORDINALITY u (s, n);        -- a crash would empty it
+    'ALTER TABLE gone.absence SET UNLOGGED',                                   -- a crash would empty it
+    'CREATE UNLOGGED TABLE gone.later PARTITION OF gone.booking DEFAULT',      -- and what comes there from now on
+    'CREATE UNLOGGED TABLE gone.later (LIKE gone.booking); ALTER TABLE gone.booking ATTACH PARTITION gone.later DEFAULT']) WITH ORDINALITY u (s, n);
 GRANT SELECT ON regress.way TO PUBLIC;
 
 -- the owner, without and with a reason: it is of no use to him

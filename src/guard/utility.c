@@ -492,6 +492,15 @@ app_policy_changed(RangeVar *table, const char *policy)
 		toms_policy_app_changed(relid);
 }
 
+/* It is protected with its parent from now on, and has to last like it. */
+static void
+child_added(Oid relid)
+{
+	toms_policy_child_added(relid);
+	if (get_rel_persistence(relid) == RELPERSISTENCE_UNLOGGED)
+		toms_guard_check_unlogged(relid);
+}
+
 static void
 table_altered(AlterTableStmt *alter)
 {
@@ -505,9 +514,9 @@ table_altered(AlterTableStmt *alter)
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
 
 		if (command->subtype == AT_AttachPartition)
-			toms_policy_child_added(relation_named(castNode(PartitionCmd, command->def)->name));
+			child_added(relation_named(castNode(PartitionCmd, command->def)->name));
 		else if (command->subtype == AT_AddInherit)
-			toms_policy_child_added(relation_named(alter->relation));
+			child_added(relation_named(alter->relation));
 		else if (command->subtype == AT_DetachPartition)
 			toms_guard_partition_detached(relation_named(alter->relation), relation_named(castNode(PartitionCmd, command->def)->name));
 		else if (command->subtype == AT_DropInherit)
@@ -543,7 +552,7 @@ table_created(CreateStmt *create)
 	if (create->inhRelations == NIL)
 		return;
 	relid = get_relname_relid(create->relation->relname, RangeVarGetCreationNamespace(create->relation));
-	toms_policy_child_added(relid);
+	child_added(relid);
 	toms_minimise_after_create(relid);
 }
 
