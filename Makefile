@@ -159,6 +159,10 @@ test-core:
 fuzz:
 	test/sandbox.sh make -s check-fuzz FUZZ_SECONDS=600
 
+# Statements that SQLsmith makes up, with a context of one tenant, and what the server answers; an hour, SMITH_SECONDS=60 a minute and the build.
+smith:
+	test/sandbox.sh make -s check-smith SMITH_SECONDS='$(SMITH_SECONDS)'
+
 # Measures the audit trail of reads beside synchronous INSERTs; six minutes, BENCH=-q one.
 bench-read:
 	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
@@ -211,6 +215,11 @@ check-fuzz: test/verify/verify
 check-memcheck: check-build
 	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
+SMITH_SECONDS = 3600
+check-smith: debug
+	$(MAKE) install with_llvm=no
+	test/smith/run.sh $(SMITH_SECONDS)
+
 check-deb:
 	test/deb.sh
 
@@ -262,7 +271,7 @@ endef
 export COUNT
 
 .PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
-	fuzz check-fuzz check-all \
+	fuzz check-fuzz smith check-smith check-all \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)

@@ -29,6 +29,7 @@ esac
 # PostgreSQL's own tests are in its source, which apt has where it has the package.
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
+case " $* " in *' check-smith '*) packages+=" sqlsmith" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
