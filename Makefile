@@ -163,6 +163,10 @@ fuzz:
 smith:
 	test/sandbox.sh make -s check-smith SMITH_SECONDS='$(SMITH_SECONDS)'
 
+# The five examples at work in one server that is killed on the way, and whether the books balance; an hour, LOAD_SECONDS=60 four minutes.
+load:
+	test/sandbox.sh make -s check-load LOAD_SECONDS='$(LOAD_SECONDS)'
+
 # Measures the audit trail of reads beside synchronous INSERTs; six minutes, BENCH=-q one.
 bench-read:
 	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
@@ -220,6 +224,10 @@ check-smith: debug
 	$(MAKE) install with_llvm=no
 	test/smith/run.sh $(SMITH_SECONDS)
 
+LOAD_SECONDS = 3600
+check-load: check-build
+	test/load/run.sh $(LOAD_SECONDS)
+
 check-deb:
 	test/deb.sh
 
@@ -271,7 +279,7 @@ endef
 export COUNT
 
 .PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
-	fuzz check-fuzz smith check-smith check-all \
+	fuzz check-fuzz smith check-smith load check-load check-all \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)
