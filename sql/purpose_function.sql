@@ -158,6 +158,13 @@ SELECT regress.verdict('SELECT * FROM leave.absence');                          
 SELECT regress.verdict('SELECT count(*) FROM leave.absence');
 SELECT regress.verdict('COPY leave.absence TO STDOUT');
 SELECT * FROM leave.absences();
+-- one of the same name and body that comes first on the path is not it
+CREATE FUNCTION playground.absences(employee integer DEFAULT NULL) RETURNS TABLE (id integer, days integer) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS
+    'SELECT a.id, a.days FROM leave.absence a ORDER BY a.id';
+SET LOCAL search_path = playground, leave;
+SELECT regress.verdict('SELECT * FROM absences()');                                        -- refused
+SET LOCAL search_path = leave, playground;
+SELECT regress.verdict('SELECT * FROM absences()');                                        -- ok
 SELECT toms.explain_access('leave.absence', 'select');
 COMMIT;
 
