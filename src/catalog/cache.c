@@ -3,8 +3,9 @@
  *
  * Called by context (tenants), policy and guard (relations), on hot paths: an answer
  * costs one hash look-up.  Each entry owns a memory context.  An invalidation message
- * only marks entries stale, since a caller may be looking at one; a stale entry is
- * rebuilt by the look-up that finds it.  The configuration tables carry a trigger that
+ * only makes entries stale, since a caller may be looking at one; a stale entry is
+ * rebuilt by the look-up that finds it.  What makes all of them stale counts the generation
+ * up, whatever their number: a VACUUM of all tables sends a message for each of them.  The configuration tables carry a trigger that
  * sends a relcache message for themselves, and any such message makes everything stale:
  * configuration changes are rare, and a permission that has ended must end at once.
  */
@@ -35,10 +36,13 @@
 typedef struct RelationEntry
 {
 	Oid			relid;			/* hash key */
-	bool		stale;
+	uint64		generation;		/* of which it is; 0: stale */
 	MemoryContext context;		/* NULL for a relation that is not protected */
 	TomsRelation *relation;		/* NULL for a relation that is not protected */
 } RelationEntry;
+
+/* A pool's connection may serve any number of tenants, one after the other. */
+#define MOST_TENANTS 1000
 
 typedef struct TenantEntry
 {
@@ -57,12 +61,15 @@ static HTAB *relations = NULL;
 static HTAB *tenants = NULL;
 static uint64 generation = 1;	/* of relations and tenants; roles do not count */
 
+static bool
+is_stale(const RelationEntry *entry)
+{
+	return entry->generation != generation;
+}
+
 static void
 forget_everything(void)
 {
-	HASH_SEQ_STATUS scan;
-	RelationEntry *entry;
-
 	generation++;
 	toms_note_configuration();
 	toms_config_forget();
@@ -70,9 +77,6 @@ forget_everything(void)
 	toms_holds_forget();
 	toms_limits_forget();
 	toms_sealed_forget();
-	hash_seq_init(&scan, relations);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		entry->stale = true;
 }
 
 static void
@@ -83,7 +87,7 @@ relcache_callback(Oid relid)
 	if (!OidIsValid(relid) || toms_config_concerns(relid) || (entry && entry->relation))
 		forget_everything();
 	else if (entry)
-		entry->stale = true;
+		entry->generation = 0;
 }
 
 static void
@@ -344,7 +348,7 @@ refresh(RelationEntry *entry, Oid relid)
 	else
 		MemoryContextDelete(work);
 	MemoryContextSwitchTo(old);
-	entry->stale = before != generation;
+	entry->generation = before;
 }
 
 /* Entries of the hash table, which stay where they are, by the last bits of the OID. */
@@ -369,7 +373,7 @@ purge(void)
 	hash_seq_init(&scan, relations);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
-		if (entry->stale && entry->context == NULL)
+		if (is_stale(entry) && entry->context == NULL)
 			hash_search(relations, &entry->relid, HASH_REMOVE, NULL);
 	}
 	room = Max(1024, 2 * hash_get_num_entries(relations));
@@ -388,14 +392,14 @@ find_relation(Oid relid)
 	entry = hash_search(relations, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
-		entry->stale = true;
+		entry->generation = 0;
 		entry->context = NULL;
 		entry->relation = NULL;
 	}
 	being_built++;
 	PG_TRY();
 	{
-		for (int tries = 0; entry->stale && tries < 8; tries++)
+		for (int tries = 0; is_stale(entry) && tries < 8; tries++)
 			refresh(entry, relid);
 	}
 	PG_FINALLY();
@@ -412,7 +416,7 @@ toms_catalog_relation(Oid relid)
 {
 	RelationEntry *entry = front[relid % FRONT_ENTRIES];
 
-	if (entry && entry->relid == relid && !entry->stale)
+	if (entry && entry->relid == relid && !is_stale(entry))
 		return entry->relation;
 	return find_relation(relid);
 }
@@ -473,6 +477,8 @@ toms_catalog_tenant(const char *tenant, TimestampTz *ends_at)
 		toms_config_scan(TOMS_CONFIG_TENANT, CStringGetTextDatum(tenant), take_tenant, &answer);
 		if (known_generation == generation)
 		{
+			if (hash_get_num_entries(tenants) >= MOST_TENANTS)
+				forget_tenants();
 			entry = hash_search(tenants, tenant, HASH_ENTER, NULL);
 			entry->registered = answer.registered;
 			entry->ended_at = answer.ended_at;

@@ -41,6 +41,9 @@ typedef struct EpochRow
 	uint8		fingerprint[TOMS_FINGERPRINT_BYTES];
 } EpochRow;
 
+/* A pool's connection may serve any number of tenants, one after the other. */
+#define MOST_CURRENT 1000
+
 typedef struct CurrentEntry
 {
 	char		tenant[256];	/* hash key */
@@ -149,6 +152,11 @@ toms_keyring_current_epoch(const char *tenant)
 	TomsEpoch	epoch;
 	uint64		before;
 
+	if (current_epochs && hash_get_num_entries(current_epochs) >= MOST_CURRENT)
+	{
+		hash_destroy(current_epochs);
+		current_epochs = NULL;
+	}
 	if (current_epochs == NULL)
 		current_epochs = hash_create("toms current epochs", 32, &control, HASH_ELEM | HASH_STRINGS);
 	entry = hash_search(current_epochs, tenant, HASH_FIND, NULL);

@@ -139,13 +139,18 @@ typedef struct Judgement
 	uint64		fitted;			/* what toms_change_count was when tenant and subject fitted */
 } Judgement;
 
-/* The last few on a relation: a statement asks for the same ones several times. */
-#define JUDGEMENTS_KEPT 8
+/*
+ * The last ones on a relation: a statement asks for the same ones several times, and a pool's connection serves many
+ * roles and purposes in turn.  Few are needed mostly, so each is made when it is.
+ */
+#define MOST_KEPT 128
 
 typedef struct TomsJudgements
 {
+	uint64		configuration;	/* under which they were made; those of an earlier one are written over first */
+	int			count;
 	int			next;
-	Judgement	kept[JUDGEMENTS_KEPT];
+	Judgement  *kept[MOST_KEPT];
 } TomsJudgements;
 
 /* When the next permission begins or ends. */
@@ -208,9 +213,9 @@ is_keepable(const char *category)
 static Judgement *
 find_kept(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, const char *category)
 {
-	for (int i = 0; relation->judgements && i < JUDGEMENTS_KEPT; i++)
+	for (int i = 0; relation->judgements && i < relation->judgements->count; i++)
 	{
-		Judgement  *kept = &relation->judgements->kept[i];
+		Judgement  *kept = relation->judgements->kept[i];
 
 		if (kept->configuration == toms_configuration_count && kept->verbs == verbs &&
 			kept->role == asker->role && kept->mfa == asker->context->mfa &&
@@ -226,13 +231,21 @@ find_kept(const TomsRelation *relation, const TomsAsker *asker, AclMode verbs, c
 static Judgement *
 keep(TomsRelation *relation, const Judgement *judgement)
 {
-	Judgement  *kept;
+	TomsJudgements *all = relation->judgements;
+	Judgement **kept;
 
-	if (relation->judgements == NULL)
-		relation->judgements = MemoryContextAllocZero(toms_relation_context(relation), sizeof(TomsJudgements));
-	kept = &relation->judgements->kept[relation->judgements->next++ % JUDGEMENTS_KEPT];
-	*kept = *judgement;
-	return kept;
+	if (all == NULL)
+		all = relation->judgements = MemoryContextAllocZero(toms_relation_context(relation), sizeof(TomsJudgements));
+	if (all->configuration != toms_configuration_count)
+		all->next = 0;
+	all->configuration = toms_configuration_count;
+	kept = &all->kept[all->next];
+	if (*kept == NULL)
+		*kept = MemoryContextAlloc(toms_relation_context(relation), sizeof(Judgement));
+	**kept = *judgement;
+	all->next = (all->next + 1) % MOST_KEPT;
+	all->count = Max(all->count, (int) (kept - all->kept) + 1);
+	return *kept;
 }
 
 TomsDecision
