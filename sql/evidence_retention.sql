@@ -77,6 +77,7 @@ SELECT replace(m, '…', 'ended') FROM regress.mend('master_data') m \gexec
 \o
 SELECT * FROM regress.probe('master_data');
 SELECT * FROM regress.probe('retention');
+SELECT status, args[3]::integer >= 3 AS counts_rules FROM toms.run_probe('retention') WHERE phrase = 'retention_runs';
 
 --
 -- M-A1.3, P-O.22: what the law keeps is restricted, kept no shorter, and the law is read once a year
@@ -186,12 +187,21 @@ SELECT * FROM regress.probe('tenant_return');
 SELECT regress.mend('tenant_return') \gexec
 \o
 SELECT * FROM regress.probe('tenant_return');
+SELECT tenant, regexp_replace(toms.say(phrase, args, 'en'), '\d{4}-\d\d-\d\d', '(day)', 'g') FROM regress.found('tenant_return') WHERE phrase = 'return_window';
 SELECT * FROM regress.probe('tenant_end');
 -- the window has closed, and nothing happened
 UPDATE toms.tenant_end SET ends_at = now() - interval '40 days', opens_at = now() - interval '40 days', closes_at = now() - interval '10 days' WHERE tenant = 'initech';
 SELECT * FROM regress.probe('tenant_end');
 SELECT state FROM toms.tenant_ends WHERE tenant = 'initech';
 SET client_min_messages = error;        -- no log outside
+-- but for what a court wants to see
+SELECT toms.hold(tenant => 'initech', reason => 'court') AS held \gset
+\o /dev/null
+SELECT * FROM toms.end_tenants();
+\o
+SELECT status, tenant, regexp_replace(toms.say(phrase, args, 'en'), '\d{4}-\d\d-\d\d', '(day)') FROM regress.found('tenant_end') WHERE tenant = 'initech';
+SELECT toms.release_hold(:held, 'settled') \g /dev/null
+SELECT status FROM regress.probe('tenant_end');
 SELECT regress.mend('tenant_end') AS remedy \gset
 \o /dev/null
 :remedy
@@ -234,6 +244,7 @@ ROLLBACK;
 DELETE FROM toms.issued_certificate WHERE erasure IN (SELECT id FROM toms.erasure WHERE tenant = 'initech');
 DELETE FROM toms.erasure WHERE tenant = 'initech'; DELETE FROM toms.tenant_end WHERE tenant = 'initech'; DELETE FROM toms.agreement WHERE tenant = 'initech';
 DELETE FROM toms.ledger WHERE tenant = 'initech';
+DELETE FROM toms.hold WHERE id = :held;
 DELETE FROM toms.tenant WHERE tenant = 'initech';
 DELETE FROM toms.key_epoch WHERE tenant = 'initech';
 SET toms.reason = 'test';

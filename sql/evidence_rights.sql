@@ -96,6 +96,7 @@ SET toms.reason = 'test'; ALTER TABLE hr.desk ADD COLUMN tenant text NOT NULL; R
 SELECT replace(m, '…', 'tenant => ''tenant''') FROM regress.mend('rights') m \gexec
 SELECT regexp_replace(remedy, '…', 'sits there') FROM regress.probe('rights') \gexec
 SELECT * FROM regress.check('rights');
+SELECT regress.plain(toms.say(phrase, args, 'en')) FROM toms.run_probe('rights') WHERE phrase = 'rights_reach';
 -- an erasure that nothing keeps any more, one that is held, a recipient who was not told
 INSERT INTO toms.erasure (kind, tenant, subject, state, requested_at, requested_by) VALUES ('subject', 'acme', '98', 'waiting', now() - interval '3 days', 'test'), ('subject', 'acme', '99', 'waiting', now() - interval '3 days', 'test');
 SELECT toms.hold(tenant => 'acme', subject => '99', reason => 'court') AS held \gset
@@ -170,6 +171,7 @@ SELECT * FROM regress.check('transfers');
 SELECT replace(m, '…', '2099-12-31') FROM regress.mend('transfers') m WHERE m NOT LIKE '%set_adequacy%' \gexec
 SELECT m FROM regress.mend('transfers') m \gexec
 SELECT * FROM regress.check('transfers');
+SELECT toms.say(phrase, args, 'en') FROM regress.found('transfers') WHERE phrase = 'transfers_covered' ORDER BY 1;
 -- a country that has no decision gets one by mistake
 SELECT regress.plain(toms.say(phrase, args, 'en')) FROM toms.run_probe('transfers') WHERE phrase = 'transfers_tried';
 INSERT INTO toms.adequacy VALUES ('XX', 'made up', false, NULL, current_date, false);

@@ -43,6 +43,7 @@ check('every isolation test has its result',
 	(map { absent("test/isolation/specs/$_.spec") } map { s/_\d$//r } names('test/isolation/expected/*.out')));
 check('every measure is walked by the test of its reference system, in order',
 	map { walk_fault($_) } map { m{measure_(\w+)\.sql$} } glob('src/evidence/measure_*.sql'));
+check('every phrase that tells of a fault is met by a test', unmet_phrases());
 check('tests that README.md and doc name exist',
 	map { absent($_) } join("\n", $readme, map { text($_) } glob('doc/*.md')) =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
 
@@ -106,6 +107,24 @@ sub walk_fault {
 	my @walked = text("sql/evidence_$system.sql") =~ /^-- ([A-Z]-[\w.]+)  /gm;
 	my ($at) = grep { ($promised[$_] // '') ne ($walked[$_] // '') } 0 .. ($#promised > $#walked ? $#promised : $#walked);
 	return defined $at ? "sql/evidence_$system.sql: " . ($walked[$at] // 'the end') . ' where ' . ($promised[$at] // 'the end') . ' is promised' : ();
+}
+
+# Phrases that a probe says where it may say fail, partial or overdue too, which no test names or shows, in either language.
+sub unmet_phrases {
+	my $code  = join '', map { text($_) } glob('src/evidence/*.sql');
+	my $tests = join "\n", map { text($_) } glob('sql/evidence_*.sql expected/evidence_*.out test/t/*.pl');
+	my (%shown, %told);
+	while ($code =~ /\('(\w+)', '(?:en|de)', E?'((?:[^']|'')*)'\)/g) {
+		my ($phrase, $words) = ($1, join '.*', map { quotemeta } grep { $_ ne '' } split /%\d\$\w|''/, $2);
+		$shown{$phrase} ||= $tests =~ /\b$phrase\b/ || $tests =~ /$words/;
+	}
+	for my $said (grep { /'(?:fail|partial|overdue)'/ } split /\bUNION ALL\b|;$/m, $code =~ s/^INSERT INTO toms\.phrase.*?;$//gmsr) {
+		while ($said =~ /(?<!say\()'(\w+)'( \|\|)?/g) {
+			my ($name, $more) = ($1, $2);
+			$told{$_} = 1 for grep { $more ? /^$name/ : $_ eq $name } keys %shown;
+		}
+	}
+	return grep { !$shown{$_} } sort keys %told;
 }
 
 sub absent { return -e $_[0] ? () : "$_[0] is missing" }

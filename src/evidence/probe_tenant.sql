@@ -51,7 +51,8 @@ CREATE FUNCTION toms.probe_tenant_end()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     SELECT f FROM toms.found_unprotected() f
     UNION ALL
-    SELECT CASE WHEN e.state = 'erasing' AND e.problem ~ '(^a hold keeps|of them under a hold or for as long as the law demands$)'
+    SELECT CASE WHEN e.problem ~ 'of them under a hold or for as long as the law demands$'
+                     OR e.problem ~ '^a hold keeps' AND EXISTS (SELECT FROM toms.hold h WHERE h.state = 'held' AND h.tenant = e.tenant)
                 THEN toms.found('pass', 'tenant_end_kept', ARRAY[e.closes_at::date::text, e.problem], NULL, e.tenant)
                 ELSE toms.found('overdue', 'tenant_end_overdue', ARRAY[e.closes_at::date::text, coalesce(e.problem, '-')], 'SELECT * FROM toms.end_tenants();', e.tenant) END
     FROM toms.tenant_end e WHERE e.state IN ('announced', 'erasing') AND e.closes_at < now() - interval '1 day'

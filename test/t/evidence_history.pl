@@ -58,6 +58,7 @@ sub waits_for_run
 as_tenant($node, 'app', 'acme', "INSERT INTO med.note (id, tenant, employee, plain) VALUES (1, 'acme', 1, 'x')");
 becomes('SELECT count(*) > 0 FROM toms.audit_block', 'the trail is in use and sealed');
 is(sql($runs), 0, 'the first interval is not over: there is no run');
+like(sql(q{SELECT status || ' ' || phrase FROM toms.run_probe('detection')}), qr/^pass detection_first$/m, 'nor is one overdue');
 
 # Runs come by themselves, one in an interval
 set('toms.check_interval', '5s');

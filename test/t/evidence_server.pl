@@ -102,10 +102,11 @@ sub certificate
 }
 SKIP:
 {
-	skip 'openssl makes no certificate', 10 unless certificate('-newkey rsa:3072 -sha256 -days 100');
+	skip 'openssl makes no certificate', 11 unless certificate('-newkey rsa:3072 -sha256 -days 100');
 	mend('tls', 'tls_ssl_off');
-	skip 'this PostgreSQL has no TLS', 10 unless $node->safe_psql('postgres', 'SHOW ssl') eq 'on';
+	skip 'this PostgreSQL has no TLS', 11 unless $node->safe_psql('postgres', 'SHOW ssl') eq 'on';
 	passes('tls', 'tls_ssl', 'mended as advised: TLS is on');
+	like(probe('tls'), qr/^pass tls_ssl_on: .*TLSv1\.2 or newer/m, 'and nothing older');
 	passes('transport_encryption', 'cert', 'the certificate will do');
 	like(probe('transport_encryption'), qr/^pass cert_is: The certificate server\.crt has a key of RSA 3072, is signed with SHA-256, RSA and is valid until \d{4}-/m, 'what it is');
 	for ([ '-newkey rsa:2048 -sha256 -days 100', 'cert_key: .*RSA 2048; RSA 3072', 'too short a key' ], [ '-newkey rsa:3072 -sha1 -days 100', 'cert_signature: .*SHA-1, RSA', 'SHA-1' ],
@@ -145,7 +146,7 @@ PEM
 	is($node->safe_psql('postgres', q{SELECT status || ' ' || phrase FROM toms.certificate_faults('old.crt') WHERE phrase = 'cert_expired'}), 'fail cert_expired', 'one that has ended');
 	sql('ALTER SYSTEM RESET ssl_cert_file');
 	truncate $node->data_dir . '/old.crt', 300;
-	like($node->safe_psql('postgres', q{SELECT toms.say(phrase, args, 'en') FROM toms.certificate_faults('old.crt')}), qr/cannot be read/, 'one that is broken off');
+	like($node->safe_psql('postgres', q{SELECT status || ' ' || phrase FROM toms.certificate_faults('old.crt')}), qr/^fail cert_unreadable$/, 'one that is broken off');
 	certificate('-newkey rsa:3072 -sha256 -days 100');
 	$node->reload;
 }
@@ -234,7 +235,10 @@ passes('resilience', 'worker', 'the worker is alive');
 sql(q{SELECT toms.add_tenant('acme', name => 'ACME GmbH'), toms.adopt_agreement('acme', 'DPA', '1', now(), '{}'), toms.end_tenant('acme', ends_at => now() + interval '10 days', notified_at => now(), basis => 'agreement')});
 sql(q{ALTER SYSTEM SET max_worker_processes = 3});
 sql(q{ALTER SYSTEM SET toms.retention_interval = '1s'});
+fails('authentication', 'auth_no_checker', 'nothing checks new passwords');
+sql('ALTER SYSTEM SET shared_preload_libraries = toms, passwordcheck');
 $node->restart;
+like(probe('authentication'), qr/^pass auth_checker: .*passwordcheck/m, 'a module does, after a restart');
 $node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM toms.run_probe('resilience') WHERE phrase = 'retention_still')});
 fails('resilience', 'retention_still', 'nothing deletes');
 fails('tenant_end', 'retention_still', 'what is promised of contracts that end is not kept');
