@@ -77,6 +77,15 @@ SELECT state FROM toms.coverage() WHERE relation = 'shop.product' AND finding = 
 ALTER TABLE shop.product ADD bought_for text;
 SELECT state FROM toms.coverage() WHERE relation = 'shop.product' AND finding = 'unprotected_neighbour';
 ROLLBACK;
+-- what an application keeps in large objects is in no table: any tenant's user reads it with the log-in that they share
+SET SESSION AUTHORIZATION regress_owner;
+SELECT lo_from_bytea(0, 'a photo') AS photo \gset
+RESET SESSION AUTHORIZATION;
+SELECT finding, relation, col, says, remedy FROM toms.coverage() WHERE finding = 'large_object';
+SET SESSION AUTHORIZATION regress_owner;
+SELECT lo_unlink(:photo);
+RESET SESSION AUTHORIZATION;
+SELECT count(*) FROM toms.coverage() WHERE finding = 'large_object';
 SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict('SELECT * FROM toms.coverage()');
 RESET SESSION AUTHORIZATION;

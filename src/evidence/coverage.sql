@@ -156,7 +156,10 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
     SELECT w.finding, w.relation, NULL::name, w.says, n.nspname, w.remedy
     FROM toms.ways_if_free() w JOIN pg_class c ON c.oid = w.relation JOIN pg_namespace n ON n.oid = c.relnamespace
     UNION ALL
-    SELECT 'unprotected_neighbour', t.relation, NULL, 'other tables of its schema are protected', t.schema, NULL FROM toms.open_tables() t WHERE t.beside_protected;
+    SELECT 'unprotected_neighbour', t.relation, NULL, 'other tables of its schema are protected', t.schema, NULL FROM toms.open_tables() t WHERE t.beside_protected
+    UNION ALL
+    SELECT 'large_object', 'pg_largeobject'::regclass, NULL, 'no policy applies to large objects, and no erasure reaches them', 'pg_catalog',
+           '-- keep it in a column of a protected table, as bytea or toms.sealed_bytea; then: SELECT lo_unlink(…);' WHERE EXISTS (SELECT FROM pg_largeobject_metadata);
 $$;
 REVOKE ALL ON FUNCTION toms.found_uncovered() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_uncovered() IS 'internal: what nobody has protected; no remedy: toms.suggest(), or somebody who looks at it';
@@ -172,4 +175,4 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
 $$;
 REVOKE ALL ON FUNCTION toms.coverage() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION toms.coverage() TO toms_admin, toms_auditor;
-COMMENT ON FUNCTION toms.coverage() IS 'what nobody has protected and looks as if it were about persons: columns by name, type and content, tables that lead to persons, neighbours of protected tables, and tables whose contents could not be looked at; with the SQL to begin with, and who has looked at it';
+COMMENT ON FUNCTION toms.coverage() IS 'what nobody has protected and looks as if it were about persons: columns by name, type and content, tables that lead to persons, neighbours of protected tables, large objects, and tables whose contents could not be looked at; with the SQL to begin with, and who has looked at it';
