@@ -118,9 +118,9 @@ RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_ca
 REVOKE ALL ON FUNCTION toms.interval_start(timestamptz, interval) FROM PUBLIC;
 COMMENT ON FUNCTION toms.interval_start(timestamptz, interval) IS 'internal: when the interval of toms.check_interval began that a time is in';
 
--- Called by the background worker.
+-- Called by the background worker, which does not wait for an officer's transaction with toms.record_check(): it seals meanwhile.
 CREATE FUNCTION toms.check_if_due()
-RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '200ms' AS $$
 DECLARE
     every constant interval := current_setting('toms.check_interval')::interval;
     began constant timestamptz := toms.interval_start(clock_timestamp(), every);

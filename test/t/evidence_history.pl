@@ -73,6 +73,15 @@ is(sql('SELECT count(*) FROM toms.verify_audit()'), 0, 'the trail is whole');
 is($node->safe_psql('idle', $runs), 0, 'a database whose trail is not in use has none');
 becomes(q{SELECT EXISTS (SELECT FROM toms.run_probe('detection') p WHERE (p.status, p.phrase) = ('pass', 'detection_checked'))}, 'the check says that it runs');
 
+# An officer who keeps a check and leaves his transaction open does not keep the trail from being sealed
+sql("BEGIN; LOCK TABLE toms.check_run IN SHARE ROW EXCLUSIVE MODE; PREPARE TRANSACTION 'record_check'");    # as toms.record_check() does
+$node->wait_for_log(qr/running the check/, -s $node->logfile);
+my $sealed = sql('SELECT count(*) FROM toms.audit_block');
+as_tenant($node, 'app', 'acme', "INSERT INTO med.note (id, tenant, employee, plain) VALUES (3, 'acme', 1, 'x')");
+becomes("SELECT count(*) > $sealed FROM toms.audit_block", 'an open transaction of who keeps a check does not stop sealing');
+sql("COMMIT PREPARED 'record_check'");
+$node->restart;    # after an error the worker comes again in ten minutes
+
 # What becomes worse is told to who listens, and in the server log
 my $told = '';
 my $listener = IPC::Run::start([ 'psql', '-XAt', '-d', $node->connstr('app'), '-c', 'LISTEN toms_findings', '-c', 'SELECT pg_sleep(20)', '-c', 'SELECT 1' ], '<', \undef, '>', \$told);
