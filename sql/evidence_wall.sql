@@ -78,6 +78,11 @@ ALTER ROLE regress_wall BYPASSRLS;
 GRANT pg_read_all_data, pg_write_all_data TO regress_wall;
 SELECT * FROM regress.faults('permissions');
 SELECT * FROM regress.mend('permissions');
+-- by way of another role, and past the tables
+GRANT regress_migration, pg_execute_server_program TO regress_wall_member;
+ALTER ROLE regress_wall REPLICATION;
+SELECT * FROM regress.faults('permissions');
+SELECT * FROM regress.mend('permissions');
 REVOKE regress_wall_member FROM regress_wall;
 -- all permissions are taken away: what then?
 BEGIN;

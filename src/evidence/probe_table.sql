@@ -9,6 +9,10 @@ INSERT INTO toms.phrase VALUES
     ('permissions_declared', 'de', '%1$s Berechtigungen gelten für %2$s Rollen auf %3$s Tabellen, jede mit Zugriffsarten, Zwecken und Umfang.'),
     ('permissions_bypass', 'en', 'Log-in %1$s acts in role %2$s and passes row security: permissions are nothing to it.'),
     ('permissions_bypass', 'de', 'Die Anmeldung %1$s handelt in der Rolle %2$s und umgeht die Zeilensicherheit: Berechtigungen gelten für sie nicht.'),
+    ('permissions_becomes', 'en', 'Log-in %1$s acts in role %3$s and can become %2$s, who passes row security: permissions are nothing to it.'),
+    ('permissions_becomes', 'de', 'Die Anmeldung %1$s handelt in der Rolle %3$s und kann die Rolle %2$s annehmen, die die Zeilensicherheit umgeht: Berechtigungen gelten für sie nicht.'),
+    ('permissions_copies', 'en', 'Log-in %1$s acts in role %2$s and has REPLICATION: it can copy the rows of every tenant.'),
+    ('permissions_copies', 'de', 'Die Anmeldung %1$s handelt in der Rolle %2$s und hat REPLICATION: Sie kann die Zeilen aller Mandanten kopieren.'),
     ('permissions_all_data', 'en', '%1$s, who acts in role %3$s, has the privileges of %2$s.'),
     ('permissions_all_data', 'de', '%1$s handelt in der Rolle %3$s und hat die Rechte von %2$s.'),
     ('context_empty', 'en', 'A missing context yields no rows instead of an error, so that nobody is told and nothing is recorded.'),
@@ -79,9 +83,17 @@ BEGIN
     SELECT (toms.found('fail', 'permissions_bypass', ARRAY[l.login::regrole, min(l.role)::regrole]::text[], format('ALTER ROLE %s NOSUPERUSER NOBYPASSRLS;', l.login::regrole))).*
     FROM toms.acting_logins() l WHERE toms.passes_policies(l.login) GROUP BY l.login;
     RETURN QUERY
-    SELECT (toms.found('fail', 'permissions_all_data', ARRAY[l.login::regrole, m.roleid::regrole, min(l.role)::regrole]::text[], format('REVOKE %s FROM %s;', m.roleid::regrole, l.login::regrole))).*
-    FROM toms.acting_logins() l JOIN pg_auth_members m ON m.member = l.login
-    WHERE m.roleid IN ('pg_read_all_data'::regrole, 'pg_write_all_data'::regrole) GROUP BY l.login, m.roleid;
+    SELECT (toms.found('fail', 'permissions_copies', ARRAY[l.login::regrole, min(l.role)::regrole]::text[], format('ALTER ROLE %s NOREPLICATION;', l.login::regrole))).*
+    FROM toms.acting_logins() l JOIN pg_roles r ON r.oid = l.login AND r.rolreplication AND NOT r.rolsuper GROUP BY l.login;
+    -- by itself, or by a role that it is a member of
+    RETURN QUERY
+    SELECT (toms.found('fail', CASE WHEN toms.passes_policies(m.roleid) THEN 'permissions_becomes' ELSE 'permissions_all_data' END,
+                       ARRAY[l.login::regrole, m.roleid::regrole, min(l.role)::regrole]::text[], format('REVOKE %s FROM %s;', m.roleid::regrole, m.member::regrole))).*
+    FROM toms.acting_logins() l JOIN pg_auth_members m ON pg_has_role(l.login, m.member, 'MEMBER')
+    WHERE NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = l.login)
+      AND (toms.passes_policies(m.roleid)
+           OR m.roleid::regrole::text IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+    GROUP BY l.login, m.roleid, m.member;
     IF NOT EXISTS (SELECT FROM toms.permissions_now()) THEN
         RETURN NEXT toms.found('fail', 'permissions_none', NULL,
                                format('SELECT toms.permit(role => ''…'', relation => %L, verbs => ''{select}'', purposes => ''{…}'', scope => ''own'');', roots[1]));
