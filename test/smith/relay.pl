@@ -128,8 +128,9 @@ while (!$ended)
 		elsif ($from == $talk->{server}) { answered($talk, $data) }
 		else { asked($talk, $data) }
 	}
-	for my $talk (grep { $_->{waits} && time - $_->{waits} > 60 } values %conversation)
+	for my $talk (values %conversation)
 	{
+		next if !$talk->{waits} || time - $talk->{waits} <= 60;
 		tell_of('silent', 'no answer for a minute', $talk);
 		$talk->{waits} = 0;
 	}
