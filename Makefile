@@ -40,7 +40,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTOMS_VERSION='"$(EXTVERSION)"' -DTOMS_PREVIOUS='
 SHLIB_LINK  = -lsodium
 TOOLS       = src/bin/toms-keys src/bin/verify/toms-verify
 MANUALS     = toms-keys.1 toms-verify.1
-EXTRA_CLEAN = $(DATA_built) $(TOOLS) test/previous test/verify/verify test/bench/bench test/bench/seal/sodium output_iso tmp_check tmp_check_regress tmp_check_iso test-output
+EXTRA_CLEAN = $(DATA_built) $(TOOLS) test/previous test/verify/verify test/bench/bench test/bench/seal/sodium test/bench/turns/turns output_iso tmp_check tmp_check_regress tmp_check_iso test-output
 
 PG_CONFIG ?= pg_config
 
@@ -171,6 +171,10 @@ load:
 bench-read:
 	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
 
+# Measures GDPRbench's four personas on bare PostgreSQL, the usual retrofit, its peers and toms; five minutes, BENCH=-q half of one.
+bench-gdpr:
+	test/sandbox.sh make -s check-bench-gdpr BENCH='$(BENCH)'
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -240,6 +244,8 @@ check-mutants: check-build
 check-bench: check-build
 	$(CC) -O2 -Wall -I'$(shell $(PG_CONFIG) --includedir)' test/bench/*.c -o test/bench/bench -L'$(shell $(PG_CONFIG) --libdir)' -lpq
 	test/bench/run.sh $(BENCH)
+test/bench/turns/turns: test/bench/turns/turns.c
+	$(CC) -O2 -Wall -I'$(shell $(PG_CONFIG) --includedir)' $< -o $@ -L'$(shell $(PG_CONFIG) --libdir)' -lpq
 check-bench-seal: check-build
 	$(CC) -O2 -Wall test/bench/seal/sodium.c -o test/bench/seal/sodium -lsodium
 	test/bench/seal/run.sh $(BENCH)
@@ -249,6 +255,8 @@ check-bench-read: check-build
 	test/bench/read/run.sh $(BENCH)
 check-bench-retention: check-build
 	test/bench/retention/run.sh $(BENCH)
+check-bench-gdpr: check-build test/bench/turns/turns
+	test/bench/gdpr/run.sh $(BENCH)
 check-bench-rights: check-build
 	test/bench/rights/run.sh $(BENCH)
 check-bench-check: check-build
@@ -278,7 +286,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check bench-gdpr check-bench-gdpr mutants check-mutants memcheck check-memcheck \
 	fuzz check-fuzz smith check-smith load check-load check-all \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
