@@ -175,6 +175,10 @@ bench-read:
 bench-gdpr:
 	test/sandbox.sh make -s check-bench-gdpr BENCH='$(BENCH)'
 
+# Measures whether a statement costs more with many tenants, permissions, tables, partitions, entries; four minutes, BENCH=-q one.
+bench-growth:
+	test/sandbox.sh make -s check-bench-growth BENCH='$(BENCH)'
+
 # Breaks the library in many places and sees that the tests notice; takes some minutes.
 mutants:
 	test/sandbox.sh make -s check-mutants
@@ -257,6 +261,8 @@ check-bench-retention: check-build
 	test/bench/retention/run.sh $(BENCH)
 check-bench-gdpr: check-build test/bench/turns/turns
 	test/bench/gdpr/run.sh $(BENCH)
+check-bench-growth: check-build test/bench/turns/turns
+	test/bench/growth/run.sh $(BENCH)
 check-bench-rights: check-build
 	test/bench/rights/run.sh $(BENCH)
 check-bench-check: check-build
@@ -286,7 +292,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check bench-gdpr check-bench-gdpr mutants check-mutants memcheck check-memcheck \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check bench-gdpr check-bench-gdpr bench-growth check-bench-growth mutants check-mutants memcheck check-memcheck \
 	fuzz check-fuzz smith check-smith load check-load check-all \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 

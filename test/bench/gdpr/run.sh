@@ -126,7 +126,7 @@ for side in $sides; do
 	start $side
 done
 printf '%-40s %-24s %9s %9s %7s %13s %7s %9s\n' persona side 'ops/s' 'cpu us' ratio p10-p90 'of cpu' rows
-for persona in customer processor controller regulator; do
+for persona in customer processor regulator controller; do
 	arguments=()
 	for side in $sides; do
 		prepare $persona $side
