@@ -97,16 +97,23 @@ uninstall-tools:
 	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(TOOLS))) $(addprefix '$(DESTDIR)$(mandir)/man1'/,$(MANUALS))
 endif
 
+WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-clobbered
+
 # Warnings are errors, assertions and debug points are compiled in.
 debug:
 	$(MAKE) clean
-	$(MAKE) all with_llvm=no COPT="-O0 -g -DTOMS_DEBUG -DUSE_ASSERT_CHECKING -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare"
+	$(MAKE) all with_llvm=no COPT="-O0 -g -DTOMS_DEBUG -DUSE_ASSERT_CHECKING $(WARNINGS)"
 
 # On any Debian machine: install what is missing, then work in a throw-away copy.
 test:
 	test/sandbox.sh make check-all
 demo:
 	test/sandbox.sh make -s check-demo
+
+# Builds and tests with all versions of PostgreSQL that toms is for and Debian has; VERSIONS=18 with that one.
+VERSIONS = 15 17 18 19
+test-versions:
+	@test/versions.sh check-version $(VERSIONS) 2>&1 | perl -ne "$$COUNT"
 
 # One line for each measure of the five reference systems.
 compliance:
@@ -192,6 +199,11 @@ check-isolation:
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
 check-tap: test/verify/verify test/previous/toms.so
 	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
+# With gcc or clang, whose warnings are errors; clang does not know all that PostgreSQL was built with.
+CLANG_WARNINGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-missing-field-initializers
+check-gcc check-clang:
+	$(MAKE) clean
+	$(MAKE) all with_llvm=no CC=$(@:check-%=%) COPT="$(WARNINGS) $(if $(filter %-clang,$@),$(CLANG_WARNINGS))"
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh
@@ -246,6 +258,12 @@ check-all:
 		$(MAKE) -s check-$$stage PROVE_FLAGS=--verbose || echo "=== $$stage failed"; \
 	done 2>&1 | perl -ne "$$COUNT"
 
+# What a version of PostgreSQL can break: of the TAP tests those of its programs, hooks and processes.
+VERSION_TESTS = base_preload policy_dump policy_upgrade policy_replication purpose_carried seal_dump seal_replication login \
+	audit_dump audit_upgrade audit_copies audit_worker audit_neighbours retention_dump retention_worker
+check-version:
+	$(MAKE) check-all STAGES='clang gcc build regress evidence isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
+
 define COUNT
 BEGIN { $$| = 1; $$passed = $$failed = $$skipped = 0 }
 print;
@@ -261,8 +279,8 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
-	fuzz check-fuzz check-all \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test test-versions deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+	fuzz check-fuzz check-all check-version check-gcc check-clang \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
 ifeq ($(PGXS),)

@@ -8,8 +8,11 @@
 # test them, and only if apt has them, since their tests are skipped where they lack. The command
 # runs as an ordinary user, because PostgreSQL refuses to run as root. Whatever happens, every
 # process that was started in the sandbox is ended and its folder removed; what stays is
-# demo-output/, dist/ and, after a failure, the logs in test-output/. PG_MAJOR chooses another version of
-# PostgreSQL.
+# demo-output/, dist/ and, after a failure, the logs in test-output/.
+#
+# PG_MAJOR chooses another version of PostgreSQL. If the machine's Debian does not have it the copy
+# is a small system of the first suite of Debian's that does, with its compilers, in which the
+# command is locked up; that needs root. Exit status 3: no suite has it.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
@@ -29,6 +32,7 @@ esac
 # PostgreSQL's own tests are in its source, which apt has where it has the package.
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
+case " $* " in *' check-version '*|*' check-clang '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
@@ -36,6 +40,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv
 shared=${TOMS_SHARED:-$top/../shared}
 certificates=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
+
+suites="stable testing unstable experimental oldstable"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { echo "sandbox: $*" >&2; }
 
@@ -53,11 +60,24 @@ known_to_apt() {
 	done
 }
 
+# Where the machine's own apt gets Debian from.
+mirrors() { apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" "Label: Debian"; }
+
+# Whether the machine's Debian has this version; its apt may not have read anything yet.
+is_native() (
+	package=postgresql-server-dev-$major
+	[ -n "$(missing "$package")" ] || exit 0
+	exec 9</var/lib/dpkg
+	flock 9
+	[ "$(id -u)" != 0 ] || [ -n "$(mirrors)" ] || apt-get -q update >&2 || say "not all of apt's sources could be read"
+	apt-cache show "$package" >/dev/null 2>&1
+)
+
 # One sandbox at a time installs. No service that comes with a package is started.
 install_packages() (
 	exec 9</var/lib/dpkg
 	flock 9
-	absent=$(missing $packages)
+	absent=$(missing "$@")
 	wanted=$(missing $clients)
 	[ -n "$absent$wanted" ] || exit 0
 	if [ "$(id -u)" != 0 ]; then
@@ -82,6 +102,40 @@ copy_postgresql() (
 		usr/include/postgresql
 )
 
+# The first suite that has this version, on the mirror that the machine's own apt reads.
+find_suite() {
+	mirror=$(mirrors | sed 1q)
+	[ -n "$mirror" ] || { say "apt reads no archive of Debian's"; return 1; }
+	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache"
+	for suite in $suites; do
+		echo "deb [signed-by=$keyring] $mirror $suite main" >"$apt/parts/suite.list"
+		private_apt get update >&2 || continue
+		[ -z "$(private_apt cache madison "postgresql-server-dev-$major")" ] || return 0
+	done
+	say "no suite of Debian's has PostgreSQL $major"
+	return 3
+}
+
+# Packages are unpacked and none is configured: of what their scripts do, users alone are needed.
+unpack_suite() {
+	local from=("deb [signed-by=$keyring] $mirror $suite main") accounts=$box/usr/share/base-passwd
+	# that one is made to lie upon unstable
+	[ "$suite" != experimental ] || from+=("deb [signed-by=$keyring] $mirror unstable main")
+	say "PostgreSQL $major comes from Debian's $suite"
+	mmdebstrap --quiet --mode=root --variant=extract --include='?essential' --include=mawk,procps,tzdata \
+		--include="$(echo $packages | sed "s/postgresql[a-z-]*-$major/&\/$suite/g; s/ /,/g")" \
+		--aptopt='APT::Install-Recommends "false"' --aptopt="Acquire::Check-Valid-Until \"false\"" --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/llvm-*/lib/*.a' \
+		"$suite" "$box" "${from[@]}" >&2
+	{ cat "$accounts/passwd.master" && getent passwd postgres; } >"$box/etc/passwd"
+	{ cat "$accounts/group.master" && getent group postgres; } >"$box/etc/group"
+	echo '127.0.0.1 localhost' >"$box/etc/hosts"
+	ln -s mawk "$box/usr/bin/awk"
+	# paths are the same, seen from within
+	mkdir -p "$box${box%/*}"
+	ln -s / "$box$box"
+}
+
 # Everything but what git ignores. Others may be editing: a file that has gone, or changes
 # while it is read (tar's exit status 1), is no failure.
 copy_source() {
@@ -96,22 +150,28 @@ copy_source() {
 	[ ! -r "$shared/$data" ] || install -D -m 644 "$shared/$data" "$box/shared/$data"
 }
 
-# The newest source of this major version that can be had; the machine's apt is not changed.
+# apt with the sources in $apt/parts alone; the machine's own is not changed. A mirror may stand still.
+private_apt() {
+	local tool=apt-$1
+	shift
+	"$tool" -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$apt/parts" -o "Dir::State::lists=$apt/lists" \
+		-o "Dir::Cache=$apt/cache" -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false "$@"
+}
+
+# The newest source of this major version that can be had.
 copy_core() (
 	cd "$box"
-	mkdir -p apt/parts apt/lists/partial apt/cache/archives/partial core
+	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" core
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
 		[ -r "$file" ] || continue
 		case $file in
-			*.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"apt/parts/${file##*/}" ;;
-			*.list) sed -n 's/^deb /deb-src /p' "$file" >"apt/parts/${file##*/}" ;;
+			*.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/${file##*/}" ;;
+			*.list) sed -n 's/^deb /deb-src /p' "$file" >"$apt/parts/${file##*/}" ;;
 		esac
 	done
-	apt=(-q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$box/apt/parts" -o "Dir::State::lists=$box/apt/lists"
-		-o "Dir::Cache=$box/apt/cache" -o Acquire::Languages=none)
-	apt-get "${apt[@]}" update >&2 || say "not all of apt's sources could be read"
-	for version in $(apt-cache "${apt[@]}" showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rVu); do
-		apt-get "${apt[@]}" source --download-only "postgresql-$major=$version" >&2 || continue
+	private_apt get update >&2 || say "not all of apt's sources could be read"
+	for version in $(private_apt cache showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rVu); do
+		private_apt get source --download-only "postgresql-$major=$version" >&2 || continue
 		tar -C core -xf "postgresql-${major}_"*.orig.tar.* --strip-components=1 --wildcards '*/src/test/regress'
 		exit 0
 	done
@@ -130,7 +190,7 @@ run() {
 	# npm has certificates of its own; those of the machine count too
 	[ ! -r "$certificates" ] || environment+=(NODE_EXTRA_CA_CERTS="$certificates")
 	(cd "$box/toms" &&
-		exec setsid "${become[@]}" env -i --default-signal "${environment[@]}" "$@") </dev/null &
+		exec setsid "${enter[@]}" "${become[@]}" env -i --default-signal "${environment[@]}" "$@") </dev/null &
 	wait $!
 }
 
@@ -167,18 +227,26 @@ leave() {
 	trap '' INT TERM HUP
 	set +e
 	stop_inmates
-	[ $status = 0 ] || keep_logs
+	[ $status = 0 ] || [ ! -d "$box/toms" ] || keep_logs
 	for made in demo-output dist; do [ ! -e "$box/toms/$made" ] || cp -r "$box/toms/$made" "$top"; done
 	chown -R --reference="$top" "$top"/{test-output,demo-output,dist} 2>/dev/null
-	rm -rf "$box"
+	rm -rf "$box" "$apt"
 	exit $status
 }
 
 [ $# -gt 0 ] || { say "usage: $0 COMMAND..."; exit 2; }
-install_packages
-
-user=$(id -un) become=()
-if [ "$(id -u)" = 0 ]; then
+user=$(id -un) become=() enter=() native=yes
+if ! is_native; then
+	[ "$user" = root ] || { say "this Debian does not have PostgreSQL $major; root gets it from another suite"; exit 3; }
+	native=
+fi
+if [ $native ]; then
+	install_packages $packages
+else
+	# the latter makes the user
+	clients= install_packages mmdebstrap postgresql-common
+fi
+if [ "$user" = root ]; then
 	user=postgres become=(setpriv --reuid=postgres --regid=postgres --init-groups)
 fi
 
@@ -186,12 +254,19 @@ fi
 tmp=${TMPDIR:-/tmp}
 [[ $tmp =~ ^[[:alnum:]/._-]{1,40}$ ]] && "${become[@]}" test -x "$tmp" || tmp=/tmp
 box=$(mktemp -d "$tmp/toms.XXXXXX")
+chmod 755 "$box"
+apt=$box.apt
 trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-chmod 755 "$box"
-mkdir "$box/home" "$box/tmp"
-copy_postgresql
+if [ $native ]; then
+	copy_postgresql
+else
+	find_suite
+	unpack_suite
+	enter=(unshare --mount --pid --ipc --fork --kill-child --root="$box" --wd="$box/toms" --mount-proc=/proc)
+fi
+mkdir -p "$box/home" "$box/tmp"
 copy_source
 [ -z "$core" ] || copy_core
 chown -R "$user:" "$box"
