@@ -12,7 +12,8 @@
 #
 # PG_MAJOR chooses another version of PostgreSQL. If the machine's Debian does not have it the copy
 # is a small system of the first suite of Debian's that does, with its compilers, in which the
-# command is locked up; that needs root. Exit status 3: no suite has it.
+# command is locked up; that needs root. Exit status 3: no suite has it;
+# 4: whoever asks is not root.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
@@ -32,7 +33,7 @@ esac
 # PostgreSQL's own tests are in its source, which apt has where it has the package.
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
-case " $* " in *' check-version '*|*' check-clang '*) packages+=" clang" ;; esac
+case " $* " in *' check-version '*|*' check-beside '*|*' check-clang '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
@@ -119,12 +120,13 @@ find_suite() {
 # Packages are unpacked and none is configured: of what their scripts do, users alone are needed.
 unpack_suite() {
 	local from=("deb [signed-by=$keyring] $mirror $suite main") accounts=$box/usr/share/base-passwd
-	# that one is made to lie upon unstable
+	# that one is made to lie upon unstable, and is asked for nothing else
 	[ "$suite" != experimental ] || from+=("deb [signed-by=$keyring] $mirror unstable main")
 	say "PostgreSQL $major comes from Debian's $suite"
-	mmdebstrap --quiet --mode=root --variant=extract --include='?essential' --include=mawk,procps,tzdata \
-		--include="$(echo $packages | sed "s/postgresql[a-z-]*-$major/&\/$suite/g; s/ /,/g")" \
-		--aptopt='APT::Install-Recommends "false"' --aptopt="Acquire::Check-Valid-Until \"false\"" --dpkgopt='path-exclude=/usr/share/doc/*' \
+	printf 'Package: %s\nPin: release a=%s\nPin-Priority: 990\n' "postgresql*-$major libpq*" "$suite" >"$apt/preferences"
+	mmdebstrap --quiet --mode=root --variant=extract --include='?essential' --include="mawk procps tzdata $(echo $packages)" \
+		--setup-hook="cp '$apt/preferences' \"\$1/etc/apt/preferences.d/\"" --aptopt='APT::Install-Recommends "false"' \
+		--aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/llvm-*/lib/*.a' \
 		"$suite" "$box" "${from[@]}" >&2
 	{ cat "$accounts/passwd.master" && getent passwd postgres; } >"$box/etc/passwd"
@@ -237,7 +239,7 @@ leave() {
 [ $# -gt 0 ] || { say "usage: $0 COMMAND..."; exit 2; }
 user=$(id -un) become=() enter=() native=yes
 if ! is_native; then
-	[ "$user" = root ] || { say "this Debian does not have PostgreSQL $major; root gets it from another suite"; exit 3; }
+	[ "$user" = root ] || { say "this Debian does not have PostgreSQL $major; root gets it from another suite"; exit 4; }
 	native=
 fi
 if [ $native ]; then
@@ -269,5 +271,7 @@ fi
 mkdir -p "$box/home" "$box/tmp"
 copy_source
 [ -z "$core" ] || copy_core
-chown -R "$user:" "$box"
+# what is of the system stays root's
+chown -R "$user:" "$box"/{home,tmp,toms} "$box"/usr/*/postgresql
+[ ! -d "$box/core" ] || chown -R "$user:" "$box/core"
 run "$@"
