@@ -262,10 +262,10 @@ check-all:
 	done 2>&1 | perl -ne "$$COUNT"
 
 # What a version of PostgreSQL can break: of the TAP tests those of its programs, hooks and processes.
-VERSION_TESTS = base_preload policy_dump policy_upgrade policy_replication purpose_carried seal_dump seal_replication login \
+VERSION_TESTS = base_preload base_upgrade base_rolling_upgrade policy_dump policy_upgrade policy_replication purpose_carried seal_dump seal_replication login \
 	audit_dump audit_upgrade audit_copies audit_worker audit_neighbours retention_dump retention_worker
 check-version:
-	$(MAKE) check-all STAGES='clang gcc build regress evidence isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
+	$(MAKE) check-all STAGES='clang gcc build regress evidence upgrade isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
 check-beside:
 	$(MAKE) check-all STAGES='clang gcc build regress evidence isolation'
 
@@ -284,7 +284,7 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test test-versions test-versions deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
+.PHONY: debug upgrade-diff install-tools uninstall-tools test test-versions deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check mutants check-mutants memcheck check-memcheck \
 	fuzz check-fuzz check-all check-version check-beside check-gcc check-clang \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
 
