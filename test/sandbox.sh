@@ -12,8 +12,7 @@
 #
 # PG_MAJOR chooses another version of PostgreSQL. If the machine's Debian does not have it the copy
 # is a small system of the first suite of Debian's that does, with its compilers, in which the
-# command is locked up; that needs root. Exit status 3: no suite has it;
-# 4: whoever asks is not root.
+# command is locked up; that needs root. Exit status 3: this version cannot be had here.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
@@ -33,7 +32,8 @@ esac
 # PostgreSQL's own tests are in its source, which apt has where it has the package.
 case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
 case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
-case " $* " in *' check-version '*|*' check-beside '*|*' check-clang '*) packages+=" clang" ;; esac
+case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) version_tests= ;; esac
+case " $* " in *' check-beside '*|*' check-compilers '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
@@ -42,10 +42,11 @@ data=data/absenteeism_at_work.csv
 shared=${TOMS_SHARED:-$top/../shared}
 certificates=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
-suites="stable testing unstable experimental oldstable"
+suites="stable testing unstable experimental"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { echo "sandbox: $*" >&2; }
+cannot_be_had() { say "PostgreSQL $major cannot be had: $*"; exit 3; }
 
 missing() {
 	local p
@@ -61,8 +62,8 @@ known_to_apt() {
 	done
 }
 
-# Where the machine's own apt gets Debian from.
-mirrors() { apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" "Label: Debian"; }
+# Where the machine's own apt gets Debian from, or Debian-Security.
+mirror() { apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" "Label: $1" | sed 1q; }
 
 # Whether the machine's Debian has this version; its apt may not have read anything yet.
 is_native() (
@@ -70,7 +71,7 @@ is_native() (
 	[ -n "$(missing "$package")" ] || exit 0
 	exec 9</var/lib/dpkg
 	flock 9
-	[ "$(id -u)" != 0 ] || [ -n "$(mirrors)" ] || apt-get -q update >&2 || say "not all of apt's sources could be read"
+	[ "$(id -u)" != 0 ] || [ -n "$(mirror Debian)" ] || apt-get -q update >&2 || say "not all of apt's sources could be read"
 	apt-cache show "$package" >/dev/null 2>&1
 )
 
@@ -103,32 +104,39 @@ copy_postgresql() (
 		usr/include/postgresql
 )
 
-# The first suite that has this version, on the mirror that the machine's own apt reads.
+# The lines of apt's sources for a suite. Experimental is made to lie upon unstable; Security has no suite for these two.
+archives() {
+	local from="deb [signed-by=$keyring]" security
+	echo "$from $(mirror Debian) $1 main"
+	case $1 in
+		experimental) echo "$from $(mirror Debian) unstable main" ;;
+		stable) security=$(mirror Debian-Security); [ -z "$security" ] || echo "$from $security $1-security main" ;;
+	esac
+}
+
+# The first suite that has this version, on the mirrors that the machine's own apt reads.
 find_suite() {
-	mirror=$(mirrors | sed 1q)
-	[ -n "$mirror" ] || { say "apt reads no archive of Debian's"; return 1; }
+	[ -n "$(mirror Debian)" ] || cannot_be_had "apt reads no archive of Debian's"
 	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache"
 	for suite in $suites; do
-		echo "deb [signed-by=$keyring] $mirror $suite main" >"$apt/parts/suite.list"
+		archives "$suite" >"$apt/parts/suite.list"
 		private_apt get update >&2 || continue
 		[ -z "$(private_apt cache madison "postgresql-server-dev-$major")" ] || return 0
 	done
-	say "no suite of Debian's has PostgreSQL $major"
-	return 3
+	cannot_be_had "no suite of Debian's has it"
 }
 
 # Packages are unpacked and none is configured: of what their scripts do, users alone are needed.
 unpack_suite() {
-	local from=("deb [signed-by=$keyring] $mirror $suite main") accounts=$box/usr/share/base-passwd
-	# that one is made to lie upon unstable, and is asked for nothing else
-	[ "$suite" != experimental ] || from+=("deb [signed-by=$keyring] $mirror unstable main")
+	local accounts=$box/usr/share/base-passwd from
+	mapfile -t from < <(archives "$suite")
 	say "PostgreSQL $major comes from Debian's $suite"
 	printf 'Package: %s\nPin: release a=%s\nPin-Priority: 990\n' "postgresql*-$major libpq*" "$suite" >"$apt/preferences"
 	mmdebstrap --quiet --mode=root --variant=extract --include='?essential' --include="mawk procps tzdata $(echo $packages)" \
 		--setup-hook="cp '$apt/preferences' \"\$1/etc/apt/preferences.d/\"" --aptopt='APT::Install-Recommends "false"' \
-		--aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/llvm-*/lib/*.a' \
-		"$suite" "$box" "${from[@]}" >&2
+		"$suite" "$box" "${from[@]}" >&2 || cannot_be_had "its packages could not be unpacked"
 	{ cat "$accounts/passwd.master" && getent passwd postgres; } >"$box/etc/passwd"
 	{ cat "$accounts/group.master" && getent group postgres; } >"$box/etc/group"
 	echo '127.0.0.1 localhost' >"$box/etc/hosts"
@@ -136,6 +144,17 @@ unpack_suite() {
 	# paths are the same, seen from within
 	mkdir -p "$box${box%/*}"
 	ln -s / "$box$box"
+}
+
+# The machine's own PostgreSQL beside it, to upgrade from, with those of its libraries that have another name there.
+copy_older() {
+	local file
+	older=/usr/lib/postgresql/15
+	[ -x "$older/bin/postgres" ] && [ -d /usr/include/postgresql/15/server ] || { older=; return 0; }
+	(cd / && cp -a --parents -t "$box" "${older#/}" usr/share/postgresql/15 usr/include/postgresql/15)
+	ldd "$older"/bin/{postgres,psql,pg_dump} | sed -n 's|.* => \(/[^ ]*\) .*|\1|p' | sort -u | while read -r file; do
+		[ -e "$box$file" ] || install -D "$file" "$box$file"
+	done
 }
 
 # Everything but what git ignores. Others may be editing: a file that has gone, or changes
@@ -188,6 +207,7 @@ run() {
 		TOMS_SANDBOX="$box" HOME="$box/home" TMPDIR="$box/tmp" USER="$user" LANG=C.UTF-8
 		PATH="$bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH" PG_CONFIG="$bin/pg_config" ${CI:+CI="$CI"}
 	)
+	[ -z "$older" ] || environment+=(OLDER="$box$older")
 	[ ! -e "$box/shared" ] || environment+=(TOMS_SHARED="$box/shared")
 	# npm has certificates of its own; those of the machine count too
 	[ ! -r "$certificates" ] || environment+=(NODE_EXTRA_CA_CERTS="$certificates")
@@ -237,16 +257,15 @@ leave() {
 }
 
 [ $# -gt 0 ] || { say "usage: $0 COMMAND..."; exit 2; }
-user=$(id -un) become=() enter=() native=yes
-if ! is_native; then
-	[ "$user" = root ] || { say "this Debian does not have PostgreSQL $major; root gets it from another suite"; exit 4; }
-	native=
-fi
-if [ $native ]; then
+user=$(id -un) become=() enter=() native=yes older=
+if is_native; then
 	install_packages $packages
 else
+	native=
+	[ "$user" = root ] || cannot_be_had "this Debian does not have it, and only root can unpack another one's"
+	unshare --mount --pid --ipc --fork true || cannot_be_had "no process may be locked up here"
 	# the latter makes the user
-	clients= install_packages mmdebstrap postgresql-common
+	clients= install_packages mmdebstrap postgresql-common || cannot_be_had "mmdebstrap is missing"
 fi
 if [ "$user" = root ]; then
 	user=postgres become=(setpriv --reuid=postgres --regid=postgres --init-groups)
@@ -266,6 +285,7 @@ if [ $native ]; then
 else
 	find_suite
 	unpack_suite
+	[ ! "$version_tests" ] || copy_older
 	enter=(unshare --mount --pid --ipc --fork --kill-child --root="$box" --wd="$box/toms" --mount-proc=/proc)
 fi
 mkdir -p "$box/home" "$box/tmp"
