@@ -252,6 +252,7 @@ leave() {
 	[ $status = 0 ] || [ ! -d "$box/toms" ] || keep_logs
 	for made in demo-output dist; do [ ! -e "$box/toms/$made" ] || cp -r "$box/toms/$made" "$top"; done
 	chown -R --reference="$top" "$top"/{test-output,demo-output,dist} 2>/dev/null
+	umount "$box/proc" 2>/dev/null		# where mounts propagate
 	rm -rf "$box" "$apt"
 	exit $status
 }
@@ -263,7 +264,10 @@ if is_native; then
 else
 	native=
 	[ "$user" = root ] || cannot_be_had "this Debian does not have it, and only root can unpack another one's"
-	unshare --mount --pid --ipc --fork true || cannot_be_had "no process may be locked up here"
+	enter=(unshare --mount --pid --ipc --fork --kill-child)
+	# a chroot is no mount point, of which propagation could be chosen
+	"${enter[@]}" true 2>/dev/null || enter+=(--propagation unchanged)
+	"${enter[@]}" true || cannot_be_had "no process may be locked up here"
 	# the latter makes the user
 	clients= install_packages mmdebstrap postgresql-common || cannot_be_had "mmdebstrap is missing"
 fi
@@ -286,12 +290,13 @@ else
 	find_suite
 	unpack_suite
 	[ ! "$version_tests" ] || copy_older
-	enter=(unshare --mount --pid --ipc --fork --kill-child --root="$box" --wd="$box/toms" --mount-proc=/proc)
+	enter+=(--root="$box" --wd="$box/toms" --mount-proc=/proc)
 fi
 mkdir -p "$box/home" "$box/tmp"
 copy_source
 [ -z "$core" ] || copy_core
-# what is of the system stays root's
-chown -R "$user:" "$box"/{home,tmp,toms} "$box"/usr/*/postgresql
-[ ! -d "$box/core" ] || chown -R "$user:" "$box/core"
+# what is of another system stays root's
+mine=("$box")
+[ $native ] || mine=("$box"/{home,tmp,toms} "$box"/usr/*/postgresql)
+chown -R "$user:" "${mine[@]}"
 run "$@"
