@@ -209,9 +209,9 @@ check-gcc check-clang: check-%:
 	$(MAKE) clean
 	$(MAKE) all with_llvm=no CC=$* COPT="$(WARNINGS) $(if $(filter clang,$*),$(CLANG_WARNINGS))"
 	@echo 'ok - $* has no warning'
-# For the older PostgreSQL that stands beside, to come from with pg_upgrade and dumps.
+# For the older PostgreSQL that stands beside, to come from with pg_upgrade and dumps; its headers are no C23.
 check-older:
-	$(if $(OLDER),$(MAKE) clean && $(MAKE) all install with_llvm=no PG_CONFIG='$(OLDER)/bin/pg_config')
+	$(if $(OLDER),$(MAKE) clean && $(MAKE) all install with_llvm=no PG_CONFIG='$(OLDER)/bin/pg_config' COPT=-std=gnu17)
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh
