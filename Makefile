@@ -97,16 +97,27 @@ uninstall-tools:
 	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(TOOLS))) $(addprefix '$(DESTDIR)$(mandir)/man1'/,$(MANUALS))
 endif
 
+# That PG_TRY() saves and restores what is around it is not seen by -Wclobbered.
+WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-clobbered
+
 # Warnings are errors, assertions and debug points are compiled in.
 debug:
 	$(MAKE) clean
-	$(MAKE) all with_llvm=no COPT="-O0 -g -DTOMS_DEBUG -DUSE_ASSERT_CHECKING -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare"
+	$(MAKE) all with_llvm=no COPT="-O0 -g -DTOMS_DEBUG -DUSE_ASSERT_CHECKING $(WARNINGS)"
 
-# On any Debian machine: install what is missing, then work in a throw-away copy.
+# On any Debian machine: install what is missing, then work in a throw-away copy. Other versions of
+# PostgreSQL go on beside, since the TAP tests mostly wait; what they say comes last.
+BESIDE = LIMIT=20m nice test/versions.sh check-beside 17; LIMIT=20m nice test/versions.sh check-compilers 18
 test:
-	test/sandbox.sh make check-all
+	@{ trap 'kill 0' INT; beside=$$(mktemp); { $(BESIDE); } >$$beside 2>&1 & \
+	REQUIRED=15 test/versions.sh check-all 15; wait; cat $$beside; rm $$beside; } 2>&1 | perl -ne "$$COUNT"
 demo:
 	test/sandbox.sh make -s check-demo
+
+# Builds and tests with all versions of PostgreSQL that toms is for and Debian has; VERSIONS=18 with that one.
+VERSIONS = 15 17 18 19
+test-versions:
+	@REQUIRED='15 17' test/versions.sh check-version $(VERSIONS) 2>&1 | perl -ne "$$COUNT"
 
 # One line for each measure of the five reference systems.
 compliance:
@@ -208,6 +219,15 @@ check-isolation:
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
 check-tap: test/verify/verify test/previous/toms.so
 	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
+# With gcc or clang, whose warnings are errors; clang does not know all that PostgreSQL was built with.
+CLANG_WARNINGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-missing-field-initializers -Wno-cast-function-type-strict
+check-gcc check-clang: check-%:
+	$(MAKE) clean
+	$(MAKE) all with_llvm=no CC=$* COPT="$(WARNINGS) $(if $(filter clang,$*),$(CLANG_WARNINGS))"
+	@echo 'ok - $* has no warning'
+# For the older PostgreSQL that stands beside, to come from with pg_upgrade and dumps; its headers are no C23.
+check-older:
+	$(if $(OLDER),$(MAKE) clean && $(MAKE) all install with_llvm=no PG_CONFIG='$(OLDER)/bin/pg_config' COPT=-std=gnu17)
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh
@@ -277,6 +297,16 @@ check-all:
 		$(MAKE) -s check-$$stage PROVE_FLAGS=--verbose || echo "=== $$stage failed"; \
 	done 2>&1 | perl -ne "$$COUNT"
 
+# What a version of PostgreSQL can break: of the TAP tests those of its programs, hooks and processes.
+VERSION_TESTS = base_preload base_upgrade base_rolling_upgrade policy_dump policy_upgrade policy_replication purpose_carried seal_dump seal_replication login \
+	audit_dump audit_upgrade audit_copies audit_worker audit_neighbours retention_dump retention_worker
+check-version:
+	$(MAKE) check-all STAGES='older clang gcc build regress evidence upgrade isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
+check-beside:
+	$(MAKE) check-all STAGES='clang gcc build regress evidence'
+check-compilers:
+	$(MAKE) check-all STAGES='clang gcc'
+
 define COUNT
 BEGIN { $$| = 1; $$passed = $$failed = $$skipped = 0 }
 print;
@@ -292,9 +322,11 @@ END {
 endef
 export COUNT
 
-.PHONY: debug upgrade-diff install-tools uninstall-tools test deb check-deb dist demo compliance lint bench check-bench bench-seal check-bench-seal bench-audit check-bench-audit bench-read check-bench-read bench-retention check-bench-retention bench-rights check-bench-rights bench-check check-bench-check bench-gdpr check-bench-gdpr bench-growth check-bench-growth mutants check-mutants memcheck check-memcheck \
-	fuzz check-fuzz smith check-smith load check-load check-all \
-	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-demo check-compliance test-core check-core
+# What makes a throw-away copy and goes on in it with check-….
+GOALS = demo compliance deb bench bench-seal bench-audit bench-read bench-retention bench-rights bench-check bench-gdpr bench-growth mutants memcheck fuzz smith load
+.PHONY: debug upgrade-diff install-tools uninstall-tools lint dist test test-versions test-core $(GOALS) $(GOALS:%=check-%) \
+	check-all check-version check-beside check-compilers check-older check-gcc check-clang \
+	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-core
 
 ifeq ($(PGXS),)
 all install installcheck:

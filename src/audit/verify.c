@@ -54,8 +54,8 @@ toms_verify_report(const TomsVerification *run, TomsFault fault)
 
 static const char *const statements[] = {
 	[TOMS_VERIFY_MANIFEST] = "SELECT manifest, EXISTS (SELECT FROM toms.audit_pruned p WHERE p.block = b.number) FROM toms.audit_block b WHERE number = $1 LIMIT 1",
-	[TOMS_VERIFY_PRUNED] = "SELECT start, size, hash FROM toms.audit_pruned WHERE block = $1 AND start >= 0 AND size > 0 AND length(hash) = 32 "
-	"ORDER BY start LIMIT 1000000",
+	[TOMS_VERIFY_PRUNED] = ("SELECT start, size, hash FROM toms.audit_pruned WHERE block = $1 AND start >= 0 AND size > 0 AND length(hash) = 32 "
+						   "ORDER BY start LIMIT 1000000"),
 	[TOMS_VERIFY_HEADER] = "SELECT header FROM toms.audit_block WHERE number = $1 LIMIT 1",
 };
 

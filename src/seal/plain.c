@@ -27,6 +27,7 @@ toms_hide_value(void)
 	return errhidestmt(true);
 }
 
+static void refuse_value(const char *type, const char *expected) __attribute__((noreturn));
 static void
 refuse_value(const char *type, const char *expected)
 {

@@ -29,12 +29,11 @@ sub keyring
 	return $keyring;
 }
 
-# A server that has not been started; init: how.
+# A server that has not been started; init: how, and install_path of another PostgreSQL.
 sub sealed_server
 {
 	my ($name, $keyring, %init) = @_;
-	my $from = delete $init{from};      # another installation of PostgreSQL
-	my $node = PostgreSQL::Test::Cluster->new($name, $from ? (install_path => $from) : ());
+	my $node = PostgreSQL::Test::Cluster->new($name, map { $_ => delete $init{$_} } grep { $_ eq 'install_path' } keys %init);
 	my $settings = delete $init{settings} // '';
 	if (!$keys)
 	{

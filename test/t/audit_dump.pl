@@ -11,12 +11,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SealTest;
 use Test::More;
+use UpgradeTest;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
 my $keyring = keyring();
 
-my $old = sealed_server('old', $keyring);
+my $old = sealed_server('old', $keyring, of_older(), checksums());
 $old->start;
 add_roles($old);
 create_sealed($old, 'app');
@@ -75,6 +75,7 @@ sub is_closed
 }
 is_closed($old, 'app', 'before');
 
+unmark($old);
 my %dump = (custom => [ '-Fc' ], directory => [ '-Fd', '-j', 2 ], plain => [], inserts => ['--inserts'], schema => ['--schema-only']);
 foreach my $form (sort keys %dump)
 {
@@ -126,13 +127,11 @@ subtest 'a new cluster' => sub {
 };
 
 subtest 'pg_upgrade' => sub {
-	my $new = sealed_server('upgraded', $keyring);
+	my $new = sealed_server('upgraded', $keyring, checksums());
+	unmark($old);
 	$old->stop;
-	chdir $new->basedir or die $!;
-	my ($ok, $out, $err) = program($new, 'pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir,
-		'-b', $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port);
-	chdir '/' or die $!;
-	ok($ok, 'it succeeds') or diag "$out$err";
+	my ($ok, $said) = pg_upgrade($old, $new);
+	ok($ok, 'it succeeds') or diag $said;
 	$new->start;
 	$last = $before;
 	is(state($new, 'app'), $state, 'every entry is as it was, in its partition');

@@ -5,18 +5,16 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SealTest;
 use Test::More;
+use UpgradeTest;
 
 my $keyring = keyring();
 my $settings = "toms.session_context = on\ntoms.audit_delay = 10s\nmax_worker_processes = 16\n";
-my $from = $ENV{PG_UPGRADE_FROM};        # as in policy_upgrade.pl
-my $old = sealed_server('old', $keyring, from => $from, settings => $settings);
-my $new = sealed_server('new', $keyring, settings => $settings);
-my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
+my $old = sealed_server('old', $keyring, of_older(), checksums(), settings => $settings);
+my $new = sealed_server('new', $keyring, checksums(), settings => $settings);
 
 my $strict = 'SELECT count(*) FROM med.note';           # health data
 
@@ -75,18 +73,12 @@ $old->poll_query_until('app', q{SELECT count(*) = 2 FROM toms.audit_entry WHERE 
 like(words($old), qr/^W \{"first":true\}, X \{\}, W \{"clean":true\}$/, 'nothing was left');
 
 # Again, and then the upgrade itself.
+unmark($old);
 queue_up();
 is($old->safe_psql('app', 'SELECT used_bytes > 30 * 100 FROM toms.audit_queue'), 't', 'others are in the queue when the server is stopped for its upgrade');
 $old->stop('fast');
 
-chdir $new->basedir or die $!;
-my $said = '';
-my $ok;
-{
-	local $ENV{PGOPTIONS} = '';
-	$ok = IPC::Run::run([ 'pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $from ? "$from/bin" : $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port ],
-		'<', \undef, '>&', \$said);
-}
+my ($ok, $said) = pg_upgrade($old, $new);
 ok($ok, 'pg_upgrade') or diag $said;
 $new->start;
 is(reads($new, 'med.desk'), '60', 'none of those that were queued is lost');

@@ -5,25 +5,34 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use UpgradeTest;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $keyring = PostgreSQL::Test::Utils::tempdir();
 chmod 0700, $keyring or die $!;
 
+# Database "source" is the first server's, which may be an older one; those restored are the other's.
+my $source = PostgreSQL::Test::Cluster->new('source', of_older());
 my $node = PostgreSQL::Test::Cluster->new('dump');
-$node->init;
-$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'\nmax_worker_processes = 40\ntoms.audit_queues = 20");
-$node->start;
+foreach ($source, $node)
+{
+	$_->init;
+	$_->append_conf('postgresql.conf', "toms.keyring = '$keyring'\nmax_worker_processes = 40\ntoms.audit_queues = 20");
+	$_->start;
+}
+sub node_of { return $_[0] eq 'source' ? $source : $node }
 
 # What a statement says to a log-in: its rows, or its error.
 sub say_to
 {
 	my ($login, $database, $statements) = @_;
-	my ($code, $out, $err) = $node->psql($database, $statements, extra_params => [ '-U', $login ], on_error_stop => 1);
+	my ($code, $out, $err) = node_of($database)->psql($database, $statements, extra_params => [ '-U', $login ], on_error_stop => 1);
 	return $code == 0 ? $out : $err;
 }
 
@@ -32,8 +41,9 @@ sub program
 {
 	my ($reason, @command) = @_;
 	local $ENV{PGOPTIONS} = defined $reason ? '-c toms.reason=' . ($reason =~ s/ /\\ /gr) : '';
-	local $ENV{PGHOST} = $node->host;
-	local $ENV{PGPORT} = $node->port;
+	my $at = node_of($command[-1]);
+	local $ENV{PGHOST} = $at->host;
+	local $ENV{PGPORT} = $at->port;
 	my ($out, $err) = ('', '');
 	my $ok = IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', \$err);
 	return ($ok, $err);
@@ -76,7 +86,7 @@ sub seen
 			$script .= "COMMIT;\n";
 		}
 	}
-	my ($code, $out, $err) = $node->psql($database, $script, extra_params => [ '-U', 'dump_job' ], on_error_stop => 0);
+	my ($code, $out, $err) = node_of($database)->psql($database, $script, extra_params => [ '-U', 'dump_job' ], on_error_stop => 0);
 	my @lines = split /\n/, $out;
 	return join '', map { my $i = $_; "$tables[$i]: @lines[map { $i + $_ * @tables } 0 .. 3]\n" } 0 .. $#tables;
 }
@@ -88,7 +98,7 @@ sub is_closed
 	my @closed = grep { $_ ne 'hr.draft' } @tables, 'hr.booking_rest';
 	for my $login ('dump_job', 'dump_owner')
 	{
-		my ($code, $out) = $node->psql($database, join('', map { "SELECT FROM $_ \\g /dev/null\n\\echo '$_' :SQLSTATE\n" } @closed),
+		my ($code, $out) = node_of($database)->psql($database, join('', map { "SELECT FROM $_ \\g /dev/null\n\\echo '$_' :SQLSTATE\n" } @closed),
 			extra_params => [ '-U', $login ], on_error_stop => 0);
 		is($out, join("\n", map { "$_ " . ($_ eq 'hr.orphan' ? '55000' : $sqlstate) } @closed), "every table refuses $login $when");
 	}
@@ -123,32 +133,27 @@ sub content
 {
 	my ($database) = @_;
 	my $script = join '', map { "\\echo ==$_\nSELECT x FROM ($content{$_}) x ORDER BY x::text COLLATE \"C\";\n" } sort keys %content;
-	return { $node->safe_psql($database, "SET timezone = UTC;\n$script") =~ /^==(.+)\n((?:(?!==).*\n?)*)/mg };
+	my %said = node_of($database)->safe_psql($database, "SET timezone = UTC;\n$script") =~ /^==(.+)\n((?:(?!==).*\n?)*)/mg;
+	return { map { ($_ => in_older_words($said{$_})) } keys %said };
 }
 
 sub gone
 {
 	my ($database) = @_;
-	return $node->safe_psql($database, join ' UNION ALL ', map { "SELECT '$_' WHERE EXISTS (SELECT FROM toms.$_ WHERE $gone{$_})" } sort keys %gone);
+	return node_of($database)->safe_psql($database, join ' UNION ALL ', map { "SELECT '$_' WHERE EXISTS (SELECT FROM toms.$_ WHERE $gone{$_})" } sort keys %gone);
 }
 
 # The database of an application
-$node->safe_psql('postgres', q{
+$_->safe_psql('postgres', q{
 	CREATE ROLE dump_employee;
 	CREATE ROLE dump_hr;
-	CREATE ROLE dump_gone LOGIN;
 	CREATE ROLE dump_owner LOGIN;
 	CREATE ROLE dump_job LOGIN IN ROLE dump_employee, dump_hr;
 	CREATE ROLE dump_officer LOGIN;
-	CREATE ROLE dump_backup LOGIN BYPASSRLS IN ROLE pg_read_all_data;
-	CREATE DATABASE source;
-	CREATE DATABASE target;
-	CREATE DATABASE plain;
-	CREATE DATABASE half;
-	CREATE DATABASE bare;
-	CREATE DATABASE part;
-	CREATE DATABASE other});
-$node->safe_psql('source', q{
+	CREATE ROLE dump_backup LOGIN BYPASSRLS IN ROLE pg_read_all_data}) foreach $source, $node;
+$source->safe_psql('postgres', $_) foreach 'CREATE ROLE dump_gone LOGIN', 'CREATE DATABASE source';
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'target', 'plain', 'half', 'bare', 'part', 'other';
+$source->safe_psql('source', q{
 	CREATE EXTENSION toms;
 	CREATE SCHEMA hr AUTHORIZATION dump_owner;
 	GRANT USAGE ON SCHEMA hr TO PUBLIC;
@@ -251,19 +256,20 @@ my $statistic = q{BEGIN; SELECT FROM toms.enter('acme', '17', 'dump_hr', 'planni
 like(say_to('dump_job', 'source', $statistic), qr/^\{\}\|t$/m, 'a statistic is published, if only as nothing');
 is(seen('source'), $expected, 'each role sees its rows before the dump');
 is_closed('source', 'before the dump', '28000');
-is($node->safe_psql('source', q{SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f' AND connamespace = 'toms'::regnamespace}),
+is($source->safe_psql('source', q{SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f' AND connamespace = 'toms'::regnamespace}),
 	'', 'tables of toms refer to no others, since workers of pg_restore fill them in any order');
 isnt(gone('source'), '', "there are declarations for what is gone: @{[gone('source') =~ s/\n/ /gr]}");
 my $before = content('source');
 isnt($before->{$_} // '', '', "to compare: $_") foreach sort keys %content;
 
 # Dump
+unmark($source);
 my ($ok, $err) = program(undef, 'pg_dump', '-Fc', '-f', "$dir/custom", 'source');
 ok(!$ok, 'pg_dump without a reason is refused');
 like($err, qr/administrative access needs a stated reason/, 'and says so');
 ($ok, $err) = program('nightly dump', 'pg_dump', '-U', 'dump_backup', '-Fc', '-f', "$dir/custom", 'source');
 ok($ok, 'pg_dump with a reason succeeds, for a role that may read all and is no superuser') or diag $err;
-ok(slurp_file($node->logfile) =~ /toms administrative access: table=hr\.sick_note verbs=select login=dump_backup user=dump_backup reason=nightly dump/,
+ok(slurp_file($source->logfile) =~ /toms administrative access: table=hr\.sick_note verbs=select login=dump_backup user=dump_backup reason=nightly dump/,
 	'the dump is on record with its reason');
 ($ok, $err) = program('nightly dump', 'pg_dump', '-f', "$dir/plain", 'source');
 ok($ok, 'pg_dump as plain text succeeds') or diag $err;
@@ -282,7 +288,7 @@ ok($ok, 'psql with a reason restores plain text') or diag $err;
 my $numbers = q{SELECT attrelid::oid, attname, attnum FROM pg_attribute WHERE attrelid IN ('hr.person'::regclass, 'hr."Case"'::regclass, 'hr.step'::regclass) AND attnum > 0 ORDER BY 1, 2};
 foreach my $database ('target', 'plain')
 {
-	isnt($node->safe_psql($database, $numbers), $node->safe_psql('source', $numbers), "tables and columns have other numbers in $database");
+	isnt($node->safe_psql($database, $numbers), $source->safe_psql('source', $numbers), "tables and columns have other numbers in $database");
 	my $after = content($database);
 	is($after->{$_}, $before->{$_}, "as before in $database: $_") foreach sort keys %content;
 	is(gone($database), '', "nothing is declared in $database for what is gone");
@@ -404,6 +410,9 @@ ok($ok, 'it is restored') or diag $err;
 ($ok, $err) = program('disaster', 'pg_restore', '--exit-on-error', '--clean', '--if-exists', '-d', 'replaced', "$dir/custom");
 ok($ok, 'pg_restore --clean succeeds') or diag $err;
 is(seen('replaced'), $expected, 'each role sees the same rows, none twice');
+$source->stop;
+$source = $node;
+$source->safe_psql('postgres', 'CREATE DATABASE source');
 ($ok, $err) = program('disaster', 'pg_restore', '--exit-on-error', '--clean', '--create', '-d', 'postgres', "$dir/custom");
 ok($ok, 'pg_restore --clean --create succeeds') or diag $err;
 is(seen('source'), $expected, 'each role sees the same rows in the new database');

@@ -5,25 +5,26 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use UpgradeTest;
 
 my $keyring = PostgreSQL::Test::Utils::tempdir();
 chmod 0700, $keyring or die $!;
-my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
 
 sub new_node
 {
-	my ($name) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init;
+	my ($name, @options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name, @options);
+	$node->init(checksums());
 	$node->append_conf('postgresql.conf', "toms.keyring = '$keyring'");
 	return $node;
 }
 
-my $node = new_node('old');
+my $node = new_node('old', of_older());
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE carried_owner; CREATE ROLE carried_hr; CREATE ROLE carried_job LOGIN IN ROLE carried_hr;
@@ -87,10 +88,8 @@ my $expected = join "\n",
 is(verdicts($node, 'postgres'), $expected, 'before');
 
 # a dump, restored into another database
-$ENV{PGHOST} = $node->host;
-$ENV{PGPORT} = $node->port;
 {
-	local $ENV{PGOPTIONS} = '-c toms.reason=dump';
+	local %ENV = ($node->_get_env, PGOPTIONS => '-c toms.reason=dump');     # with the server's own programs
 	my $file = $node->basedir . '/dump';
 	command_ok([ 'pg_dump', '-Fc', '-f', $file, 'postgres' ], 'dumped');
 	$node->safe_psql('postgres', 'CREATE DATABASE restored');
@@ -102,13 +101,10 @@ is($node->safe_psql('restored', 'SELECT string_agg(function || CASE WHEN intact 
 
 # pg_upgrade
 my $new = new_node('new');
+unmark($node);
 $node->stop;
-chdir $new->basedir or die $!;
-{
-	local $ENV{PGOPTIONS} = '';
-	command_ok([ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $bindir, '-B', $bindir,
-			'-s', $new->host, '-p', $node->port, '-P', $new->port ], 'upgraded');
-}
+my ($ok, $said) = pg_upgrade($node, $new);
+ok($ok, 'upgraded') or diag $said;
 $new->start;
 is(verdicts($new, 'postgres'), $expected, 'after pg_upgrade');
 is(verdicts($new, 'restored'), $expected, 'after dump, restore and pg_upgrade');

@@ -8,17 +8,16 @@ use warnings;
 use File::Copy;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SealTest;
 use Test::More;
+use UpgradeTest;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my ($bindir) = run_command([ $ENV{PG_CONFIG} // 'pg_config', '--bindir' ]);
 my $keyring = keyring();
 
-my $old = sealed_server('old', $keyring);
+my $old = sealed_server('old', $keyring, of_older(), checksums());
 $old->start;
 add_roles($old);
 create_sealed($old, 'app');
@@ -37,6 +36,7 @@ is($opened, <<'ROWS' =~ s/\n\z//r, 'both tenants open their values before the du
 ROWS
 
 # The dumps
+unmark($old);
 my %dump = (custom => [ '-Fc' ], directory => [ '-Fd', '-j', 2 ], plain => [], inserts => ['--inserts'], columns => [ '--column-inserts', '--rows-per-insert=3' ],
 	schema => ['--schema-only'], data => ['--data-only']);
 foreach my $form (sort keys %dump)
@@ -155,13 +155,11 @@ subtest 'COPY' => sub {
 };
 
 subtest 'pg_upgrade' => sub {
-	my $new = sealed_server('upgraded', $keyring);
+	my $new = sealed_server('upgraded', $keyring, checksums());
+	unmark($old);
 	$old->stop;
-	chdir $new->basedir or die $!;
-	my ($ok, $out, $err) = program($new, 'pg_upgrade', '--no-sync', '-d', $old->data_dir, '-D', $new->data_dir,
-		'-b', $bindir, '-B', $bindir, '-s', $new->host, '-p', $old->port, '-P', $new->port);
-	chdir '/' or die $!;
-	ok($ok, 'it succeeds') or diag "$out$err";
+	my ($ok, $said) = pg_upgrade($old, $new);
+	ok($ok, 'it succeeds') or diag $said;
 	$new->start;
 	is_as_before($new, 'app', 'upgraded');
 	is(as_tenant($new, 'app', 'acme', $change), '', 'rows are written and changed');
