@@ -10,14 +10,12 @@
  */
 #include "audit/audit_int.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "audit/block.h"
+#include "base/index.h"
 #include "base/relcache.h"
-#include "catalog/index.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "executor/tuptable.h"
@@ -200,19 +198,6 @@ row_of(const TomsEntry *entry, TupleDesc desc)
 	return heap_form_tuple(desc, values, nulls);
 }
 
-static void
-index_row(ResultRelInfo *indexes, Relation rel, TupleTableSlot *slot)
-{
-	for (int i = 0; i < indexes->ri_NumIndices; i++)
-	{
-		Datum		values[INDEX_MAX_KEYS];
-		bool		nulls[INDEX_MAX_KEYS];
-
-		FormIndexDatum(indexes->ri_IndexRelationInfo[i], slot, NULL, values, nulls);
-		index_insert(indexes->ri_IndexRelationDescs[i], values, nulls, &slot->tts_tid, rel, UNIQUE_CHECK_NO, false, indexes->ri_IndexRelationInfo[i]);
-	}
-}
-
 /*
  * BRIN keeps the least and the greatest of each column.  Rows of one page were added one after another by one transaction:
  * the first and the last of them are these, unless the clock was set back meanwhile.
@@ -262,7 +247,7 @@ write_table(Oid table, const Gathered *first, int n)
 	for (int i = 0; i < nslots; i++)
 	{
 		if (!only_brin || !is_between(slots, nslots, i, entries))
-			index_row(indexes, rel, slots[i]);
+			toms_index_row(indexes, slots[i]);
 	}
 	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
@@ -302,10 +287,12 @@ find_tables(Gathered *first, int n)
 	}
 }
 
+/* At the end of a transaction no snapshot is active any more; values that are stored out of line need one. */
 static void
 write_all(Gathered *first, int n)
 {
 	find_tables(first, n);
+	PushActiveSnapshot(GetTransactionSnapshot());
 	for (int i = 0; i < n; i++)
 	{
 		bool		written = false;
@@ -315,6 +302,7 @@ write_all(Gathered *first, int n)
 		if (!written)
 			write_table(first[i].table, first + i, n - i);
 	}
+	PopActiveSnapshot();
 }
 
 static bool

@@ -345,9 +345,9 @@ refresh(RelationEntry *entry, Oid relid)
 		entry->context = work;
 		entry->relation = relation;
 	}
-	else
-		MemoryContextDelete(work);
 	MemoryContextSwitchTo(old);
+	if (entry->context == NULL)
+		MemoryContextDelete(work);
 	entry->generation = before;
 }
 

@@ -386,6 +386,24 @@ find_protected(Node *node, void *unused)
 		(has_queries && query_tree_walker((Query *) node, find_protected, unused, 0));
 }
 
+/* JumbleQuery() wants to know that it was asked for. */
+static void
+jumble(Query *query, const char *text)
+{
+	bool		before = query_id_enabled;
+
+	PG_TRY();
+	{
+		query_id_enabled = true;
+		(void) toms_jumble(query, text);
+	}
+	PG_FINALLY();
+	{
+		query_id_enabled = before;
+	}
+	PG_END_TRY();
+}
+
 /*
  * The number that pg_stat_statements gives it.  Where somebody asks for these numbers all statements have them
  * that should: what is inside of others is not to be seen there with its literals.  Where they are
@@ -396,5 +414,5 @@ toms_guard_identify(Query *query, const char *text)
 {
 	if (query->queryId == 0 && query->commandType != CMD_UTILITY && compute_query_id != COMPUTE_QUERY_ID_OFF && !toms_others_need_query_ids() &&
 		IsTransactionState() && toms_catalog_is_installed() && find_protected((Node *) query, NULL))
-		(void) toms_jumble(query, text);
+		jumble(query, text);
 }
