@@ -33,7 +33,7 @@
 #define LONGEST_RETRY_MS 60000
 
 /* Of DROP DATABASE that did not come to its end; named only in later minor releases. */
-#define LIMIT_OF_INVALID -2
+#define LIMIT_OF_INVALID (-2)
 
 typedef struct Database
 {

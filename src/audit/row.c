@@ -320,9 +320,12 @@ check_carried(const Audited *audited, const Owner *owner)
 static void
 add_change(const Audited *audited, const Change *change)
 {
-	Owner		owner = owner_of(audited, change->new ? change->new : change->old);
+	TupleTableSlot *row = change->new ? change->new : change->old;
+	Owner		owner;
 	Owner		former;
 
+	Assert(row != NULL);
+	owner = owner_of(audited, row);
 	check_carried(audited, &owner);
 	if (change->old == NULL || change->new == NULL)
 	{

@@ -176,6 +176,7 @@ take_entry(Walk *walk, const TomsPlaced *placed)
 {
 	bool		again = walk->tree.size > 0 && walk->kind == placed->kind && walk->id == placed->id;
 
+	Assert(walk->block != NULL);
 	walk->kind = placed->kind;
 	walk->id = placed->id;
 	if (!walk->named)
@@ -355,6 +356,7 @@ add_open(TomsVerification *run, TomsMapParts *parts, TomsMapBlock *block)
 	TomsSnapshot snapshot;
 	char	   *text;
 
+	Assert(run->segments != NULL);	/* with room for one more */
 	if (last == NULL || last->system != GetSystemIdentifier())
 		run->segments[parts->segment_count++] = (TomsSegment) {last ? last->number + 1 : 1, GetSystemIdentifier(), PG_INT64_MAX};
 	if (SPI_execute("SELECT pg_current_snapshot()::text", true, 1) != SPI_OK_SELECT || SPI_processed != 1)

@@ -93,6 +93,7 @@ make_who(void)
 {
 	static uint64 number = 0;
 	const TomsContext *context = toms_context_get();
+	/* cppcheck-suppress unknownEvaluationOrder ; the member and the variable are two */
 	TomsWho		who = {.number = ++number};
 	StringInfoData text;
 	char	   *json;

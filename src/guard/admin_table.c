@@ -48,10 +48,12 @@ mine(void)
 void
 toms_admin_publish(const TomsAdminSlot *slot)
 {
-	if (mine() == NULL)
+	TomsAdminSlot *place = mine();
+
+	if (place == NULL)
 		return;
 	LWLockAcquire(toms_lock(TOMS_LOCK_ADMIN), LW_EXCLUSIVE);
-	*mine() = *slot;
+	*place = *slot;
 	LWLockRelease(toms_lock(TOMS_LOCK_ADMIN));
 }
 

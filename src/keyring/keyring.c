@@ -73,27 +73,30 @@ toms_keyring_configured(void)
 	return is_set(keyring_directory) || is_set(keyring_command);
 }
 
-/* The provider that the settings name and its location; returns what is wrong with them. */
-static char *
-choose(const TomsKeyProvider **provider, const char **location)
+/* The provider that the settings name and its location; or NULL, and what is wrong with them. */
+static const TomsKeyProvider *
+choose(const char **location, char **problem)
 {
+	*problem = NULL;
 	if (is_set(keyring_directory) && is_set(keyring_command))
-		return pstrdup("toms.keyring and toms.keyring_command are both set.");
-	if (!toms_keyring_configured())
-		return pstrdup("toms.keyring is not set.");
-	*provider = is_set(keyring_command) ? &toms_key_program : &toms_key_directory;
+		*problem = pstrdup("toms.keyring and toms.keyring_command are both set.");
+	else if (!toms_keyring_configured())
+		*problem = pstrdup("toms.keyring is not set.");
+	if (*problem)
+		return NULL;
 	*location = is_set(keyring_command) ? keyring_command : keyring_directory;
-	return NULL;
+	return is_set(keyring_command) ? &toms_key_program : &toms_key_directory;
 }
 
 /* What to do about a problem of the settings, else of the provider. */
 static const char *
 problem_hint(void)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 
-	if (choose(&provider, &location) == NULL)
+	if (provider)
 		return provider->hint;
 	if (toms_keyring_configured())
 		return "ALTER SYSTEM RESET toms.keyring; or RESET toms.keyring_command; then SELECT pg_reload_conf();";
@@ -111,11 +114,11 @@ toms_keyring_refuse(const char *problem)
 char *
 toms_keyring_problem(bool writing)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
-	char	   *problem = choose(&provider, &location);
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 
-	return problem ? problem : provider->problem(location, writing);
+	return provider ? provider->problem(location, writing) : problem;
 }
 
 /* False if the line is not that of a key of this kind. */
@@ -135,13 +138,11 @@ parse_line(const char *line, TomsKeyKind kind, uint8 key[TOMS_KEY_BYTES])
 const uint8 *
 toms_key_read(const char *name, TomsKeyKind kind, char **problem)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
-	char	   *line;
+	const TomsKeyProvider *provider = choose(&location, problem);
+	char	   *line = provider ? provider->read(location, name, problem) : NULL;
 	uint8	   *key;
 
-	*problem = choose(&provider, &location);
-	line = *problem ? NULL : provider->read(location, name, problem);
 	if (line == NULL)
 		return NULL;
 	key = toms_secret_alloc(CurrentMemoryContext, TOMS_KEY_BYTES);
@@ -181,13 +182,14 @@ refuse_foreign(void)
 static void
 make_key(const char *name, TomsKeyKind kind)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
-	char	   *problem = choose(&provider, &location);
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 
 	refuse_foreign();
-	if (problem == NULL)
-		problem = provider->problem(location, true);
+	if (provider == NULL)
+		toms_keyring_refuse(problem);
+	problem = provider->problem(location, true);
 	if (problem == NULL && kind == TOMS_KEY_SIGNING)
 		problem = toms_keyring_mark_unsynced(name);
 	if (problem == NULL)
@@ -260,13 +262,14 @@ toms_key_create_epoch(const char *name)
 void
 toms_key_destroy(const char *name)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
-	char	   *problem = choose(&provider, &location);
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 
 	refuse_foreign();
-	if (problem == NULL)
-		problem = provider->destroy(location, name);
+	if (provider == NULL)
+		toms_keyring_refuse(problem);
+	problem = provider->destroy(location, name);
 	if (problem)
 		toms_keyring_refuse(problem);
 }

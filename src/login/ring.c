@@ -174,6 +174,7 @@ wake(const TomsLoginRecord *record)
 	{
 		Taker	   *other = &shared->takers[i];
 
+		Assert(other != NULL);
 		if (other == taker || (other->pid != 0 && !other->is_ready && (taker == NULL || strcmp(other->name, record->database) == 0)))
 			SetLatch(other->latch);
 	}

@@ -120,17 +120,17 @@ run_attempt(const Attempt *attempt)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	toms_process_require_extension();
-	if (attempt->statement)
-	{
-		/* what it keeps across its transactions */
-		MemoryContextSwitchTo(toms_process_context);
-		run_utility(attempt->statement);
-	}
-	else
+	if (attempt->step)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		attempt->step(attempt->arg);
 		PopActiveSnapshot();
+	}
+	else
+	{
+		/* what it keeps across its transactions */
+		MemoryContextSwitchTo(toms_process_context);
+		run_utility(attempt->statement);
 	}
 	CommitTransactionCommand();
 }

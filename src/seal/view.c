@@ -190,7 +190,7 @@ table_entry(Query *query)
 	return rt_fetch(linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex, query->rtable);
 }
 
-static void
+static void __attribute__((noreturn))
 refuse_view(Relation rel)
 {
 	ereport(ERROR,

@@ -51,7 +51,7 @@ read_start(Text line)
 	const char *problem = json_members(line, members, lengthof(members), false);
 	uint64_t	version;
 	char		at[32];
-	Text		kind;
+	Text		kind = {0};
 
 	if (problem || !json_is(members[0].value, "archive") || !json_number(members[1].value, &version) || version != 1 ||
 		!json_uuid(members[2].value, archive.dataset) || !json_time(members[6].value, at) ||
@@ -61,7 +61,7 @@ read_start(Text line)
 		fault("not the first line of an archive: %s", problem ? problem : "a value of another form");
 	else
 	{
-		archive.kind = json_is_null(members[3].value) ? '\0' : kind.at[0];
+		archive.kind = kind.size > 0 ? kind.at[0] : '\0';
 		log_check_dataset(archive.dataset);
 	}
 }

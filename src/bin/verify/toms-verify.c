@@ -77,10 +77,13 @@ read_piece(FILE *stream, const char *file, char **buffer, size_t *size, bool lin
 	{
 		if (length == *size)
 		{
-			*size = *size < 4096 ? 4096 : 2 * *size;
-			*buffer = realloc(*buffer, *size);
-			if (!*buffer)
+			size_t		larger = *size < 4096 ? 4096 : 2 * *size;
+			char	   *moved = realloc(*buffer, larger);
+
+			if (!moved)
 				fail("memory", "out of it");
+			*buffer = moved;
+			*size = larger;
 		}
 		(*buffer)[length++] = (char) letter;
 		if (line && letter == '\n')
@@ -249,10 +252,11 @@ check_archives(const char *path)
 			fail("memory", "out of it");
 		snprintf(file, size, "%s/%s", path, names[i]->d_name);
 		check_archive(file);
+		set_place(path, 0);
+		free(file);
 		free(names[i]);
 	}
 	free(names);
-	set_place(path, 0);
 }
 
 static void
@@ -295,6 +299,7 @@ read_options(int argc, char **argv)
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, "", names, NULL)) != -1)
 	{
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the option is one with an argument */
 		if (found == 'k' && !take_plain_key(optarg, strlen(optarg)))
 			usage_error("--key", "not a public key in base64url");
 		else if (found == 'f')
