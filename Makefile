@@ -194,9 +194,25 @@ bench-growth:
 mutants:
 	test/sandbox.sh make -s check-mutants
 
+# The C source, looked at by cppcheck, clang-tidy and gcc's analyzer; some minutes.
+analyze:
+	test/sandbox.sh make -s check-analyze
+
+# What part of the lines of C the tests run; an hour, COVERAGE='check-regress' some minutes.
+coverage:
+	test/sandbox.sh make -s check-coverage COVERAGE='$(COVERAGE)'
+
+# Regression and isolation tests with assertions in PostgreSQL and sanitizers in toms; half an hour.
+sanitize:
+	test/sandbox.sh make -s check-sanitize
+
 # Regression tests under valgrind; takes an hour or two, REGRESS='base keyring' some minutes.
 memcheck:
 	test/sandbox.sh make -s check-memcheck REGRESS='$(REGRESS)'
+
+# What takes too long for "make test"; several hours.
+nightly:
+	test/sandbox.sh make -s check-nightly
 
 # The targets below are run in the copy: they install into the PostgreSQL of PG_CONFIG and
 # start servers of their own.
@@ -244,8 +260,18 @@ FUZZ_SECONDS = 15
 check-fuzz: test/verify/verify
 	test/fuzz/run.sh $(FUZZ_SECONDS)
 
-check-memcheck: check-build
-	test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
+check-analyze:
+	test/analyze.sh
+
+COVERAGE = check-regress check-evidence check-isolation check-tap
+check-coverage:
+	test/coverage.sh $(MAKE) -s -k $(COVERAGE)
+
+check-sanitize:
+	test/asserted.sh test/sanitize.sh $(MAKE) -s -k check-regress check-evidence check-isolation
+
+check-memcheck:
+	test/asserted.sh test/memcheck.sh $(MAKE) -s check-regress REGRESS='$(REGRESS)'
 
 SMITH_SECONDS = 3600
 check-smith: debug
@@ -291,6 +317,9 @@ check-bench-check: check-build
 # Runs every stage, also after one has failed, and counts what the tools report. A stage that
 # fails without naming a failed test (a build, a server that does not start) counts as one.
 STAGES = build lint regress evidence upgrade isolation tap fuzz demo
+NIGHTLY = analyze coverage sanitize memcheck
+check-nightly:
+	$(MAKE) -s check-all STAGES='$(NIGHTLY)'
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \
@@ -323,7 +352,7 @@ endef
 export COUNT
 
 # What makes a throw-away copy and goes on in it with check-….
-GOALS = demo compliance deb bench bench-seal bench-audit bench-read bench-retention bench-rights bench-check bench-gdpr bench-growth mutants memcheck fuzz smith load
+GOALS = demo compliance deb bench bench-seal bench-audit bench-read bench-retention bench-rights bench-check bench-gdpr bench-growth mutants analyze coverage sanitize memcheck nightly fuzz smith load
 .PHONY: debug upgrade-diff install-tools uninstall-tools lint dist test test-versions test-core $(GOALS) $(GOALS:%=check-%) \
 	check-all check-version check-beside check-compilers check-older check-gcc check-clang \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-core

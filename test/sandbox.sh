@@ -19,7 +19,7 @@ major=${PG_MAJOR:-15}
 packages="gcc make libc6-dev libsodium-dev postgresql-$major postgresql-server-dev-$major
 	perl libipc-run-perl libcrypt-jwt-perl pgbouncer python3-jwt python3-cryptography"
 clients=
-case " $* " in *' check-all '*|*' check-tap '*)
+case " $* " in *' check-all '*|*' check-tap '*|*' check-coverage '*|*' check-nightly '*)
 	clients="openjdk-17-jdk-headless libhikaricp-java libpostgresql-jdbc-java libhibernate3-java libjavassist-java
 		ruby-activerecord ruby-pg ruby-database-cleaner
 		postgresql-$major-pgaudit postgresql-$major-cron postgresql-$major-partman postgresql-$major-repack
@@ -29,9 +29,10 @@ case " $* " in *' check-all '*|*' check-tap '*)
 	command -v node >/dev/null || clients+=" nodejs node-pg" ;;
 esac
 
-# PostgreSQL's own tests are in its source, which apt has where it has the package.
-case " $* " in *' check-core '*) core=yes ;; *) core= ;; esac
-case " $* " in *' check-memcheck '*) packages+=" valgrind" ;; esac
+# PostgreSQL's own tests are in its source, which apt has where it has the package; it may be wanted whole.
+case " $* " in *' check-core '*) core='*/src/test/regress' ;; *' check-sanitize '*|*' check-memcheck '*|*' check-nightly '*) core='*' ;; *) core= ;; esac
+case " $* " in *' check-memcheck '*|*' check-sanitize '*|*' check-nightly '*) packages+=" valgrind libssl-dev libxml2-dev" ;; esac
+case " $* " in *' check-analyze '*|*' check-nightly '*) packages+=" cppcheck clang-tidy" ;; esac
 case " $* " in *' check-smith '*) packages+=" sqlsmith" ;; esac
 case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) version_tests= ;; esac
 case " $* " in *' check-beside '*|*' check-compilers '*) packages+=" clang" ;; esac
@@ -194,7 +195,7 @@ copy_core() (
 	private_apt get update >&2 || say "not all of apt's sources could be read"
 	for version in $(private_apt cache showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rVu); do
 		private_apt get source --download-only "postgresql-$major=$version" >&2 || continue
-		tar -C core -xf "postgresql-${major}_"*.orig.tar.* --strip-components=1 --wildcards '*/src/test/regress'
+		tar -C core -xf "postgresql-${major}_"*.orig.tar.* --strip-components=1 --wildcards "$core"
 		exit 0
 	done
 	say "apt does not have the source of PostgreSQL $major"

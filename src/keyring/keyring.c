@@ -203,12 +203,12 @@ make_key(const char *name, TomsKeyKind kind)
 static char *
 sync_key(const char *name)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
-	char	   *problem = choose(&provider, &location);
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 	bool		is_file = provider == &toms_key_directory;
 
-	if (problem)
+	if (provider == NULL)
 		return problem;
 	return toms_keyring_sync(is_file ? provider->place(location, name) : NULL,
 							 is_file ? psprintf("%s.key", name) : name);
@@ -228,10 +228,11 @@ refuse_unsynced(const char *problem, const char *hint)
 static void
 discard_key(const char *name)
 {
-	const TomsKeyProvider *provider;
 	const char *location;
+	char	   *problem;
+	const TomsKeyProvider *provider = choose(&location, &problem);
 
-	if (choose(&provider, &location) == NULL)
+	if (provider)
 		provider->destroy(location, name);
 }
 
