@@ -90,6 +90,16 @@ SELECT f.remedy AS added FROM toms.found_code() f WHERE f.phrase = 'code_added' 
 :added
 SELECT f.status, regexp_replace(toms.say(f.phrase, f.args, 'en'), '\d+', 'All') FROM toms.found_code() f;
 
+-- Privileges that toms does not grant are told, by which somebody could permit himself, or make code of others' run; toms.enter() is granted to jobs
+GRANT UPDATE ON toms.permission TO regress_stranger;
+GRANT UPDATE (purposes) ON toms.permission TO regress_hr;
+GRANT EXECUTE ON FUNCTION toms.run_as_owner(regclass, text, text) TO PUBLIC;
+GRANT CREATE ON SCHEMA toms TO regress_owner;
+SELECT f.status, toms.say(f.phrase, f.args, 'en') FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 2;
+SELECT status FROM toms.check() WHERE measure = 'T-6.1';
+SELECT f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1 \gexec
+SELECT count(*) FROM toms.found_code() f WHERE f.status <> 'pass';
+
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
 SET SESSION AUTHORIZATION regress_owner;
 BEGIN;

@@ -29,7 +29,36 @@ INSERT INTO toms.phrase VALUES
     ('code_gone', 'en', 'Function %1$s of toms is gone.'),
     ('code_gone', 'de', 'Die Funktion %1$s von toms fehlt.'),
     ('code_added', 'en', 'Function %1$s stands in schema toms and does not belong to it.'),
-    ('code_added', 'de', 'Die Funktion %1$s steht im Schema toms und gehört nicht dazu.');
+    ('code_added', 'de', 'Die Funktion %1$s steht im Schema toms und gehört nicht dazu.'),
+    ('code_granted', 'en', '%3$s has the privilege %2$s on %1$s, which toms does not grant.'),
+    ('code_granted', 'de', '%3$s hat auf %1$s das Recht %2$s, das toms nicht vergibt.');
+
+-- What the extension grants stands in pg_init_privs; toms.enter() is granted by toms.allow_enter().
+CREATE FUNCTION toms.found_granted()
+RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH member AS (
+        SELECT d.classid, d.objid FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e' WHERE e.extname = 'toms'),
+    object AS (
+        SELECT 'pg_proc'::regclass AS class, p.oid, 0 AS sub, 'ROUTINE ' || p.oid::regprocedure AS name, '' AS col, p.proowner AS owner, p.proacl AS acl, acldefault('f', p.proowner) AS usual
+        FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+        UNION ALL
+        SELECT 'pg_class'::regclass, c.oid, 0, 'TABLE ' || c.oid::regclass, '', c.relowner, c.relacl, NULL
+        FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+        UNION ALL
+        SELECT 'pg_class'::regclass, c.oid, a.attnum, 'TABLE ' || c.oid::regclass, format(' (%I)', a.attname), c.relowner, a.attacl, NULL
+        FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+        UNION ALL
+        SELECT 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA ' || n.oid::regnamespace, '', n.nspowner, n.nspacl, NULL FROM pg_namespace n WHERE n.nspname = 'toms')
+    SELECT toms.found('fail', 'code_granted', ARRAY[o.name, a.privilege_type || o.col, g.grantee], format('REVOKE %s%s ON %s FROM %s;', a.privilege_type, o.col, o.name, g.grantee))
+    FROM object o, aclexplode(o.acl) a, LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) g (grantee)
+    WHERE a.grantee <> o.owner
+      AND NOT EXISTS (SELECT FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = o.class AND i.objoid = o.oid AND i.objsubid = o.sub), o.usual)) w
+                      WHERE w.grantee = a.grantee AND w.privilege_type = a.privilege_type)
+      AND NOT EXISTS (SELECT FROM toms.enter_permission e WHERE e.ended_at IS NULL AND e.login = a.grantee
+                      AND o.oid = 'toms.enter(text, text, text, text, text, interval, boolean)'::regprocedure);
+$$;
+REVOKE ALL ON FUNCTION toms.found_granted() FROM PUBLIC;
+COMMENT ON FUNCTION toms.found_granted() IS 'internal: privileges on what belongs to toms that somebody has granted beside it';
 
 CREATE FUNCTION toms.found_code()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -42,6 +71,8 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg
                       CASE WHEN EXISTS (SELECT FROM toms.function_digests() f WHERE f.function = p.oid::regprocedure::text) THEN format('ALTER EXTENSION toms DROP ROUTINE %s; ', p.oid::regprocedure) ELSE '' END
                       || format('DROP ROUTINE %s;', p.oid::regprocedure))
     FROM pg_proc p WHERE p.pronamespace = 'toms'::regnamespace AND NOT EXISTS (SELECT FROM toms.installed_function i WHERE i.function = p.oid::regprocedure::text)
+    UNION ALL
+    SELECT f FROM toms.found_granted() f
     UNION ALL
     SELECT toms.found('pass', 'code_whole', ARRAY[count(*)::text]) FROM toms.installed_function i JOIN toms.function_digests() f USING (function, digest);
 $$;
