@@ -37,6 +37,7 @@ case " $* " in *' check-smith '*) packages+=" sqlsmith" ;; esac
 case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) version_tests= ;; esac
 case " $* " in *' check-beside '*|*' check-compilers '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
+case " $* " in *' check-bench '*|*' check-bench-gdpr '*|*' check-bench-read '*) clients+=" postgresql-$major-pgaudit postgresql-$major-cron" ;; esac
 case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,4 +1,4 @@
--- The data of "make bench": one schema for each way of keeping tenants apart, all with
+-- The data of "make bench-tenant": one schema for each way of keeping tenants apart, all with
 -- physically equal copies of the same tables.
 --
 --   psql -v rows=N -v schemas='{hand,...}' -f data.sql

@@ -1,4 +1,4 @@
--- Takes toms out of the database of "make bench", on a server that has not loaded it: kept data
+-- Takes toms out of the database of "make bench-tenant", on a server that has not loaded it: kept data
 -- may have been protected by another state of the library.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;

@@ -1,4 +1,4 @@
--- The functions that "make bench" calls, in each schema of data: one of an application, and one
+-- The functions that "make bench-tenant" calls, in each schema of data: one of an application, and one
 -- with settings of its own, as access functions have.
 \set ON_ERROR_STOP on
 \set QUIET on

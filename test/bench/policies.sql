@@ -1,4 +1,4 @@
--- What "make bench" compares toms with: a policy with current_setting() in two forms, and one with
+-- What "make bench-tenant" compares toms with: a policy with current_setting() in two forms, and one with
 -- the tenant as a constant, which is the least that row security costs; each for a log-in of its own.
 \set ON_ERROR_STOP on
 \set QUIET on

@@ -1,4 +1,4 @@
--- What toms protects in "make bench", in the schemas toms_tenant, toms_subject and toms_kept.
+-- What toms protects in "make bench-tenant", in the schemas toms_tenant, toms_subject and toms_kept.
 \set ON_ERROR_STOP on
 \set QUIET on
 SET client_min_messages = warning;

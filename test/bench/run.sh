@@ -2,11 +2,13 @@
 # Measures what toms costs: starts a server with protected tables and two others, of which one has
 # loaded toms, loads the data, and runs the driver.
 #
-#     make bench                           on any Debian machine: 20 minutes, 8 GB of disk
-#     make bench BENCH=-q                  a minute, small data: to see that everything runs
-#     make bench BENCH='own parent'        the shapes whose names begin so
+#     make bench-tenant                           on any Debian machine: 20 minutes, 8 GB of disk
+#     make bench-tenant BENCH=-q                  a minute, small data: to see that everything runs
+#     make bench-tenant BENCH='own parent'        the shapes whose names begin so
 #
-#     run.sh [-q] [-d FOLDER] [NAME...]    with the programs of a PostgreSQL that has toms
+#     make bench-tenant BENCH='-s point'   small data, all rounds
+#
+#     run.sh [-q|-s] [-d FOLDER] [NAME...] with the programs of a PostgreSQL that has toms
 #
 # -d keeps the data in FOLDER for the next time; the extension and what it protects are made anew
 # in any case. PG_CONFIG names that PostgreSQL; by default the programs on the PATH are taken.
@@ -21,13 +23,14 @@ die() {
 	echo "bench: $*" >&2
 	exit 1
 }
-[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make bench"
+[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make bench-tenant"
 [ -x "$here/bench" ] || die "make check-bench builds the driver first"
 
 quick='' box='' servers=() rows=5000000 few=200000
-while getopts qd: option; do
+while getopts qsd: option; do
 	case $option in
 	q) quick=-q rows=200000 few=20000 ;;
+	s) rows=200000 few=20000 ;;
 	d) box=$OPTARG ;;
 	*) exit 2 ;;
 	esac

@@ -1,5 +1,5 @@
 /*
- * shapes.c - what "make bench" measures: persons, variants, and the table of shapes.
+ * shapes.c - what "make bench-tenant" measures: persons, variants, and the table of shapes.
  *
  * The variants' schemas hold physically equal copies of the same data, see data.sql.
  * Tenant 1 owns 30 percent of it, tenant 17 about 5,600 rows of 5 million, tenant 700 about

@@ -1,5 +1,5 @@
 /*
- * sql.c - the text that "make bench" sends: statements of a shape, messages, tokens.
+ * sql.c - the text that "make bench-tenant" sends: statements of a shape, messages, tokens.
  *
  * Whatever is returned is the caller's to free.
  */

@@ -5,7 +5,9 @@
 #     make bench-audit                on any Debian machine: six minutes
 #     make bench-audit BENCH=-q       half a minute, to see that everything runs
 #
-#     run.sh [-q]                     with the programs of a PostgreSQL that has toms
+#     make bench-audit BENCH=-s       three rounds, three minutes
+#
+#     run.sh [-q|-s]                  with the programs of a PostgreSQL that has toms
 #
 # Variants take turns, a slice each, and the ratio is the median over the rounds. Nothing else should
 # be at work on the machine.
@@ -17,7 +19,10 @@ if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
 fi
 [ "$(id -u)" != 0 ] || { echo "bench-audit: PostgreSQL refuses to run as root: be another user, or use make bench-audit" >&2; exit 1; }
 rows=100000 seconds=3 rounds=7 many=1000000
-[ "${1:-}" != -q ] || rows=5000 seconds=1 rounds=1 many=20000
+case ${1:-} in
+-q) rows=5000 seconds=1 rounds=1 many=20000 ;;
+-s) rounds=3 ;;
+esac
 
 leave() {
 	local status=$?
