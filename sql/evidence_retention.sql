@@ -49,6 +49,11 @@ SELECT * FROM regress.probe('retention');
 SELECT * FROM regress.probe('deletion_concept');
 SELECT * FROM regress.probe('master_data');
 SELECT status, finding FROM regress.probe('statutory');
+-- a rule for one tenant deletes nothing of the others
+BEGIN;
+SELECT toms.retain('shop.message', keep => '105 days', since => 'sent_at', zone => 'UTC', tenant => 'acme') > 0;
+SELECT finding FROM regress.probe('retention') WHERE finding LIKE '%shop.message%';
+ROLLBACK;
 SELECT toms.retain('shop.message', keep => '105 days', since => 'sent_at', zone => 'UTC') > 0;
 SELECT toms.retain('shop.invoice', period => 'de_invoice', since => 'issued_on', zone => 'UTC') > 0;
 -- messages go, but nothing says by which right; invoices stay open to everybody for years

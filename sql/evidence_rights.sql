@@ -134,6 +134,8 @@ INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kin
 SELECT * FROM regress.check('recipients');
 SELECT replace(replace(replace(m, 'kind => ''…''', 'kind => ''other'''), 'country => ''…''', 'country => ''CH'''), '{…}', '{personal}') FROM regress.mend('recipients') m \gexec
 SELECT * FROM regress.check('recipients');
+-- what went there before he objected was right
+INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, disclosed_by) VALUES ('acme', true, 'host', '{personal}', 'rights', 'recorded', 'test');
 SELECT toms.object_to_recipient('host', 'acme', 'not them');
 INSERT INTO toms.disclosure (tenant, of_all, recipient, categories, purpose, kind, disclosed_by) VALUES ('acme', true, 'host', '{personal}', 'rights', 'recorded', 'test');
 SELECT * FROM regress.check('recipients');
