@@ -61,6 +61,13 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path 
     WHERE s.setdatabase IN (0, (SELECT o.oid FROM pg_database o WHERE o.datname = current_database()))
       AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c LIKE 'toms.reason=_%')
     UNION ALL
+    SELECT toms.found('partial', 'administrators_standing_reason', ARRAY['foreign server ' || f.srvname], format('ALTER SERVER %I OPTIONS (DROP %I);', f.srvname, o.option_name))
+    FROM pg_foreign_server f, pg_options_to_table(f.srvoptions) o WHERE o.option_value LIKE '%toms.reason=_%'
+    UNION ALL
+    SELECT toms.found('partial', 'administrators_standing_reason', ARRAY[format('foreign server %s for %s', m.srvname, m.usename)],
+                      format('ALTER USER MAPPING FOR %s SERVER %I OPTIONS (DROP %I);', CASE WHEN m.umuser = 0 THEN 'PUBLIC' ELSE quote_ident(m.usename) END, m.srvname, o.option_name))
+    FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o WHERE o.option_value LIKE '%toms.reason=_%'
+    UNION ALL
     SELECT toms.found('overdue', 'administrators_unreviewed', ARRAY[g.at::date::text, g.entry::text, g.review_due::date::text],
                       format('SELECT toms.review_break_glass(%s, result => ''…'');', g.entry))
     FROM toms.break_glass_uses g WHERE g.reviewed_at IS NULL AND g.overdue
