@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/debug_point.h"
 #include "base/version.h"
@@ -40,6 +41,7 @@ _PG_init(void)
 				 errmsg("toms must be loaded by shared_preload_libraries"),
 				 errhint("Add toms to shared_preload_libraries in postgresql.conf and restart the server.")));
 
+	toms_clock_init();
 	toms_crypto_init();
 	TOMS_DEBUG_POINT_INIT();
 	toms_version_init();

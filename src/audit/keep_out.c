@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
@@ -121,11 +122,11 @@ tell_workers(Oid database, bool by_signal)
 static bool
 wait_until_left(Oid database, int limit)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit);
+	TimestampTz end = TimestampTzPlusMilliseconds(toms_clock_steady(), limit);
 	long		rest;
 
 	ConditionVariablePrepareToSleep(&toms_workers->left);
-	while (tell_workers(database, false) && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	while (tell_workers(database, false) && (rest = TimestampDifferenceMilliseconds(toms_clock_steady(), end)) > 0)
 		(void) ConditionVariableTimedSleep(&toms_workers->left, rest, PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
 	return !tell_workers(database, false);

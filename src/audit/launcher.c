@@ -281,6 +281,13 @@ start_worker(int i)
 	return registered;
 }
 
+/* A time that is yet to come is of a clock that was set back since. */
+static TimestampTz
+after(TimestampTz at, int milliseconds)
+{
+	return at > GetCurrentTimestamp() ? 1 : TimestampTzPlusMilliseconds(at, milliseconds);
+}
+
 /* When the worker of a post may be started, with the lock held; 0: it is not needed. */
 static TimestampTz
 start_time(int i)
@@ -296,10 +303,10 @@ start_time(int i)
 	/* the last one did not get as far as the post */
 	if (started_for[i] == pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &slot->database)) &&
 		started[i] > post->started_at && started[i] > post->ended_at)
-		return TimestampTzPlusMilliseconds(started[i], 1000);
+		return after(started[i], 1000);
 	if (post->failures == 0)
-		return Max(post->ended_at, 1);
-	return TimestampTzPlusMilliseconds(post->ended_at, Min(1000 << Min(post->failures - 1, 10), LONGEST_RETRY_MS));
+		return Max(after(post->ended_at, 0), 1);
+	return after(post->ended_at, Min(1000 << Min(post->failures - 1, 10), LONGEST_RETRY_MS));
 }
 
 /* The post whose worker has been missing for longest, or -1; *when: at the earliest, if it is not due yet. */
@@ -475,6 +482,8 @@ run_lap(void)
 	TimestampTz when;
 	TimestampTz now = GetCurrentTimestamp();
 
+	next_round = Min(next_round, TimestampTzPlusMilliseconds(now, TOMS_WORKER_ROUND_MS));
+	next_start = Min(next_start, TimestampTzPlusMilliseconds(now, RETRY_MS));
 	if (now >= next_round || (next_due(&when) >= 0 && when <= now && now >= next_start))
 	{
 		Oid			before[TOMS_WORKER_SLOTS];

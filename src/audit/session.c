@@ -8,6 +8,7 @@
 #include "audit/worker.h"
 
 #include "access/xact.h"
+#include "base/clock.h"
 #include "login/login.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -149,7 +150,7 @@ toms_session_drain(void)
 	static TimestampTz next = 0;
 	volatile bool wrote = false;
 
-	if (!toms_login_is_waiting() || GetCurrentTimestamp() < next)
+	if (!toms_login_is_waiting() || toms_clock_steady() < next)
 		return false;
 	next = 0;
 	PG_TRY();
@@ -159,7 +160,7 @@ toms_session_drain(void)
 	PG_CATCH();
 	{
 		toms_process_clean_up_error();
-		next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+		next = TimestampTzPlusMilliseconds(toms_clock_steady(), RETRY_MS);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(toms_process_context);

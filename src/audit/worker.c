@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "audit/block.h"
+#include "base/clock.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -149,7 +150,7 @@ is_asked(bool *leaving)
 static bool
 is_due(const Schedule *schedule, bool asked)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = toms_clock_steady();
 
 	/* after an error nobody makes it hurry */
 	if (schedule->failed > 0)
@@ -168,20 +169,20 @@ step_once(Schedule *schedule, int limit)
 	{
 		schedule->failed = 0;
 		schedule->written = written;
-		schedule->round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), comes_again ? delay : TOMS_WORKER_ROUND_MS);
+		schedule->round = TimestampTzPlusMilliseconds(toms_clock_steady(), comes_again ? delay : TOMS_WORKER_ROUND_MS);
 	}
 	else
 	{
 		schedule->failed++;
 		delay = Min(Max(delay, 1000) << Min(schedule->failed - 1, 10), Max(delay, LONGEST_RETRY_MS));
 	}
-	schedule->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+	schedule->next = TimestampTzPlusMilliseconds(toms_clock_steady(), delay);
 }
 
 static void
 wait_until_next(Schedule *schedule)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = toms_clock_steady();
 	TimestampTz latest = TimestampTzPlusMilliseconds(now, seal_interval);
 
 	/* nothing was written, or the setting was lowered */

@@ -11,6 +11,7 @@
 #include "audit/worker.h"
 
 #include "access/xact.h"
+#include "base/clock.h"
 #include "login/login.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -57,7 +58,7 @@ handle_terminate(SIGNAL_ARGS)
 	int			save_errno = errno;
 
 	if (!toms_process_terminating)
-		terminated_at = GetCurrentTimestamp();
+		terminated_at = toms_clock_steady();
 	toms_process_terminating = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
@@ -66,7 +67,7 @@ handle_terminate(SIGNAL_ARGS)
 static void
 watch_over(void)
 {
-	bool		is_late = toms_process_terminating && TimestampDifferenceExceeds(terminated_at, GetCurrentTimestamp(), LAST_TRANSACTION_MS);
+	bool		is_late = toms_process_terminating && TimestampDifferenceExceeds(terminated_at, toms_clock_steady(), LAST_TRANSACTION_MS);
 
 	/* what has been committed here needs no more than that to be told so */
 	if (is_busy && !toms_commit_interrupt(is_late) && is_late)
@@ -199,9 +200,9 @@ sessions_are_left(void)
 static bool
 drain(long limit, bool for_sessions)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit);
+	TimestampTz end = TimestampTzPlusMilliseconds(toms_clock_steady(), limit);
 
-	while (GetCurrentTimestamp() < end)
+	while (toms_clock_steady() < end)
 	{
 		/* in this order: what it added before it went is seen below */
 		bool		left = for_sessions && sessions_are_left();
@@ -290,10 +291,10 @@ attend(void)
 static void
 wait_after_error(int failed)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(FIRST_RETRY_MS << Min(failed - 1, 10), LONGEST_RETRY_MS));
+	TimestampTz until = TimestampTzPlusMilliseconds(toms_clock_steady(), Min(FIRST_RETRY_MS << Min(failed - 1, 10), LONGEST_RETRY_MS));
 	long		rest;
 
-	while (!toms_process_terminating && !attend() && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
+	while (!toms_process_terminating && !attend() && (rest = TimestampDifferenceMilliseconds(toms_clock_steady(), until)) > 0)
 		nap(rest);
 }
 

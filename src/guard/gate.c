@@ -7,6 +7,7 @@
 #include "guard/guard_int.h"
 
 #include "access/xact.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "catalog/catalog.h"
 #include "commands/trigger.h"
@@ -29,7 +30,7 @@ typedef struct Slot
 	Oid			database;		/* InvalidOid: free */
 	uint32		word;			/* a TomsGate */
 	uint64		forgotten;		/* how often */
-	TimestampTz looked_at;
+	TimestampTz looked_at;		/* steady time */
 	char		problem[TOMS_GATE_PROBLEM_BYTES];
 } Slot;
 
@@ -131,10 +132,10 @@ toms_gate_look(void)
 	gate = slot->word;
 	forgotten = slot->forgotten;
 	due = gate == TOMS_GATE_UNKNOWN ||
-		(gate != TOMS_GATE_OPEN && TimestampDifferenceExceeds(slot->looked_at, GetCurrentTimestamp(), AGAIN_MS));
+		(gate != TOMS_GATE_OPEN && TimestampDifferenceExceeds(slot->looked_at, toms_clock_steady(), AGAIN_MS));
 	due = due && IsTransactionState();
 	if (due)
-		slot->looked_at = GetCurrentTimestamp();
+		slot->looked_at = toms_clock_steady();
 	LWLockRelease(toms_lock(TOMS_LOCK_GATE));
 	return due ? look(forgotten) : gate;
 }

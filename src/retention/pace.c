@@ -10,6 +10,7 @@
 
 #include "access/xlog.h"
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "executor/spi.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
@@ -76,7 +77,7 @@ toms_pace_rows(void)
 void
 toms_pace_begin(void)
 {
-	began = GetCurrentTimestamp();
+	began = toms_clock_steady();
 }
 
 void
@@ -84,7 +85,7 @@ toms_pace_end(int64 rows)
 {
 	int64		fitting;
 
-	took = Max(GetCurrentTimestamp() - began, 1);
+	took = Max(toms_clock_steady() - began, 1);
 	if (rows < 0)
 		return;
 	if (rows < toms_pace_rows() && took < batch_time * INT64CONST(1000))
@@ -141,7 +142,7 @@ farthest_behind(void)
 static void
 set_marks(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = toms_clock_steady();
 
 	if (after.at != 0 && !TimestampDifferenceExceeds(after.at, now, max_lag))
 		return;
@@ -157,7 +158,7 @@ replica_lags(void)
 	if (max_lag == 0)
 		return false;
 	set_marks();
-	if (before.at == 0 || !TimestampDifferenceExceeds(before.at, GetCurrentTimestamp(), max_lag))
+	if (before.at == 0 || !TimestampDifferenceExceeds(before.at, toms_clock_steady(), max_lag))
 		return false;
 	behind = farthest_behind();
 	return !XLogRecPtrIsInvalid(behind) && behind < before.log;

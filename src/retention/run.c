@@ -7,6 +7,7 @@
 #include "retention/due.h"
 
 #include "access/xact.h"
+#include "base/clock.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -95,7 +96,7 @@ add_batch(TomsBatchResult *sum, const TomsBatchResult *batch)
 static TomsBatchResult
 run_batches(const Run *run, const TomsRuleTurn *turn)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = toms_clock_steady();
 	TomsBatchPosition position = toms_position_take(turn);
 	TomsBatchResult sum = {0};
 
@@ -110,7 +111,7 @@ run_batches(const Run *run, const TomsRuleTurn *turn)
 		add_batch(&sum, &batch);
 		if (batch.more && batch.blocked == 0)
 			break;
-	} while (sum.more && sum.rows == 0 && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PATIENCE_MS));
+	} while (sum.more && sum.rows == 0 && !TimestampDifferenceExceeds(began, toms_clock_steady(), PATIENCE_MS));
 	if (sum.more)
 		toms_position_keep(turn, &position);
 	else if (position.context)
@@ -177,6 +178,8 @@ try_turn(const Run *run, const TomsRuleTurn *turn)
 static void
 check_as_of(const Run *run)
 {
+	if (!run->dry_run)
+		toms_clock_require();
 	if (run->as_of > GetCurrentTransactionStartTimestamp() && !run->dry_run)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

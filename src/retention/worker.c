@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
@@ -207,10 +208,10 @@ nap(int64 milliseconds)
 bool
 toms_retention_sleep(int64 milliseconds)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+	TimestampTz until = TimestampTzPlusMilliseconds(toms_clock_steady(), milliseconds);
 	long		rest;
 
-	while (toms_retention_goes_on() && (rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
+	while (toms_retention_goes_on() && (rest = TimestampDifferenceMilliseconds(toms_clock_steady(), until)) > 0)
 		nap(rest);
 	return !toms_process_terminating && toms_retention_goes_on();
 }
@@ -228,6 +229,7 @@ wait_for_run(TimestampTz began)
 
 	for (;;)
 	{
+		TimestampTz now;
 		TimestampTz next;
 		char		problem[TOMS_PROBLEM_BYTES];
 		bool		leaving;
@@ -246,8 +248,12 @@ wait_for_run(TimestampTz began)
 			working = false;
 			continue;
 		}
+		/* the clock may have been set back */
+		now = GetCurrentTimestamp();
+		began = Min(began, now);
+		earliest = Min(earliest, TimestampTzPlusMilliseconds(now, SHORTEST_PAUSE_MS));
 		next = Max(earliest, TimestampTzPlusMilliseconds(began, toms_retention_interval * INT64CONST(1000)));
-		rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
+		rest = TimestampDifferenceMilliseconds(now, next);
 		if (rest <= 0)
 			return true;
 		nap(Min(rest, toms_pace_watch()));
@@ -267,12 +273,13 @@ read_last_run(void *began)
 static void
 ask_gate(void *open)
 {
+	toms_clock_require();
 	*(bool *) open = toms_gate_is_open();
 }
 
-/* Nothing is deleted while the tables are closed: they are a restored state, or another node's. */
+/* Nothing is deleted while the tables are closed: they are a restored state, or another node's; nor by a clock that jumped. */
 static bool
-gate_is_open(void)
+may_delete(void)
 {
 	char		problem[TOMS_PROBLEM_BYTES];
 	bool		open = false;
@@ -295,7 +302,7 @@ work(void)
 		working = true;
 		if (toms_process_terminating)
 			return;
-		if (!gate_is_open())
+		if (!may_delete())
 		{
 			working = false;
 			continue;

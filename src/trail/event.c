@@ -9,6 +9,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/clock.h"
 #include "base/name.h"
 #include "base/reason.h"
 #include "base/relcache.h"
@@ -270,7 +271,7 @@ may_be_late(void)
 static int
 patience(void)
 {
-	return may_be_late() && !TimestampDifferenceExceeds(in_vain_at, GetCurrentTimestamp(), SPARED_MS) ? 0 : audit_timeout;
+	return may_be_late() && !TimestampDifferenceExceeds(in_vain_at, toms_clock_steady(), SPARED_MS) ? 0 : audit_timeout;
 }
 
 /* What cannot be recorded must not happen; in an emergency it goes on, on record in the server log. */
@@ -279,7 +280,7 @@ note_unavailable(const TomsEvent *event, const char *detail, const char *hint, c
 {
 	if (!may_be_late())
 		refuse_unavailable(detail, hint);
-	in_vain_at = GetCurrentTimestamp();
+	in_vain_at = toms_clock_steady();
 	write_to_log(event, why);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "trail/queue_int.h"
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -364,7 +365,7 @@ static bool
 wait_for(const TomsMark *mark, Size size, int timeout)
 {
 	Queue	   *queue = own;
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	TimestampTz end = TimestampTzPlusMilliseconds(toms_clock_steady(), timeout);
 	ConditionVariable *news = mark ? &queue->durable[mark->turn] : &queue->room;
 	Progress	progress;
 
@@ -372,7 +373,7 @@ wait_for(const TomsMark *mark, Size size, int timeout)
 	ConditionVariablePrepareToSleep(news);
 	while ((progress = progress_of(queue, mark, size)) == UNDER_WAY)
 	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		long		left = TimestampDifferenceMilliseconds(toms_clock_steady(), end);
 
 		if (left <= 0)
 			break;
