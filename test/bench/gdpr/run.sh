@@ -15,7 +15,7 @@
 #     make bench-gdpr                 on any Debian machine: five minutes
 #     make bench-gdpr BENCH=-q        half a minute, to see that everything runs
 #
-#     run.sh [-q]                     with the programs of a PostgreSQL that has toms; PGDATA is made in TMPDIR
+#     run.sh [-q] [PERSONA...]        with the programs of a PostgreSQL that has toms
 #
 # One client; an operation is one message and one answer. Commits are synchronous. pg_partman has no part: a record's period is its
 # own. Nothing else should be at work on the machine.
@@ -34,7 +34,10 @@ turns=$here/../turns/turns
 [ -x "$turns" ] || die "make check-bench-gdpr builds the driver first"
 records=100000
 declare -A operations=([controller]=800 [customer]=10000 [processor]=5000 [regulator]=400) batch=([controller]=20 [customer]=50 [processor]=50 [regulator]=20)
-[ "${1:-}" != -q ] || operations=([controller]=20 [customer]=200 [processor]=100 [regulator]=20)
+if [ "${1:-}" = -q ]; then
+	operations=([controller]=20 [customer]=200 [processor]=100 [regulator]=20)
+	shift
+fi
 
 leave() {
 	local status=$?
@@ -98,6 +101,8 @@ start() {
 	pgcrypto) psql -p "$(port "$1")" -f "$here/pgcrypto.sql" -f "$here/retrofit.sql" -o /dev/null ;;
 	toms) psql -p "$(port "$1")" -f "$here/toms.sql" -o /dev/null ;;
 	esac
+	# each person has been written about before, as on any but the first day
+	psql -p "$(port "$1")" -c "SET toms.reason = 'bench'" -c 'UPDATE bench.record SET shr = shr WHERE key < 10000'
 	psql -p "$(port "$1")" -c 'VACUUM (ANALYZE)' -c CHECKPOINT
 }
 
@@ -126,7 +131,7 @@ for side in $sides; do
 	start $side
 done
 printf '%-40s %-24s %9s %9s %7s %13s %7s %9s\n' persona side 'ops/s' 'cpu us' ratio p10-p90 'of cpu' rows
-for persona in customer processor regulator controller; do
+for persona in ${*:-customer processor regulator controller}; do
 	arguments=()
 	for side in $sides; do
 		prepare $persona $side
