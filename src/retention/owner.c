@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
+#include "retention/retention_int.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
@@ -19,7 +20,6 @@
 static const char *const settings[][2] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"row_security", "on"},
-	{"lock_timeout", "200ms"},	/* an application's locks do not stop it */
 	{"max_parallel_workers_per_gather", "0"},	/* workers do not know what is going on */
 };
 
@@ -68,6 +68,9 @@ toms_owner_begin(Oid relid, Oid root, const char *tenant, const char *purpose)
 	work.settings = NewGUCNestLevel();
 	for (int i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* an application's locks do not stop retention, which comes again; a right is waited for as long as who carries it out likes */
+	if (strcmp(purpose, TOMS_RETENTION_PURPOSE) == 0)
+		(void) set_config_option("lock_timeout", "200ms", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(owner, work.security | SECURITY_RESTRICTED_OPERATION);
 	toms_context_begin_work(tenant, purpose, root);
 	return work;
