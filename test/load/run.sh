@@ -75,12 +75,12 @@ while read -r example login _; do
 	psql -d "$example" -c "SELECT now()" >"$box/since.$example"
 done <<<"$work"
 
-# Private memory of each process, in kB, every few seconds.
+# Memory of each process that is its own, in kB, every few seconds.  Of shared memory Linux calls private what no other process happens to use.
 sample() {
 	local every=$((seconds / 300 + 1)) pid kb
 	while sleep $every; do
 		for pid in $(pgrep -P "$(head -n 1 "$box/data/postmaster.pid" 2>/dev/null || echo 0)"); do
-			kb=$(awk '/^Private/ { n += $2 } END { print n + 0 }' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
+			kb=$(awk '/^Anonymous:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
 			echo "$pid $kb $(tr '\0' ' ' <"/proc/$pid/cmdline" | sed 's/ \[local\].*//')"
 		done
 	done >>"$box/memory" 2>/dev/null
@@ -134,14 +134,14 @@ balance() {
 		check "$2, $example: each erasure has its line in the ledger" "$(grep -c '"type":"erased"' "$log" || true)" "$(psql -d "$example" -c "SELECT count(*) FROM toms.erasure WHERE state = 'done'")"
 	done
 }
-# What has run for long enough: how much more memory it has in its last third than in its second.
+# What has run for long enough: how much more memory it had at least, in its last third, than at least in its second: what it needs
+# for a while is no growth.
 growth() {
-	awk '{ pid = $1; kb = $2; $1 = $2 = ""; if (pid in name) ; else name[pid] = substr($0, 3); n[pid]++; v[pid, n[pid]] = kb }
+	awk '{ pid = $1; kb = $2; $1 = $2 = ""; if (!(pid in name)) name[pid] = substr($0, 3); v[pid, ++n[pid]] = kb }
+		function least(pid, from, to,   i, m) { m = v[pid, from]; for (i = from + 1; i <= to; i++) if (v[pid, i] < m) m = v[pid, i]; return m }
 		END { for (pid in n) if (n[pid] >= 12) {
-			third = int(n[pid] / 3); a = b = 0
-			for (i = third + 1; i <= 2 * third; i++) a += v[pid, i]
-			for (i = n[pid] - third + 1; i <= n[pid]; i++) b += v[pid, i]
-			printf "%d %d %d %s\n", (b - a) / third, v[pid, 1], v[pid, n[pid]], name[pid] } }' "$box/memory" | sort -rn
+			third = int(n[pid] / 3)
+			printf "%d %d %d %s\n", least(pid, n[pid] - third + 1, n[pid]) - least(pid, third + 1, 2 * third), v[pid, 1], v[pid, n[pid]], name[pid] } }' "$box/memory" | sort -rn
 }
 
 sample &
@@ -169,7 +169,7 @@ kill $sampler
 
 growth >"$box/growth"
 check 'no process has grown' "$(awk -v limit=$grows '$1 > limit' "$box/growth")" ''
-say 'private memory: kB more in the last third than in the second, at first, at last'
+say 'memory of its own in kB: growth, at first, at last'
 head -n 12 "$box/growth" | sed 's/^/    /'
 check 'no client was refused what it should not be' "$(grep -h 'ERROR' "$box"/pgbench.* | sort | uniq -c)" ''
 check 'the server has said nothing of what should not be' "$(grep -E 'PANIC|TRAP|(WARNING|ERROR|FATAL):' "$box/log" | grep -vE 'terminating|starting up|not refused' | sed -E 's/^[^[]*\[[0-9]+\] //' | sort | uniq -c | sort -rn)" ''
