@@ -9,7 +9,7 @@ set -uo pipefail
 
 config=${PG_CONFIG:-pg_config}
 # Assertions are compiled in: they tell the analyzers, too, what always holds.
-flags="$("$config" --cppflags) -Isrc -I$("$config" --includedir-server) -DUSE_ASSERT_CHECKING -DTOMS_VERSION=\"0\" -DTOMS_PREVIOUS=\"0\""
+flags="$("$config" --cppflags) -Isrc -I$("$config" --includedir-server) -DUSE_ASSERT_CHECKING -DTOMS_VERSION='\"0\"' -DTOMS_PREVIOUS='\"0\"'"
 files=$(ls src/*.c src/*/*.c src/bin/*/*.c)
 status=0
 
