@@ -2,7 +2,7 @@
 #
 #     operations.pl PERSONA SIDE OPERATIONS RECORDS [PRIVATE-KEY]
 #
-# PERSONA: controller, customer, processor, regulator; SIDE: bare, retrofit, pgaudit, pgcrypto, toms.
+# PERSONA: controller, customer, processor, regulator, or load, who brings the records, each in a statement; SIDE: bare, retrofit, pgaudit, pgcrypto, toms.
 # Which they are, in which order, of whom and with what values, is the same on all sides and in each run.
 # Mixes: Shastri et al., PVLDB 13(7), as the files of GDPRbench and of those who re-derived them have them; persons by Zipf's law.
 use strict;
@@ -20,6 +20,7 @@ my %mix = (
 	customer => [[20, 'read_by_usr', 'usr'], [20, 'metadata_by_key', 'own'], [20, 'update_data', 'own', 'text'],
 		[20, 'update_metadata', 'own', 'shr'], [20, 'delete_by_key', 'own']],
 	processor => [[80, 'read_by_key', 'own', 'pur'], [10, 'read_by_pur', 'pur'], [10, 'read_by_obj', 'obj', 'pur']],
+	load => [[100, 'load', 'load', 'of', 'pur_of', 'obj_of']],
 	regulator => [[46, 'metadata_by_usr', 'usr'], [31, 'system_logs', 'usr'], [23, 'verify_deletion', 'own']],
 );
 my $data     = $side eq 'pgcrypto' ? q{convert_from(decrypt(data, '0123456789abcdef', 'aes'), 'UTF8') AS data} : 'data';
@@ -27,10 +28,14 @@ my $new_data = $side eq 'pgcrypto' ? q{encrypt(convert_to($2, 'UTF8'), '01234567
 my $metadata = 'key, pur, obj, dec, acl, shr, src, cat, expires_at';
 my $current  = $retrofit ? ' AND expires_at > now()' : '';
 my $created  = $side eq 'pgcrypto' ? q{encrypt(convert_to(rpad('new', 100, 'x'), 'UTF8'), '0123456789abcdef', 'aes')} : q{rpad('new', 100, 'x')};
+my $loaded   = q{rpad(md5(n::text), 100, 'x')};
+$loaded = qq{encrypt(convert_to($loaded, 'UTF8'), '0123456789abcdef', 'aes')} if $side eq 'pgcrypto';
 my %own      = map { $_ => $retrofit ? " AND usr = \$$_" : '' } 2, 3;
 my %objects  = map { $_ => $retrofit ? " AND obj <> \$$_" : '' } 1, 2;
 
 my %statement = (
+	load => q{INSERT INTO bench.record SELECT n, 'acme', $2::integer, $3, $4, 'd' || n % 2, 'a' || n % 10, 's' || n / 7 % 10, 'r' || n / 3 % 10, 'c' || n % 10,}
+		. qq{ timestamptz '2100-01-01 00:00Z' + n * interval '1 second', $loaded FROM (SELECT \$1::bigint AS n) this},
 	create => "INSERT INTO bench.record VALUES (\$1, 'acme', \$2, \$3, 'o1', 'd1', 'a1', 's1', 'r1', 'c1', '2101-01-01', $created)",
 	delete_by_usr   => 'DELETE FROM bench.record WHERE usr = $1',
 	delete_expired  => 'DELETE FROM bench.record WHERE expires_at < $1',
@@ -50,7 +55,8 @@ my %statement = (
 );
 
 # Who does it and what for, on toms: a token for each such person and purpose.
-my %purpose = (customer => 'self_service', controller => 'administration', regulator => 'supervision');
+my %purpose = (customer => 'self_service', controller => 'administration', load => 'administration', regulator => 'supervision');
+my %role    = (load => 'controller');
 my %tokens;
 
 sub token {
@@ -59,7 +65,7 @@ sub token {
 	my $purpose = $purpose{$persona} // $value->{pur};
 	return $tokens{"$subject $purpose"} //= do {
 		my $now = time;
-		my $payload = sprintf '{"tenant":"acme","sub":"%s","role":"bench_%s","purpose":"%s","iat":%d,"exp":%d}', $subject, $persona, $purpose, $now, $now + 3600;
+		my $payload = sprintf '{"tenant":"acme","sub":"%s","role":"bench_%s","purpose":"%s","iat":%d,"exp":%d}', $subject, $role{$persona} // $persona, $purpose, $now, $now + 3600;
 		chomp(my $token = `toms-keys mint --private '$key' --payload '$payload'`);
 		die "no token\n" unless $token;
 		$token;
@@ -86,6 +92,7 @@ sub values_of {
 	my $usr = $persona eq 'controller' ? int rand $persons : zipf();
 	my %value = (
 		usr => $usr, own => $usr + $persons * int rand($records / $persons), key => $records + $number, pur => 'p' . int rand 25,
+		load => $number - 1, of => ($number - 1) % $persons, pur_of => 'p' . ($number - 1) % 25, obj_of => ($number - 1) % 100 ? 'o' . ($number - 1) % 100 : 'p1',
 		obj => 'o' . (1 + int rand 99), shr => 's' . int rand 10, text => 'changed ' . $number, bound => sprintf('2100-01-01 00:%02d:%02dZ', int(4 * $number / 60) % 60, 4 * $number % 60),
 	);
 	return \%value;

@@ -17,7 +17,8 @@
 #
 #     run.sh [-q] [PERSONA...]        with the programs of a PostgreSQL that has toms
 #
-# One client; an operation is one message and one answer. Commits are synchronous. pg_partman has no part: a record's period is its
+# The records are brought by the application, a statement each, so that the log or the trail that the regulator asks tells
+# of each. One client; an operation is one message and one answer. Commits are synchronous. pg_partman has no part: a record's period is its
 # own. Nothing else should be at work on the machine.
 set -euo pipefail
 
@@ -33,9 +34,10 @@ die() {
 turns=$here/../turns/turns
 [ -x "$turns" ] || die "make check-bench-gdpr builds the driver first"
 records=100000
-declare -A operations=([controller]=800 [customer]=10000 [processor]=5000 [regulator]=400) batch=([controller]=20 [customer]=50 [processor]=50 [regulator]=20)
+declare -A operations=([load]=$records [controller]=800 [customer]=10000 [processor]=5000 [regulator]=400) batch=([controller]=20 [customer]=50 [processor]=50 [regulator]=20)
 if [ "${1:-}" = -q ]; then
 	operations=([controller]=20 [customer]=200 [processor]=100 [regulator]=20)
+	records=10000 operations[load]=10000
 	shift
 fi
 
@@ -94,15 +96,15 @@ start() {
 		$(settings "$1")
 	CONF
 	pg_ctl -D "$box/$1" -l "$box/$1.log" -w start >/dev/null
-	psql -p "$(port "$1")" -v records=$records -f "$here/setup.sql" -o /dev/null
+	psql -p "$(port "$1")" -f "$here/setup.sql" -o /dev/null
 	case $1 in
 	retrofit) psql -p "$(port "$1")" -f "$here/retrofit.sql" -o /dev/null ;;
 	pgaudit) psql -p "$(port "$1")" -f "$here/retrofit.sql" -o /dev/null ;;
 	pgcrypto) psql -p "$(port "$1")" -f "$here/pgcrypto.sql" -f "$here/retrofit.sql" -o /dev/null ;;
 	toms) psql -p "$(port "$1")" -f "$here/toms.sql" -o /dev/null ;;
 	esac
-	# each person has been written about before, as on any but the first day
-	psql -p "$(port "$1")" -c "SET toms.reason = 'bench'" -c 'UPDATE bench.record SET shr = shr WHERE key < 10000'
+	prepare load "$1" "options='-c synchronous_commit=off'"
+	"$turns" -b 1000 load "$1=$box/load.$1" >/dev/null
 	psql -p "$(port "$1")" -c 'VACUUM (ANALYZE)' -c CHECKPOINT
 }
 
@@ -115,12 +117,12 @@ helpers() {
 	done
 }
 
-# The file of a side for turns.
+# The file of a side for turns: persona, side, what its connection has beside.
 prepare() {
 	local side=$2 login=bench_job
 	[ "$1 $2" != 'regulator tail' ] || side=retrofit
 	{
-		printf 'connect\thost=%s port=%s dbname=postgres user=%s\n' "$box" "$(port $side)" "$login"
+		printf 'connect\thost=%s port=%s dbname=postgres user=%s %s\n' "$box" "$(port $side)" "$login" "${3:-}"
 		helpers $side
 		perl "$here/operations.pl" "$1" $side "${operations[$1]}" $records "$box/app.jwk" |
 			if [ "$2" = tail ]; then sed 's/1000000000/65536/'; else cat; fi

@@ -1,7 +1,7 @@
--- The records of GDPRbench: 100,000 of 10,000 persons, a key and their metadata with an index each. On every side alike;
--- what a side adds is in a file of its name.
+-- The table of GDPRbench's records: a key and metadata with an index each. On every side alike; what a side adds is in a
+-- file of its name. The application brings the records itself (operations.pl load), as it brings all others later.
 --
---   psql -v records=N -f setup.sql
+--   psql -f setup.sql
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE ROLE bench_customer;
@@ -25,10 +25,6 @@ CREATE TABLE bench.record (
     expires_at timestamptz NOT NULL,
     data       text NOT NULL                -- 100 bytes
 );
-INSERT INTO bench.record
-SELECT n, 'acme', n % 10000, 'p' || n % 25, CASE WHEN n % 100 = 0 THEN 'p1' ELSE 'o' || n % 100 END, 'd' || n % 2, 'a' || n % 10,
-       's' || n / 7 % 10, 'r' || n / 3 % 10, 'c' || n % 10, timestamptz '2100-01-01 00:00Z' + n * interval '1 second', rpad(md5(n::text), 100, 'x')
-FROM generate_series(0, :records - 1) n;
 ALTER TABLE bench.record ADD PRIMARY KEY (key);
 CREATE INDEX ON bench.record (usr);
 CREATE INDEX ON bench.record (pur);
