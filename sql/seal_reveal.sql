@@ -236,11 +236,11 @@ DECLARE
     value toms.health_flag;
     waited text;
 BEGIN
-    PERFORM toms.enter('acme', '1', 'regress_hr', 'absence_management', valid_for => '1 second');
+    PERFORM toms.enter('acme', '1', 'regress_hr', 'absence_management', valid_for => '5 seconds');
     SELECT sick INTO value FROM hr.sick_note WHERE id = 2;
     FOR i IN 1 .. 2 LOOP                -- the first time only; no statement begins meanwhile
         RAISE WARNING 'opened: %', toms.reveal(value);
-        waited := pg_sleep(2);
+        waited := pg_sleep(6);
     END LOOP;
 END
 $$;
