@@ -10,7 +10,7 @@ if [ ! -e "$to/complete" ]; then
 	(
 		cd "$TOMS_SANDBOX/core"
 		./configure -q --prefix="$to" --enable-cassert --enable-debug --enable-tap-tests --with-openssl --with-libxml \
-			--without-icu --without-readline --without-zlib CFLAGS='-O1 -g -fno-omit-frame-pointer -DUSE_VALGRIND'
+			--with-icu --without-readline --without-zlib CFLAGS='-O1 -g -fno-omit-frame-pointer -DUSE_VALGRIND'
 		make -s -j"$(nproc)"
 		make -s -j"$(nproc)" -C contrib
 		make -s install

@@ -31,7 +31,7 @@ esac
 
 # PostgreSQL's own tests are in its source, which apt has where it has the package; it may be wanted whole.
 case " $* " in *' check-core '*) core='*/src/test/regress' ;; *' check-sanitize '*|*' check-memcheck '*|*' check-nightly '*) core='*' ;; *) core= ;; esac
-case " $* " in *' check-memcheck '*|*' check-sanitize '*|*' check-nightly '*) packages+=" valgrind libssl-dev libxml2-dev" ;; esac
+case " $* " in *' check-memcheck '*|*' check-sanitize '*|*' check-nightly '*) packages+=" valgrind libicu-dev libssl-dev libxml2-dev pkg-config" ;; esac
 case " $* " in *' check-analyze '*|*' check-nightly '*) packages+=" cppcheck clang-tidy" ;; esac
 case " $* " in *' check-smith '*) packages+=" sqlsmith" ;; esac
 case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) version_tests= ;; esac
