@@ -335,7 +335,7 @@ check-all:
 	done 2>&1 | perl -ne "$$COUNT"
 
 # What a version of PostgreSQL can break: of the TAP tests those of its programs, hooks and processes.
-VERSION_TESTS = base_preload base_upgrade base_rolling_upgrade policy_dump policy_upgrade policy_replication purpose_carried seal_dump seal_replication login \
+VERSION_TESTS = base_preload base_upgrade base_rolling_upgrade policy_dump policy_upgrade policy_replication policy_two_way purpose_carried seal_dump seal_replication login \
 	audit_dump audit_upgrade audit_copies audit_worker audit_neighbours retention_dump retention_worker
 check-version:
 	$(MAKE) check-all STAGES='older clang gcc build regress evidence upgrade isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
