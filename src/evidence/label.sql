@@ -50,13 +50,13 @@ INSERT INTO toms.phrase VALUES
     ('report_l_protected_count', 'en', '%1$s, with %2$s partitions'), ('report_l_protected_count', 'de', '%1$s, mit %2$s Partitionen'),
     ('report_l_observed', 'en', 'Observed only, nothing is refused there: %1$s.'), ('report_l_observed', 'de', 'Nur beobachtet, dort wird nichts abgewiesen: %1$s.'),
     ('report_l_locked', 'en', 'Locked by somebody then, and not looked at: %1$s.'), ('report_l_locked', 'de', 'Zu diesem Zeitpunkt gesperrt und nicht betrachtet: %1$s.'),
-    ('report_l_unprotected', 'en', 'Tables without protection beside them'), ('report_l_unprotected', 'de', 'Tabellen ohne Schutz daneben'),
+    ('report_l_unprotected', 'en', 'Tables without protection beside them'), ('report_l_unprotected', 'de', 'Daneben bestehende Tabellen ohne Schutz'),
     ('report_l_replicas', 'en', 'Replicas'), ('report_l_replicas', 'de', 'Replikate'),
     ('report_l_publications', 'en', 'Publications'), ('report_l_publications', 'de', 'Publikationen'),
     ('report_l_publication_one', 'en', '%1$s: %2$s tables, %3$s of them protected'), ('report_l_publication_one', 'de', '%1$s: %2$s Tabellen, davon %3$s geschützt'),
-    ('report_l_exports', 'en', 'Disclosures within a year'), ('report_l_exports', 'de', 'Weitergaben innerhalb eines Jahres'),
+    ('report_l_exports', 'en', 'Disclosures within a year'), ('report_l_exports', 'de', 'Weitergaben im letzten Jahr'),
     ('report_l_export_one', 'en', '%1$s: %2$s, the last on %3$s (%4$s)'), ('report_l_export_one', 'de', '%1$s: %2$s, zuletzt am %3$s (%4$s)'),
-    ('report_l_copies', 'en', 'Declared copies outside of the database'), ('report_l_copies', 'de', 'Erklärte Kopien außerhalb der Datenbank'),
+    ('report_l_copies', 'en', 'Declared copies outside of the database'), ('report_l_copies', 'de', 'Gemeldete Kopien außerhalb der Datenbank'),
     ('report_l_copy_one', 'en', '%1$s: %2$s (%3$s)'), ('report_l_copy_one', 'de', '%1$s: %2$s (%3$s)'),
     ('report_l_none', 'en', 'none'), ('report_l_none', 'de', 'keine'),
     ('report_l_more_names', 'en', '%1$s and %2$s more'), ('report_l_more_names', 'de', '%1$s und %2$s weitere'),
@@ -136,9 +136,9 @@ COMMENT ON FUNCTION toms.say_article(text, text) IS 'internal: a legal reference
 -- Headings of the annexes are German in either language.
 CREATE FUNCTION toms.say_source(source text, lang text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE lang WHEN 'de' THEN regexp_replace(regexp_replace(replace(replace(replace(replace(replace(replace(source,
+    SELECT CASE lang WHEN 'de' THEN regexp_replace(replace(replace(replace(replace(replace(replace(toms.say_reference(source, lang),
                'Absence annex', 'Anlage Abwesenheitsverwaltung'), 'Timeclock agreement, annex', 'Vertrag Zeiterfassung, Anlage'), 'Timeclock agreement', 'Vertrag Zeiterfassung'),
-               'Messenger agreement', 'Vertrag Messenger'), 'Remote-support annex', 'Anlage Fernwartung'), 'Processor annex', 'Anlage Auftragsverarbeiter'), '\mnos?\. ', 'Nr. ', 'g'), '\s+', ' ', 'g')
+               'Messenger agreement', 'Vertrag Messenger'), 'Remote-support annex', 'Anlage Fernwartung'), 'Processor annex', 'Anlage Auftragsverarbeiter'), '\s+', ' ', 'g')
            ELSE source END;
 $$;
 REVOKE ALL ON FUNCTION toms.say_source(text, text) FROM PUBLIC;

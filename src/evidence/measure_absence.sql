@@ -132,7 +132,7 @@ INSERT INTO toms.measure (measure, position, system, control, kind, title_en, ti
      'Keine Freitextfelder bei Krankmeldungen',
      'Absence annex, 10 Datensparsamkeit, no. 1', 'Art. 5(1)(c), Art. 25(2)', NULL, 'minimisation', false,
      'Free text is told by a column''s type: a number can hold an encoded text, and a note in an unprotected table or under a label that is not health goes unnoticed.',
-     'Freitext wird am Spaltentyp erkannt: In einer Zahl lässt sich Text verschlüsseln, und eine Bemerkung in einer ungeschützten oder nicht als Gesundheitsdaten geführten Tabelle bleibt unbemerkt.'),
+     'Freitext wird am Spaltentyp erkannt: In einer Zahl lässt sich Text kodieren, und eine Bemerkung in einer ungeschützten oder nicht als Gesundheitsdaten geführten Tabelle bleibt unbemerkt.'),
     ('A-10.2', 230, 'absence', 'evaluation', 'enforced',
      'There are no fields for diagnoses or medical details',
      'Keine Felder für Diagnosen oder medizinische Einzelheiten',

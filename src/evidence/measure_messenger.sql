@@ -168,7 +168,7 @@ INSERT INTO toms.measure (measure, position, system, control, kind, title_en, ti
      'Gesicherte Räume, zweiter Faktor beim mobilen Arbeiten, Kennwortregeln und Geräteverwaltung',
      'Messenger agreement, Anlage 3, 2 Zutritts- und Zugangskontrolle, no. 1', 'Art. 32(1)(b)', 'b', 'second_factor', true,
      'Of these only the second factor of access to the database is looked at; premises, devices and the factors of other systems are a matter of record.',
-     'Geprüft wird davon nur der zweite Faktor beim Datenbankzugriff; Räume, Geräte und die Faktoren anderer Systeme werden nachgewiesen.'),
+     'Geprüft wird davon nur der zweite Faktor beim Datenbankzugriff; für Räume, Geräte und die Faktoren anderer Systeme gilt der hinterlegte Nachweis.'),
     ('M-O.1', 1080, 'messenger', 'evaluation', 'recorded',
      'Data-protection management with an officer, audits, training and regular checks of contractors',
      'Datenschutz-Management mit Datenschutzbeauftragtem, Audits, Schulungen und wiederkehrender Prüfung der Auftragnehmer',

@@ -157,7 +157,7 @@ INSERT INTO toms.phrase VALUES
     ('review_overdue', 'en', 'The review due on %1$s is overdue; the last one was on %2$s.'),
     ('review_overdue', 'de', 'Die zum %1$s fällige Überprüfung steht aus; die letzte war am %2$s.'),
     ('review_done', 'en', 'Reviewed on %1$s by %2$s: %3$s. The next review is due on %4$s.'),
-    ('review_done', 'de', 'Überprüft am %1$s von %2$s: %3$s. Die nächste Überprüfung ist am %4$s fällig.');
+    ('review_done', 'de', 'Überprüft am %1$s (%2$s): %3$s. Die nächste Überprüfung ist am %4$s fällig.');
 
 CREATE FUNCTION toms.review_state(measure text)
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -86,11 +86,11 @@ INSERT INTO toms.phrase VALUES
     ('admin_sessions_kept', 'en', 'An administrative session names person, ticket and reason, and ends after %1$s; approval by another officer: %2$s. %3$s were opened in the last 30 days, %4$s are open now.'),
     ('admin_sessions_kept', 'de', 'Eine Administrationssitzung nennt Person, Vorgang und Begründung und endet nach %1$p; Freigabe durch einen weiteren Beauftragten: %2$w. In den letzten 30 Tagen eröffnet: %3$s; zurzeit offen: %4$s.'),
     ('admin_sessions_personal', 'en', '%1$s of %2$s log-ins of administrators and officers belong to one person each.'),
-    ('admin_sessions_personal', 'de', '%1$s von %2$s Anmeldungen von Administratoren und Beauftragten gehören je einer Person.'),
+    ('admin_sessions_personal', 'de', '%1$s von %2$s Konten von Administratoren und Beauftragten gehören je einer Person.'),
     ('admin_sessions_anonymous', 'en', 'Whose log-in %1$s is, an administrator''s or officer''s, nobody has said: it may be shared.'),
-    ('admin_sessions_anonymous', 'de', 'Die Anmeldung %1$s eines Administrators oder Beauftragten ist keiner Person zugeordnet: Sie kann geteilt sein.'),
+    ('admin_sessions_anonymous', 'de', 'Das Konto %1$s eines Administrators oder Beauftragten ist keiner Person zugeordnet: Es kann geteilt sein.'),
     ('admin_sessions_shared', 'en', 'A personal log-in was in use from two addresses at once (finding %1$s of %2$s), and nobody has looked at it.'),
-    ('admin_sessions_shared', 'de', 'Eine persönliche Anmeldung war von zwei Adressen zugleich in Gebrauch (Auffälligkeit %1$s vom %2$s), und niemand hat es bewertet.');
+    ('admin_sessions_shared', 'de', 'Ein persönliches Konto war von zwei Adressen zugleich in Gebrauch (Auffälligkeit %1$s vom %2$s), und niemand hat es bewertet.');
 
 CREATE FUNCTION toms.probe_admin_sessions()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

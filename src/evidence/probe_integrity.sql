@@ -192,7 +192,7 @@ COMMENT ON FUNCTION toms.probe_records_kept() IS 'internal: whether the trail is
 
 INSERT INTO toms.phrase VALUES
     ('exports_noted', 'en', '%1$s exports are on record, the last of %2$s; dumps and COPY of protected tables by administrators need a reason and are entries of the trail.'),
-    ('exports_noted', 'de', '%1$s Exporte sind verzeichnet, der letzte vom %2$s; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen im Protokoll.'),
+    ('exports_noted', 'de', 'Verzeichnete Exporte: %1$s, der letzte vom %2$s; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen im Protokoll.'),
     ('exports_none', 'en', 'No export is on record; dumps and COPY of protected tables by administrators need a reason and are entries of the trail.'),
     ('exports_none', 'de', 'Es ist kein Export verzeichnet; Dumps und COPY geschützter Tabellen durch Administratoren brauchen eine Begründung und stehen im Protokoll.'),
     ('exports_published', 'en', 'Publication %1$s sends rows of %2$s to whoever subscribes, and no export is on record of it.'),

@@ -3,7 +3,7 @@
 
 INSERT INTO toms.phrase VALUES
     ('recipients_kept', 'en', '%1$s recipients are registered, %2$s of them processors or sub-processors: an export to anybody else, or against a controller''s word, is refused.'),
-    ('recipients_kept', 'de', '%1$s Empfänger sind verzeichnet, davon %2$s Auftragsverarbeiter oder Unterauftragsverarbeiter: Ein Export an andere oder gegen den Willen eines Verantwortlichen wird verweigert.'),
+    ('recipients_kept', 'de', 'Verzeichnete Empfänger: %1$s, davon weitere Auftragsverarbeiter und deren Unterauftragsverarbeiter: %2$s. Ein Export an andere oder gegen den Willen eines Verantwortlichen wird verweigert.'),
     ('recipients_state', 'en', 'Recipient %1$s, %2$s in %3$s, for %4$s: %5$s.'),
     ('recipients_state', 'de', 'Empfänger %1$s, %6$s in %3$s, für %4$w: %7$s.'),
     ('recipients_no_agreement', 'en', 'Of %2$s %1$s no agreement is on record.'),
@@ -61,7 +61,7 @@ COMMENT ON FUNCTION toms.probe_recipients() IS 'internal: whether data goes to r
 
 INSERT INTO toms.phrase VALUES
     ('subprocessors_kept', 'en', '%1$s sub-processors of processors are registered; each is refused as a recipient of a tenant''s data without this tenant''s express consent.'),
-    ('subprocessors_kept', 'de', '%1$s Unterauftragsverarbeiter sind verzeichnet; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, solange dieser nicht ausdrücklich zugestimmt hat.'),
+    ('subprocessors_kept', 'de', 'Verzeichnete Unterauftragsverarbeiter: %1$s; jeder wird als Empfänger der Daten eines Mandanten abgewiesen, solange dieser nicht ausdrücklich zugestimmt hat.'),
     ('subprocessors_orphan', 'en', 'Sub-processor %1$s works for %2$s, who is not registered, or has ended.'),
     ('subprocessors_orphan', 'de', 'Unterauftragsverarbeiter %1$s arbeitet für %2$s, der nicht verzeichnet oder beendet ist.');
 
@@ -148,7 +148,7 @@ COMMENT ON FUNCTION toms.probe_transfers() IS 'internal: whether data stays wher
 
 INSERT INTO toms.phrase VALUES
     ('unreadable_kept', 'en', '%1$s recipients must not be able to read what they hold: an export to them is refused unless it is encrypted with the controller''s key; %2$s of %3$s tenants have named one.'),
-    ('unreadable_kept', 'de', '%1$s Empfänger dürfen nicht lesen können, was sie aufbewahren: Ein Export an sie wird verweigert, wenn er nicht mit dem Schlüssel des Verantwortlichen verschlüsselt ist; %2$s von %3$s Mandanten haben einen benannt.'),
+    ('unreadable_kept', 'de', 'Empfänger, die nicht lesen können sollen, was sie aufbewahren: %1$s. Ein Export an sie wird verweigert, wenn er nicht mit dem Schlüssel des Verantwortlichen verschlüsselt ist; einen solchen benannt haben %2$s von %3$s Mandanten.'),
     ('unreadable_clear', 'en', 'Sub-processor %1$s is in the third country %2$s and can be sent data that it can read.'),
     ('unreadable_clear', 'de', 'Unterauftragsverarbeiter %1$s sitzt im Drittland %2$s und kann Daten erhalten, die er lesen kann.'),
     ('unreadable_impossible', 'en', 'No export can be encrypted: the extension pgcrypto is not installed.'),

@@ -178,7 +178,7 @@ COMMENT ON FUNCTION toms.probe_statutory() IS 'internal: whether what the law ke
 
 INSERT INTO toms.phrase VALUES
     ('erasure_sealed', 'en', '%1$s columns of %2$s protected tables are sealed: destroying their keys stands for overwriting, in backups too.'),
-    ('erasure_sealed', 'de', '%1$s Spalten von %2$s geschützten Tabellen sind versiegelt: Die Vernichtung ihrer Schlüssel steht für das Überschreiben, auch in Sicherungen.'),
+    ('erasure_sealed', 'de', 'Versiegelte Spalten: %1$s, geschützte Tabellen: %2$s. Die Vernichtung der Schlüssel tritt an die Stelle des Überschreibens, auch in Sicherungen.'),
     ('erasure_clear', 'en', 'Deviation: of %1$s, columns in clear (%2$s) are removed with their row and the space is vacuumed; they are not overwritten.'),
     ('erasure_clear', 'de', 'Abweichung: Klartextspalten von %1$s (%2$s) werden mit ihrer Zeile entfernt, und der Platz wird durch VACUUM freigegeben; überschrieben werden sie nicht.'),
     ('erasure_unvacuumed', 'en', 'Table %1$s is not vacuumed by itself: deleted rows stay in its file.'),
@@ -224,7 +224,7 @@ COMMENT ON FUNCTION toms.probe_erasure_means() IS 'internal: what erasure does t
 
 INSERT INTO toms.phrase VALUES
     ('deletion_log_kept', 'en', '%1$s deletions by rule and %2$s erasures are in the sealed trail, by table, tenant and number of rows; no entry names a person.'),
-    ('deletion_log_kept', 'de', '%1$s Löschungen nach Regel und %2$s Löschungen auf Antrag stehen im versiegelten Protokoll, nach Tabelle, Mandant und Zahl der Zeilen; kein Eintrag nennt eine Person.'),
+    ('deletion_log_kept', 'de', '%1$s Löschungen nach Regel und %2$s Löschungen auf Weisung stehen im versiegelten Protokoll, nach Tabelle, Mandant und Zahl der Zeilen; kein Eintrag nennt eine Person.'),
     ('deletion_log_silent', 'en', 'Rule %1$s has deleted %2$s rows since %3$s, and the trail does not tell of it.'),
     ('deletion_log_silent', 'de', 'Regel %1$s hat seit %3$s %2$s Zeilen gelöscht, und das Protokoll enthält davon nichts.'),
     ('deletion_log_erasure', 'en', 'Erasure %1$s is done, and the trail does not tell of it.'),

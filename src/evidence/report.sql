@@ -17,7 +17,7 @@ INSERT INTO toms.phrase VALUES
     ('report_use_passwords', 'en', 'Passwords of users'),
     ('report_use_passwords', 'de', 'Kennwörter von Benutzern'),
     ('report_use_logins', 'en', 'Passwords of database log-ins'),
-    ('report_use_logins', 'de', 'Kennwörter der Datenbank-Anmeldungen'),
+    ('report_use_logins', 'de', 'Kennwörter der Datenbankkonten'),
     ('report_use_escrow', 'en', 'Keys in escrow'),
     ('report_use_escrow', 'de', 'Hinterlegte Schlüssel'),
     ('report_use_transport', 'en', 'Transport'),

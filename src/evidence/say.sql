@@ -19,7 +19,7 @@ FROM (VALUES
     ('tenant_end', 'end of the contract', 'Vertragsende'), ('erase_category', 'erasure of a category', 'Löschung einer Kategorie'), ('enable_category', 'enabling a category', 'Einschalten einer Kategorie'), ('audit_values', 'recording of values', 'Aufzeichnung von Werten'),
     ('given', NULL, 'erteilt'), ('confirmed', NULL, 'bestätigt'), ('suspended', NULL, 'ausgesetzt'), ('refused', NULL, 'abgelehnt'), ('withdrawn', NULL, 'zurückgezogen'), ('carried_out', 'carried out', 'ausgeführt'),
     -- recipients and transfers
-    ('controller', NULL, 'Verantwortlicher'), ('processor', NULL, 'Auftragsverarbeiter'), ('sub_processor', 'sub-processor', 'Unterauftragsverarbeiter'), ('authority', NULL, 'Behörde'), ('data_subject', 'data subject', 'betroffene Person'),
+    ('controller', NULL, 'Verantwortlicher'), ('processor', NULL, 'weiterer Auftragsverarbeiter'), ('sub_processor', 'sub-processor', 'Unterauftragsverarbeiter'), ('authority', NULL, 'Behörde'), ('data_subject', 'data subject', 'betroffene Person'),
     ('none', NULL, 'keines'), ('adequacy', 'adequacy decision', 'Angemessenheitsbeschluss'), ('scc', 'standard contractual clauses', 'Standardvertragsklauseln'), ('bcr', 'binding corporate rules', 'verbindliche interne Datenschutzvorschriften'),
     ('certification', NULL, 'Zertifizierung'), ('eu_only', 'EU alone', 'nur EU'), ('adequacy_only', 'adequacy decision alone', 'nur Angemessenheitsbeschluss'), ('instrument', NULL, 'Garantie'), ('instrument_and_consent', 'instrument and consent', 'Garantie und Zustimmung'),
     -- what is wrong with the audit trail
