@@ -9,6 +9,7 @@ SELECT toms.update_tenant(tenant, address => address)
 FROM (VALUES ('lindenpraxis', 'Unter den Kronen 9, 20099 Hamburg'), ('hafenklinik', 'Kaimauer 1, 20457 Hamburg')) a (tenant, address);
 SELECT toms.adopt_agreement(tenant, 'Auftragsverarbeitung Messenger', '3', date '2026-01-01', (SELECT array_agg(measure ORDER BY position) FROM toms.measure WHERE system = 'messenger'))
 FROM unnest('{lindenpraxis,hafenklinik}'::text[]) tenant;
+SELECT toms.set_notice_hours(tenant, 48) FROM unnest('{lindenpraxis,hafenklinik}'::text[]) tenant;       -- § 4
 
 -- 2. Purposes: care, running the contract, invoices; and what they are never for. Nothing can permit the latter.
 SELECT toms.add_purpose('care', description => 'messages between patients and their practice', legal_basis => 'Art. 9(2)(h) GDPR; § 22(1) no. 1 lit. b BDSG; § 203 StGB');

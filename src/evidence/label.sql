@@ -54,7 +54,7 @@ INSERT INTO toms.phrase VALUES
     ('report_l_replicas', 'en', 'Replicas'), ('report_l_replicas', 'de', 'Replikate'),
     ('report_l_publications', 'en', 'Publications'), ('report_l_publications', 'de', 'Publikationen'),
     ('report_l_publication_one', 'en', '%1$s: %2$s tables, %3$s of them protected'), ('report_l_publication_one', 'de', '%1$s: %2$s Tabellen, davon %3$s geschützt'),
-    ('report_l_exports', 'en', 'Disclosures within a year'), ('report_l_exports', 'de', 'Weitergaben im letzten Jahr'),
+    ('report_l_exports', 'en', 'Disclosures within the last year'), ('report_l_exports', 'de', 'Weitergaben im letzten Jahr'),
     ('report_l_export_one', 'en', '%1$s: %2$s, the last on %3$s (%4$s)'), ('report_l_export_one', 'de', '%1$s: %2$s, zuletzt am %3$s (%4$s)'),
     ('report_l_copies', 'en', 'Declared copies outside of the database'), ('report_l_copies', 'de', 'Gemeldete Kopien außerhalb der Datenbank'),
     ('report_l_copy_one', 'en', '%1$s: %2$s (%3$s)'), ('report_l_copy_one', 'de', '%1$s: %2$s (%3$s)'),

@@ -174,7 +174,7 @@ INSERT INTO toms.measure (measure, position, system, control, kind, title_en, ti
      'Logische Trennung von anderen Verarbeitungen',
      'Processor annex, Auftragskontrolle, no. 7', 'Art. 32(1)(b), Art. 5(1)(b)', 'b', 'separated_tables', false,
      'Separate is what an officer has declared to be: two tables of different processing that nobody has named as a pair can be joined by who may read both.',
-     'Getrennt ist, was als getrennt erklärt wurde: Zwei Tabellen verschiedener Verarbeitungen, die niemand als Paar benannt hat, kann verknüpfen, wer beide lesen darf.'),
+     'Getrennt ist, was als getrennt festgelegt wurde: Zwei Tabellen verschiedener Verarbeitungen, die niemand als Paar benannt hat, kann verknüpfen, wer beide lesen darf.'),
     ('P-S.1', 1380, 'processor', 'availability', 'recorded',
      'Redundant, monitored, patched and load-tested systems with protection against denial of service, uninterrupted power, protection from fire and water, and an alternative site',
      'Redundante, überwachte, gepflegte und lastgetestete Systeme mit Schutz vor Überlastungsangriffen, unterbrechungsfreier Stromversorgung, Brand- und Wasserschutz sowie Ausweichstandort',

@@ -59,7 +59,7 @@ INSERT INTO toms.phrase VALUES
     ('resilience_off', 'de', '%1$s ist ausgeschaltet.'),
     ('checksums_off', 'en', 'Pages have no checksums.'),
     ('checksums_off', 'de', 'Datenseiten haben keine Prüfsummen.'),
-    ('ids_free', 'en', 'The oldest transaction id is %1$s old, of about 2,000,000,000 (database "%2$s").'),
+    ('ids_free', 'en', 'Age of the oldest transaction id: %1$s of about 2,000,000,000 at most (database "%2$s").'),
     ('ids_free', 'de', 'Alter der ältesten Transaktionsnummer: %1$s von höchstens rund 2.000.000.000 (Datenbank „%2$s“).'),
     ('ids_used', 'en', 'Database "%1$s": the oldest transaction id is %2$s old; at 2,000,000,000 the server stops writing.'),
     ('ids_used', 'de', 'Datenbank „%1$s“: Die älteste Transaktionsnummer hat das Alter %2$s; bei 2.000.000.000 schreibt der Server nicht mehr.');

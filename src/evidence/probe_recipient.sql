@@ -6,7 +6,7 @@ INSERT INTO toms.phrase VALUES
     ('recipients_kept', 'de', 'Verzeichnete Empfänger: %1$s, davon weitere Auftragsverarbeiter und deren Unterauftragsverarbeiter: %2$s. Ein Export an andere oder gegen den Willen eines Verantwortlichen wird verweigert.'),
     ('recipients_state', 'en', 'Recipient %1$s, %2$s in %3$s, for %4$s: %5$s.'),
     ('recipients_state', 'de', 'Empfänger %1$s, %6$s in %3$s, für %4$w: %7$s.'),
-    ('recipients_no_agreement', 'en', 'Of %2$s %1$s no agreement is on record.'),
+    ('recipients_no_agreement', 'en', 'No agreement with %2$s %1$s is on record.'),
     ('recipients_no_agreement', 'de', 'Zu Empfänger %1$s (%2$w) ist kein Vertrag verzeichnet.'),
     ('recipients_unknown', 'en', 'Export %1$s of %2$s went to "%3$s", who is not registered.'),
     ('recipients_unknown', 'de', 'Export %1$s vom %2$s ging an „%3$s“, der nicht verzeichnet ist.'),

@@ -1,7 +1,7 @@
 -- Probes of periods: what nothing would delete, what did not go in time, what the law keeps, and whether deletions can be proven.
 
 INSERT INTO toms.phrase VALUES
-    ('retention_runs', 'en', '%1$s of %2$s protected tables have a rule for all of their rows, %3$s rules in all; the last run ended at %4$s UTC, the next is due every %5$s.'),
+    ('retention_runs', 'en', '%1$s of %2$s protected tables have a rule for all of their rows, %3$s rules in all; last run (UTC): %4$s; interval of runs: %5$s.'),
     ('retention_runs', 'de', '%1$s von %2$s geschützten Tabellen haben eine Regel für alle ihre Zeilen, insgesamt %3$s Regeln; letzter Lauf (UTC): %4$s; Abstand der Läufe: %5$p.'),
     ('retention_none', 'en', 'Nothing ever deletes all rows of table %1$s: no rule says how long they are kept.'),
     ('retention_none', 'de', 'Für die Tabelle %1$s ist nicht vollständig geregelt, wann gelöscht wird: Keine Regel erfasst alle ihre Zeilen.'),
@@ -58,7 +58,7 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_p
     UNION ALL
     SELECT toms.found('pass', 'retention_runs', ARRAY[(count(*) - (SELECT count(*) FROM toms.tables_without_rule()))::text, count(*)::text,
                                                       (SELECT count(*) FROM toms.retention_rule r WHERE r.valid_until IS NULL)::text,
-                                                      coalesce((SELECT to_char(o.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM toms.retention_round o), '-'),
+                                                      coalesce((SELECT to_char(o.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM toms.retention_round o), '–'),
                                                       current_setting('toms.retention_interval')])
     FROM toms.protected_tables p WHERE p.relation = p.root HAVING count(*) > 0;
 $$;
@@ -70,7 +70,7 @@ COMMENT ON FUNCTION toms.probe_retention() IS 'internal: whether rows go when th
 INSERT INTO toms.phrase VALUES
     ('concept_written', 'en', 'The deletion concept (DIN 66398) has %1$s entries, from the rules that run: toms.deletion_concept().'),
     ('concept_written', 'de', 'Das Löschkonzept (DIN 66398) hat %1$s Einträge, erzeugt aus den geltenden Regeln: toms.deletion_concept().'),
-    ('concept_gap', 'en', 'It says nothing of all rows of table %1$s.'),
+    ('concept_gap', 'en', 'The deletion concept does not cover all rows of table %1$s.'),
     ('concept_gap', 'de', 'Das Löschkonzept erfasst nicht alle Zeilen der Tabelle %1$s.'),
     ('concept_unfounded', 'en', 'Rule %1$s of %2$s names no legal basis.'),
     ('concept_unfounded', 'de', 'Regel %1$s von %2$s nennt keine Rechtsgrundlage.');
@@ -92,8 +92,8 @@ COMMENT ON FUNCTION toms.probe_deletion_concept() IS 'internal: whether the dele
 -- accounts ------------------------------------------------------------------------------------------
 
 INSERT INTO toms.phrase VALUES
-    ('master_until', 'en', 'Rows of %1$s are kept until %2$s; from then on: %3$s.'),
-    ('master_until', 'de', 'Zeilen von %1$s werden aufbewahrt bis %2$s; von da an: %4$s.'),
+    ('master_until', 'en', 'Rows of %1$s are kept until %2$s; deletion after that: %3$s.'),
+    ('master_until', 'de', 'Zeilen von %1$s werden aufbewahrt bis %2$s; Löschung danach: %4$s.'),
     ('master_fixed', 'en', 'Table of persons %1$s: its rule counts from %2$s, which every row has, and not from the end of use.'),
     ('master_fixed', 'de', 'Personentabelle %1$s: Ihre Regel rechnet ab %2$s, das jede Zeile hat, und nicht ab dem Ende der Nutzung.'),
     ('master_forever', 'en', 'Table of persons %1$s has no rule: whoever is in it stays.'),
@@ -177,7 +177,7 @@ COMMENT ON FUNCTION toms.probe_statutory() IS 'internal: whether what the law ke
 -- means ---------------------------------------------------------------------------------------------
 
 INSERT INTO toms.phrase VALUES
-    ('erasure_sealed', 'en', '%1$s columns of %2$s protected tables are sealed: destroying their keys stands for overwriting, in backups too.'),
+    ('erasure_sealed', 'en', '%1$s columns of %2$s protected tables are sealed: destroying their keys takes the place of overwriting, in backups too.'),
     ('erasure_sealed', 'de', 'Versiegelte Spalten: %1$s, geschützte Tabellen: %2$s. Die Vernichtung der Schlüssel tritt an die Stelle des Überschreibens, auch in Sicherungen.'),
     ('erasure_clear', 'en', 'Deviation: of %1$s, columns in clear (%2$s) are removed with their row and the space is vacuumed; they are not overwritten.'),
     ('erasure_clear', 'de', 'Abweichung: Klartextspalten von %1$s (%2$s) werden mit ihrer Zeile entfernt, und der Platz wird durch VACUUM freigegeben; überschrieben werden sie nicht.'),

@@ -45,7 +45,7 @@ INSERT INTO toms.phrase VALUES
     ('tenant_end_keys', 'en', 'Everything of the tenant is said to be gone, and %1$s of his keys are still there.'),
     ('tenant_end_keys', 'de', 'Alles von diesem Mandanten soll gelöscht sein, und %1$s seiner Schlüssel sind noch da.'),
     ('tenant_end_unannounced', 'en', 'The tenant is closed since %1$s, and no end of his contract has been announced: nothing deletes his data.'),
-    ('tenant_end_unannounced', 'de', 'Der Mandant ist seit %1$s geschlossen, ohne dass das Ende seines Vertrags angekündigt wäre: Nichts löscht seine Daten.');
+    ('tenant_end_unannounced', 'de', 'Der Mandant ist seit %1$s geschlossen, ohne dass das Ende seines Vertrags angekündigt wurde: Nichts löscht seine Daten.');
 
 CREATE FUNCTION toms.probe_tenant_end()
 RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
