@@ -15,7 +15,7 @@ FROM unnest('{stadtwerke,wohnbau,sportverein}'::text[]) tenant;
 -- 2. Purposes, for each controller the same ones.
 SELECT toms.add_purpose('file_handling', description => 'files are handled for the controller', legal_basis => 'Art. 28 GDPR; the controller''s: Art. 6(1)(b) GDPR');
 SELECT toms.add_purpose('archive_duty', description => 'kept for the tax office alone', legal_basis => 'Art. 6(1)(c) GDPR; § 147 AO');
-SELECT toms.add_purpose('staff_accounts', description => 'clerks log in', legal_basis => 'Art. 6(1)(b) GDPR; § 26 BDSG');
+SELECT toms.add_purpose('staff_accounts', description => 'clerks log in', legal_basis => 'Art. 6(1)(b) GDPR');
 SELECT toms.add_purpose('workload', description => 'how much there is to do', legal_basis => 'Art. 6(1)(f) GDPR', granularity => 'aggregate', min_group => 5);
 SELECT toms.exclude_purpose('own_marketing', description => 'marketing of the processor''s own');
 SELECT toms.load_purposes('audit');

@@ -158,7 +158,7 @@ BEGIN
     PERFORM toms.add_purpose('employer_duties', description => 'duties of the employer under labour and social law',
         legal_basis => 'Art. 6(1)(c), 9(2)(b) GDPR; § 26(3) BDSG; § 167(2) SGB IX');
     PERFORM toms.add_purpose('staff_planning', description => 'planning of staff by groups of five and more',
-        legal_basis => 'Art. 6(1)(f), 9(2)(j), 89(1) GDPR', granularity => 'aggregate', min_group => 5);
+        legal_basis => 'Art. 6(1)(f), 9(2)(j), 89(1) GDPR; § 27(1) BDSG', granularity => 'aggregate', min_group => 5);
     PERFORM toms.exclude_purpose('performance_evaluation', description => 'evaluation of performance or conduct');
     PERFORM toms.exclude_purpose('health_profile', description => 'profiles of the health of persons');
     PERFORM toms.exclude_purpose('person_statistics', description => 'statistics of single persons');
