@@ -3,7 +3,7 @@
 
 -- 1. Who processes, for which controllers, and what was agreed with them.
 SELECT toms.set_processor('Botenfunk GmbH', address => 'Kabelgasse 2, 20457 Hamburg', contact => 'kontakt@botenfunk.example', dpo => 'Frau Falk');
-SELECT toms.add_tenant('lindenpraxis', name => 'Praxis an den Linden', contact => 'Dr. Anders', dpo => 'Frau Falk', country => 'DE');
+SELECT toms.add_tenant('lindenpraxis', name => 'Praxis an den Linden', contact => 'Dr. Anders', dpo => 'Herr Lindner', country => 'DE');
 SELECT toms.add_tenant('hafenklinik', name => 'Hafenklinik gGmbH', contact => 'Herr Boje', dpo => 'Herr Deich', country => 'DE');
 SELECT toms.update_tenant(tenant, address => address)
 FROM (VALUES ('lindenpraxis', 'Unter den Kronen 9, 20099 Hamburg'), ('hafenklinik', 'Kaimauer 1, 20457 Hamburg')) a (tenant, address);
