@@ -58,7 +58,7 @@ my $outside = keyring();
 my $archive = keyring();
 my $elsewhere = keyring();
 my $keyring = keyring();
-my $node = sealed_server('points', $keyring, from => $installed,
+my $node = sealed_server('points', $keyring, install_path => $installed,
 	settings => "include_if_exists = 'point.conf'\ntoms.outside = '$outside'\ntoms.keyring_sync_command = 'cp -p %p $elsewhere/%f'\ntoms.key_grace = 0\ntoms.seal_interval = 200ms\ntoms.retention_interval = 1s\ntoms.retention_limit = -1\nautovacuum = off\nlog_statement = none\n");
 $node->start;
 add_roles($node);
