@@ -76,7 +76,7 @@ SELECT toms.retain('words.visit', keep => '1 year', since => 'seen') AS broken \
 UPDATE toms.retention_rule SET zone = 'Mars/Olympus' WHERE id = :broken;
 INSERT INTO toms.retention_run (rule, tenant, began_at, at, ended_at, problem) VALUES (:rule, 'elm', now(), now(), now(), 'SQLSTATE 23503, constraint bill_fkey, table words.bill, rows are locked by others');
 INSERT INTO toms.tenant_end (state, tenant, ends_at, notified_at, opens_at, closes_at, announced_by, problem)
-VALUES ('erasing', 'elm', now() - interval '9 days', now() - interval '9 days', now() - interval '9 days', now() - interval '3 days', 'test', '7 rows are left: rows of words.bill cannot be deleted: SQLSTATE 23503 bill_fkey');
+VALUES ('erasing', 'elm', now() - interval '9 days', now() - interval '9 days', now() - interval '9 days', now() - interval '3 days', 'test', '12345 rows are left: rows of words.bill cannot be deleted: SQLSTATE 23503 bill_fkey');
 CREATE OR REPLACE FUNCTION toms.outside_fault() RETURNS text LANGUAGE sql AS $$ SELECT '"/mnt/log": the server cannot write into it' $$;
 CREATE OR REPLACE FUNCTION toms.probe_lockout() RETURNS SETOF toms.probed LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'permission denied for the table' USING ERRCODE = 'insufficient_privilege'; END $$;
 SELECT string_agg(toms.say(phrase, args, 'de'), E'\n') AS said, string_agg(toms.say(phrase, args, 'en'), E'\n') AS in_english

@@ -81,8 +81,8 @@ COMMENT ON FUNCTION toms.say_sentence(text, text, text) IS 'internal: a sentence
 CREATE FUNCTION toms.say_problem(problem text, lang text)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN lang = 'en' OR problem !~ '[[:alnum:]]' THEN problem
-                WHEN problem ~ '^[0-9A-Z]{5}( |$)' THEN toms.say_sqlstate(problem, lang)
-                ELSE coalesce(toms.say_sentence('problem', problem, lang),
+                ELSE coalesce(toms.say_sentence('problem', problem, lang),      -- before SQLSTATEs: it may begin with a number of rows
+                              CASE WHEN problem ~ '^[0-9A-Z]{5}( |$)' THEN toms.say_sqlstate(problem, lang) END,
                               (SELECT CASE WHEN bool_and(p.said IS NOT NULL) THEN string_agg(p.said, ', ' ORDER BY p.n) END
                                FROM (SELECT toms.say_sentence('error', s, lang) AS said, n FROM regexp_split_to_table(problem, ', ') WITH ORDINALITY w (s, n)) p),
                               toms.say('problem_other', NULL, lang)) END;
