@@ -11,7 +11,6 @@
 
 #include "audit/audit_int.h"
 #include "audit/dataset.h"
-#include "base/clock.h"
 #include "base/debug_point.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -242,7 +241,6 @@ toms_prune_audit_partition(PG_FUNCTION_ARGS)
 {
 	Oid			partition = PG_GETARG_OID(0);
 
-	toms_clock_require();
 	toms_retire_lock(partition);
 	if (!holds("SELECT FROM toms.audit_partitions p JOIN toms.audit_periods k ON k.kind = p.kind "
 			   "WHERE p.partition = $1 AND p.until + k.keep <= pg_catalog.now()", partition))

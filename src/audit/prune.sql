@@ -46,6 +46,7 @@ CREATE FUNCTION toms.prune_audit()
 RETURNS TABLE (partition text, entries bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 BEGIN
+    PERFORM toms.require_clock();
     FOR partition IN SELECT p.partition FROM toms.audit_partitions p JOIN toms.audit_periods k ON k.kind = p.kind
                      WHERE p.until + k.keep <= now() ORDER BY p.month, p.kind LOOP
         entries := toms.prune_audit_partition(('toms.' || partition)::regclass);

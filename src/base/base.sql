@@ -46,3 +46,8 @@ CREATE FUNCTION toms.refuse(code text, detail text, hint text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'toms_sql_refuse';
 REVOKE ALL ON FUNCTION toms.refuse(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.refuse(text, text, text) IS 'internal: refuse with a reason code, on record';
+
+CREATE FUNCTION toms.require_clock() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'toms_sql_clock_require';
+REVOKE ALL ON FUNCTION toms.require_clock() FROM PUBLIC;
+COMMENT ON FUNCTION toms.require_clock() IS 'internal: refuse to delete because of a period that is over, while the clock is not to be trusted';

@@ -1,6 +1,8 @@
 /*
  * clock.c - see clock.h.
  *
+ * Called by what waits, for steady time, and by what deletes because of a time, as toms.require_clock() in SQL.
+ *
  * By how much the clock is ahead of steady time is taken down when the postmaster loads the library, and inherited by all
  * processes.  Whoever starts the server says thereby that the clock is right.
  */
@@ -8,6 +10,7 @@
 
 #include <time.h>
 
+#include "fmgr.h"
 #include "utils/timestamp.h"
 
 /* It counts while the machine sleeps, where the kernel can. */
@@ -16,6 +19,8 @@
 #else
 #define STEADY_CLOCK CLOCK_MONOTONIC
 #endif
+
+PG_FUNCTION_INFO_V1(toms_sql_clock_require);
 
 static TimestampTz ahead_at_start = 0;
 
@@ -50,4 +55,12 @@ toms_clock_require(void)
 			 errmsg("the clock of this server was set forward by more than a day while it ran"),
 			 errdetail("Nothing is deleted because its period is over."),
 			 errhint("Set the clock right. If it is right now, restart the server, which says so.")));
+}
+
+/* toms.require_clock(): for what is deleted in SQL. */
+Datum
+toms_sql_clock_require(PG_FUNCTION_ARGS)
+{
+	toms_clock_require();
+	PG_RETURN_VOID();
 }

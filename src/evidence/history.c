@@ -89,6 +89,16 @@ try_look(void)
 	MemoryContextSwitchTo(toms_process_context);
 }
 
+/* A next one that is farther away than an interval is of a clock that was set back since. */
+static bool
+is_due(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now >= next_check || known_interval != check_interval ||
+		next_check - now > Max(check_interval * USECS_PER_SEC, SOON_MS * INT64CONST(1000));
+}
+
 static bool
 check_also(void)
 {
@@ -96,7 +106,7 @@ check_also(void)
 
 	if (toms_process_terminating)
 		return again;
-	if (GetCurrentTimestamp() >= next_check || known_interval != check_interval)
+	if (is_due())
 		try_look();
 	known_interval = check_interval;
 	return again || TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_check) < SOON_MS;

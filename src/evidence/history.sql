@@ -84,6 +84,7 @@ DECLARE
     results toms.check_result[];
     made bigint;
 BEGIN
+    PERFORM toms.require_clock();       -- of what it would remove, and of the time that it would have
     results := ARRAY(SELECT ROW(0, f.measure, min(f.status) FILTER (WHERE f.n = 1),
                                 jsonb_agg(jsonb_build_object('part', f.part, 'status', f.status, 'phrase', f.phrase, 'args', f.args, 'remedy', f.remedy, 'tenant', f.tenant) ORDER BY f.n))::toms.check_result
                      FROM toms.check_rows() f GROUP BY f.measure);

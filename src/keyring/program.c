@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -229,7 +230,7 @@ has_ended(Run *run, int *status)
 static char *
 follow(Run *run, TomsProgram *program)
 {
-	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz started = toms_clock_steady();
 	int			status;
 
 	if (!start(run, program))
@@ -238,7 +239,7 @@ follow(Run *run, TomsProgram *program)
 	{
 		drain(&run->output);
 		drain(&run->error);
-		if (program->timeout > 0 && TimestampDifferenceExceeds(started, GetCurrentTimestamp(), program->timeout))
+		if (program->timeout > 0 && TimestampDifferenceExceeds(started, toms_clock_steady(), program->timeout))
 			return psprintf("it did not answer within %d ms and was killed", program->timeout);
 		wait_a_while(run);
 	}

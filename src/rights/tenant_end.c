@@ -4,7 +4,6 @@
  * Called by retention/round.c.  What is to be done is toms.end_tenants()'s to know; each call is one transaction.
  */
 #include "rights/rights.h"
-#include "base/clock.h"
 #include "rights/tenant_end.h"
 
 #include "base/debug_point.h"
@@ -18,7 +17,6 @@ toms_end_tenants_step(int rows, bool *more)
 	int64		done;
 	bool		isnull;
 
-	toms_clock_require();
 	SPI_connect();
 	if (SPI_execute_with_args("SELECT coalesce(pg_catalog.sum(e.rows), 0)::pg_catalog.int8, coalesce(pg_catalog.bool_or(e.more), false) FROM toms.end_tenants($1) e",
 							  1, (Oid[]) {INT4OID}, (Datum[]) {Int32GetDatum(rows)}, NULL, false, 1) != SPI_OK_SELECT || SPI_processed != 1)

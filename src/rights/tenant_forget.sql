@@ -228,6 +228,7 @@ BEGIN
         RAISE EXCEPTION 'a batch has at least one row' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM toms.check_reads_latest();
+    PERFORM toms.require_clock();
     LOCK TABLE toms.hold IN ROW SHARE MODE;
     FOR due IN SELECT * FROM toms.tenant_end e WHERE e.state = 'erasing' OR (e.state = 'announced' AND e.closes_at <= clock_timestamp()) ORDER BY e.id FOR UPDATE SKIP LOCKED LOOP
         BEGIN

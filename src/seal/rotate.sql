@@ -129,6 +129,7 @@ DECLARE
     wrapped_keys bigint;
 BEGIN
     IF confirm THEN
+        PERFORM toms.require_clock();
         PERFORM toms.lock_keys(tenant, exclusive => true);
     END IF;
     FOR old IN SELECT * FROM toms.key_epoch e

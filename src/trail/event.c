@@ -260,7 +260,8 @@ refuse_unavailable(const char *detail, const char *hint)
 
 /* In an emergency a session that has waited in vain does not wait for each of its events. */
 #define SPARED_MS 60000
-static TimestampTz in_vain_at = 0;
+/* Of steady time, which may have begun just now: long ago at first. */
+static TimestampTz in_vain_at = -SPARED_MS * INT64CONST(1000);
 
 static bool
 may_be_late(void)

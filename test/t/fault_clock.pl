@@ -19,7 +19,7 @@ my $YEARS = 10 * 366 * 86400;
 my $HOURS = 5 * 3600;
 
 my $keyring = keyring();
-my $node = sealed_server('clock', $keyring, settings => "toms.seal_interval = 200ms\ntoms.retention_interval = 1s\ntoms.audit_timeout = 5s\ntoms.max_token_age = 1d\nautovacuum = off\nlog_statement = none\n");
+my $node = sealed_server('clock', $keyring, settings => "toms.seal_interval = 200ms\ntoms.retention_interval = 1s\ntoms.check_interval = 20s\ntoms.audit_timeout = 5s\ntoms.max_token_age = 1d\nautovacuum = off\nlog_statement = none\n");
 fault(-2 * $HOURS);    # all is set up some time before
 start_preloaded($node);
 add_roles($node);
@@ -76,6 +76,9 @@ rounds();
 is(state(), $state, 'nothing is deleted');
 like(said('SELECT toms.run_retention()'), qr/the clock of this server was set forward/, 'nor by an officer');
 like(said('SELECT * FROM toms.prune_audit()'), qr/the clock of this server was set forward/, 'nor from the trail');
+like(said('SELECT * FROM toms.end_tenants()'), qr/the clock of this server was set forward/, 'nor does a contract end');
+like(said(q{SELECT * FROM toms.destroy_old_epochs('globex', confirm => true)}), qr/the clock of this server was set forward/, 'nor is a key destroyed whose grace would be over');
+is(state(), $state, 'all is as it was');
 like(slurp_file($node->logfile, $log), qr/the clock of this server was set forward/, 'the log tells why');
 fault(0);
 is(acme('SELECT 1'), '1', 'set right: tokens are valid');
@@ -83,6 +86,9 @@ sql('SELECT toms.seal_audit()');
 is(sql('SELECT count(*) FROM toms.verify_audit()'), '0', 'the trail is whole');
 is(opened($node, 'app'), $opened, 'values open');
 is(state(), $state, 'all is as it was');
+is(sql('SELECT count(*) FROM toms.check_run WHERE at > now()'), '0', 'no check was kept that has a time to come');
+my $checks = sql('SELECT count(*) FROM toms.check_run');
+ok(becomes("SELECT count(*) > $checks FROM toms.check_run"), 'the check goes on');
 sql(q{INSERT INTO work.message SELECT 100 + n, 'acme', now() - interval '20 days' FROM generate_series(1, 10) n});
 ok(becomes('SELECT count(*) = 20 FROM work.message'), 'what is past its period is deleted again, at once');
 
