@@ -6,6 +6,7 @@
  */
 #include "keyring/keyring_int.h"
 
+#include "access/xlog.h"
 #include "base/debug_point.h"
 #include "base/reason.h"
 #include "base/secret.h"
@@ -281,7 +282,7 @@ sync_if_marked(const char *name)
 {
 	char	   *problem;
 
-	if (!toms_keyring_is_marked_unsynced(name) || (toms_keyring_is_foreign && toms_keyring_is_foreign()))
+	if (!toms_keyring_is_marked_unsynced(name) || RecoveryInProgress() || (toms_keyring_is_foreign && toms_keyring_is_foreign()))
 		return;
 	problem = sync_key(name);
 	if (problem)

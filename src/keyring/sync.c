@@ -8,12 +8,11 @@
  * An epoch's key is used once its row is there, which is after the command.  A key that is
  * used by its name has no row: an empty file of the data directory says, from before it is
  * made, that the command has yet to succeed.  Two sessions may find it and run the command at
- * the same time, for the same key.
+ * the same time, for the same key.  A backup brings it along: a standby leaves it to its primary.
  */
 #include "keyring/keyring_int.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keyring/program.h"
@@ -52,17 +51,14 @@ toms_keyring_mark_unsynced(const char *name)
 {
 	char	   *mark = mark_of(name);
 	int			fd;
-	bool		is_kept;
 
 	if (!is_set())
 		return NULL;
-	fd = OpenTransientFilePerm(mark, O_WRONLY | O_CREAT | PG_BINARY, S_IRUSR | S_IWUSR);
-	if (fd < 0)
+	fd = OpenTransientFile(mark, O_WRONLY | O_CREAT | PG_BINARY);
+	if (fd < 0 || CloseTransientFile(fd) != 0 ||
+		fsync_fname_ext(mark, false, false, LOG) != 0 || fsync_fname_ext(".", true, false, LOG) != 0)
 		return psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
-	is_kept = pg_fsync(fd) == 0;
-	is_kept = CloseTransientFile(fd) == 0 && is_kept;
-	is_kept = is_kept && fsync_fname_ext(".", true, false, LOG) == 0;
-	return is_kept ? NULL : psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
+	return NULL;
 }
 
 bool

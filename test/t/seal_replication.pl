@@ -69,7 +69,19 @@ subtest 'a standby with a copy of the keyring' => sub {
 	is(opened($standby, 'postgres'), opened($primary, 'postgres'), 'new values too, whose keys came with the rows');
 	like(as_tenant($standby, 'postgres', 'acme', q{INSERT INTO med.note (id, tenant, employee, said) VALUES (7, 'acme', 17, 'x')}),
 		qr/cannot execute INSERT in a read-only transaction/, 'and writes none');
+};
 
+# The backup may be of a moment at which a key was still to be brought to its other place
+subtest 'a standby leaves it to its primary to bring keys elsewhere' => sub {
+	$primary->safe_psql('postgres', q{SELECT toms.allow_enter(login => 'app', tenants => '{acme}', roles => '{hr}')});
+	copy_keys($keyring, $copy);
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+	append_to_file($standby->data_dir . '/toms_unsynced_enter', '');
+	$standby->append_conf('postgresql.conf', "toms.keyring_sync_command = 'false'");
+	$standby->restart;
+	is(($standby->psql('postgres', q{SELECT FROM toms.enter('acme', '1', 'hr', 'absence_management')}, extra_params => [ '-U', 'app' ]))[2], '', 'a job enters');
+	$standby->append_conf('postgresql.conf', "toms.keyring_sync_command = ''");
+	$standby->restart;
 };
 
 subtest 'a tenant that is created later' => sub {
