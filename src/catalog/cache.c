@@ -60,6 +60,7 @@ enum
 static HTAB *relations = NULL;
 static HTAB *tenants = NULL;
 static uint64 generation = 1;	/* of relations and tenants; roles do not count */
+static int	being_built = 0;	/* entries of relations */
 
 static bool
 is_stale(const RelationEntry *entry)
@@ -84,7 +85,8 @@ relcache_callback(Oid relid)
 {
 	RelationEntry *entry = OidIsValid(relid) ? hash_search(relations, &relid, HASH_FIND, NULL) : NULL;
 
-	if (!OidIsValid(relid) || toms_config_concerns(relid) || (entry && entry->relation))
+	/* the one that is being built says only when it is done of which generation it is */
+	if (!OidIsValid(relid) || toms_config_concerns(relid) || (entry && (entry->relation || being_built > 0)))
 		forget_everything();
 	else if (entry)
 		entry->generation = 0;
@@ -354,7 +356,6 @@ refresh(RelationEntry *entry, Oid relid)
 /* Entries of the hash table, which stay where they are, by the last bits of the OID. */
 #define FRONT_ENTRIES 256
 static RelationEntry *front[FRONT_ENTRIES];
-static int	being_built = 0;
 
 /*
  * Dropped tables leave stale entries: those that say nothing are removed now and then, while
