@@ -48,6 +48,8 @@ SELECT status FROM regress.state('A-1.1');
 
 -- a measure that is several promises: each is answered for by itself, one that the database sees by the probe, and the worst is the measure's
 SELECT part, title_en, title_de, probed, reviewed FROM toms.measure_part WHERE measure = 'P-W.1' ORDER BY position;
+-- of one probe each has what is about it: sessions that wait are not how one gets in
+SELECT DISTINCT r.part, substring(r.phrase FROM '^(auth|idle)_') AS about FROM toms.check_rows('{T-A2.11}') r WHERE r.phrase ~ '^(auth|idle)_' ORDER BY 1, 2;
 SELECT toms.record_measure('P-W.1', owner => 'IT', evidence => 'everything is encrypted');          -- refused: which of them?
 SELECT toms.record_review('P-W.1', by => 'R. Lang', result => 'seen', next_due => current_date + 365);
 CREATE FUNCTION regress.parts() RETURNS TABLE (part text, said text) LANGUAGE sql AS $$

@@ -43,7 +43,7 @@ BEGIN
         SELECT p.probe, f.* FROM (SELECT DISTINCT a.probe FROM applicable a WHERE a.probe <> 'agreements') p, LATERAL toms.run_probe(p.probe) f),
     first AS MATERIALIZED (
         SELECT a.measure, t.part, p.status, p.phrase, p.args, p.remedy, p.tenant
-        FROM applicable a JOIN probes p USING (probe) LEFT JOIN toms.measure_part t ON t.measure = a.measure AND t.probed
+        FROM applicable a JOIN probes p USING (probe) LEFT JOIN toms.measure_part t ON t.measure = a.measure AND t.probed AND p.phrase ~ coalesce(t.phrases, '')
         WHERE t.part IS NULL OR t.part IN (SELECT q.part FROM parts q)
         UNION ALL
         SELECT a.measure, NULL, v.status, v.phrase, v.args, v.remedy, v.tenant FROM applicable a, LATERAL toms.review_state(a.measure) v WHERE a.reviewed

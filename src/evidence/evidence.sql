@@ -69,6 +69,7 @@ CREATE TABLE toms.measure_part (
     title_de text NOT NULL,
     probed   boolean NOT NULL,          -- what the probe of the measure finds is about this one
     reviewed boolean NOT NULL,          -- a person answers for it
+    phrases  text,                      -- of what the probe finds, those phrases are about it that match; NULL: all
     UNIQUE (measure, position),
     CHECK (probed OR reviewed)
 );

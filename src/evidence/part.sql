@@ -1,8 +1,8 @@
 -- Promises that an annex makes in one breath and that hold or fail one by one: each has evidence, reviews and a result of its own, and the
 -- worst of them is that of their measure.
 
-INSERT INTO toms.measure_part (part, measure, position, title_en, title_de, probed, reviewed)
-SELECT p.measure || '/' || p.position, p.measure, p.position, p.en, p.de, p.answered IN ('probe', 'both'), p.answered IN ('person', 'both')
+INSERT INTO toms.measure_part (part, measure, position, title_en, title_de, probed, reviewed, phrases)
+SELECT measure || '/' || position, measure, position, p.en, p.de, p.answered IN ('probe', 'both'), p.answered IN ('person', 'both'), t.phrases
 FROM (VALUES
     ('T-A2.2', 1, 'Activities are recorded', 'Aufzeichnung der Aktivitäten', 'probe'),
     ('T-A2.2', 2, 'The records are reviewed', 'Auswertung der Aufzeichnungen', 'person'),
@@ -31,7 +31,7 @@ FROM (VALUES
     ('T-A2.10', 2, 'Removable media', 'Wechseldatenträger', 'person'),
     ('T-A2.10', 3, 'Firewall', 'Firewall', 'person'),
     ('T-A2.11', 1, 'Sessions are locked after inactivity', 'Automatische Sperre bei Inaktivität', 'probe'),
-    ('T-A2.11', 2, 'Servers are accessed with key pairs', 'Serverzugang nur mit Schlüsselpaar', 'person'),
+    ('T-A2.11', 2, 'Servers are accessed with key pairs', 'Serverzugang nur mit Schlüsselpaar', 'both'),
     ('T-A2.12', 1, 'Training', 'Schulung', 'person'),
     ('T-A2.12', 2, 'Confidentiality', 'Verpflichtung auf Vertraulichkeit', 'person'),
     ('T-A2.12', 3, 'Joining and leaving by a fixed procedure', 'Geregelter Ein- und Austritt', 'person'),
@@ -81,4 +81,5 @@ FROM (VALUES
     ('P-Z.8', 3, 'Firewall', 'Firewall', 'person'),
     ('P-Z.8', 4, 'Closed ports', 'Geschlossene Ports', 'person'),
     ('P-V.3', 1, 'Staff is instructed on the limits of the order', 'Unterweisung der Beschäftigten über die Grenzen des Auftrags', 'person'),
-    ('P-V.3', 2, 'Compliance is checked at intervals', 'Wiederkehrende Kontrolle der Einhaltung', 'person')) p (measure, position, en, de, answered);
+    ('P-V.3', 2, 'Compliance is checked at intervals', 'Wiederkehrende Kontrolle der Einhaltung', 'person')) p (measure, position, en, de, answered)
+     LEFT JOIN (VALUES ('T-A2.11', 1, '^(idle|setting)_'), ('T-A2.11', 2, '^auth_')) t (measure, position, phrases) USING (measure, position);

@@ -102,7 +102,8 @@ RETURNS SETOF toms.probed LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_p
     FROM toms.hba_lines() h WHERE h.method NOT IN ('trust', 'password', 'md5', 'ident', 'scram-sha-256', 'cert', 'peer', 'reject')
     UNION ALL
     SELECT 'pass', 'auth_lines', ARRAY[m.file, string_agg(m.method || ' (' || m.lines || ')', ', ' ORDER BY m.method)], NULL, NULL
-    FROM (SELECT h.file, h.method, count(*) AS lines FROM toms.hba_lines() h WHERE h.error IS NULL GROUP BY h.file, h.method) m GROUP BY m.file;
+    FROM (SELECT h.file, h.method, count(*) AS lines FROM toms.hba_lines() h
+          WHERE h.error IS NULL AND h.method IN ('scram-sha-256', 'cert', 'peer', 'reject') GROUP BY h.file, h.method) m GROUP BY m.file;
 $$;
 REVOKE ALL ON FUNCTION toms.hba_methods() FROM PUBLIC;
 COMMENT ON FUNCTION toms.hba_methods() IS 'internal: by which methods pg_hba.conf lets in';
