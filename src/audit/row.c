@@ -4,7 +4,8 @@
  * toms.audit_row() stands AFTER each row, toms.audit_truncate() after TRUNCATE, both ENABLE ALWAYS,
  * on every protected table.  An entry is of the person whose row it is; a row that is given to
  * another person or tenant is an entry of both.  Values are told of only where the controller has
- * consented, and are sealed under that person's key.
+ * consented, and are sealed under that person's key.  Before there is one guard is asked whether
+ * the row may be changed at all: policies are not, of what a foreign key does.
  *
  * Looking up a key can throw away what the catalogue has cached: what is needed of it is copied
  * first.

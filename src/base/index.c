@@ -1,5 +1,7 @@
 /*
- * index.c - puts a row into the indexes of its table.
+ * index.c - puts a row into the indexes of its table; see index.h.
+ *
+ * Called by audit for entries of the trail, and by seal for data keys.
  */
 #include "base/index.h"
 

@@ -1,8 +1,9 @@
 /*
  * keyring.c - where keys come from: settings, the choice of a provider, the form of a key.
  *
- * Called by context for the key of toms.enter(), and by epoch.c.  Keys are read when they
- * are needed and wiped with the caller's memory context; only epoch.c caches any.
+ * Called by epoch.c, and for keys that are used by their names by context, audit and rights.
+ * Keys are read when they are needed and wiped with the caller's memory context; only epoch.c
+ * caches any.  A key of a name goes where toms.keyring_sync_command brings it before it is used.
  */
 #include "keyring/keyring_int.h"
 
