@@ -63,14 +63,15 @@ $$;
 REVOKE ALL ON FUNCTION toms.read_beyond(numeric, date, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.read_beyond(numeric, date, text, text) IS 'internal: the entry by which somebody had read more than so many rows on a day';
 
--- A day on which somebody reads a thousand rows and ten times as much as on an average one of the thirty before, if there are five.
+-- A day on which somebody reads a thousand rows and ten times as much as on an average one of the thirty before, if there are five. With
+-- these the entry changes, as they leave the last 90 days; the first one of the day, which names the finding, does not.
 CREATE FUNCTION toms.found_bulk_reads()
-RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
+RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint, first_entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.day::timestamp AT TIME ZONE 'UTC', 'bulk_reads', c.tenant, c.name, jsonb_build_object('rows', c.rows, 'usually', round(c.usual)),
-           toms.read_beyond(greatest(999, 10 * c.usual), c.day, c.tenant, c.name)
+           toms.read_beyond(greatest(999, 10 * c.usual), c.day, c.tenant, c.name), c.first_entry
     FROM (SELECT r.*, avg(r.rows) OVER past AS usual, count(*) OVER past AS days
-          FROM (SELECT t.day, t.tenant, t.name, sum(t.rows) AS rows FROM toms.told_reads(date_trunc('day', now() - interval '90 days', 'UTC'), 'infinity') t GROUP BY t.day, t.tenant, t.name) r
+          FROM (SELECT t.day, t.tenant, t.name, sum(t.rows) AS rows, min(t.entry) AS first_entry FROM toms.told_reads(date_trunc('day', now() - interval '90 days', 'UTC'), 'infinity') t GROUP BY t.day, t.tenant, t.name) r
           WINDOW past AS (PARTITION BY r.tenant, r.name ORDER BY r.day ROWS BETWEEN 30 PRECEDING AND 1 PRECEDING)) c
     WHERE c.days >= 5 AND c.rows > greatest(999, 10 * c.usual);
 $$;
@@ -81,8 +82,9 @@ CREATE FUNCTION toms.found_unusual()
 RETURNS TABLE (id text, at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.finding || ':' || f.entry, f.*
-    FROM (SELECT * FROM toms.found_entries() UNION ALL SELECT * FROM toms.found_refusals()
-          UNION ALL SELECT * FROM toms.found_logins() UNION ALL SELECT * FROM toms.found_bulk_reads()) f;
+    FROM (SELECT * FROM toms.found_entries() UNION ALL SELECT * FROM toms.found_refusals() UNION ALL SELECT * FROM toms.found_logins()) f
+    UNION ALL
+    SELECT b.finding || ':' || b.first_entry, b.at, b.finding, b.tenant, b.name, b.details, b.entry FROM toms.found_bulk_reads() b;
 $$;
 REVOKE ALL ON FUNCTION toms.found_unusual() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_unusual() IS 'internal: all that is unusual in the trail';
