@@ -74,8 +74,9 @@ is($node->safe_psql('idle', $runs), 0, 'a database whose trail is not in use has
 becomes(q{SELECT EXISTS (SELECT FROM toms.run_probe('detection') p WHERE (p.status, p.phrase) = ('pass', 'detection_checked'))}, 'the check says that it runs');
 
 # An officer who keeps a check and leaves his transaction open does not keep the trail from being sealed
+my $log = -s $node->logfile;
 sql("BEGIN; LOCK TABLE toms.check_run IN SHARE ROW EXCLUSIVE MODE; PREPARE TRANSACTION 'record_check'");    # as toms.record_check() does
-$node->wait_for_log(qr/running the check/, -s $node->logfile);
+$node->wait_for_log(qr/running the check/, $log);
 my $sealed = sql('SELECT count(*) FROM toms.audit_block');
 as_tenant($node, 'app', 'acme', "INSERT INTO med.note (id, tenant, employee, plain) VALUES (3, 'acme', 1, 'x')");
 becomes("SELECT count(*) > $sealed FROM toms.audit_block", 'an open transaction of who keeps a check does not stop sealing');
@@ -86,7 +87,7 @@ $node->restart;    # after an error the worker comes again in ten minutes
 my $told = '';
 my $listener = IPC::Run::start([ 'psql', '-XAt', '-d', $node->connstr('app'), '-c', 'LISTEN toms_findings', '-c', 'SELECT pg_sleep(20)', '-c', 'SELECT 1' ], '<', \undef, '>', \$told);
 $node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)')}) or BAIL_OUT('nobody listens');
-my $log = -s $node->logfile;
+$log = -s $node->logfile;
 set('toms.require_tls', 'off');
 waits_for_run('a run after a setting was taken back');
 $node->wait_for_log(qr/LOG: +toms measure A-3\.1 was pass and is fail/, $log);
