@@ -237,6 +237,9 @@ check-upgrade:
 check-isolation:
 	$(if $(ISOLATION),$(pg_isolation_regress_installcheck) $(TEMP_CONF) --temp-instance='$(CURDIR)/tmp_check_iso' \
 		$(ISOLATION_OPTS) $(ISOLATION) || $(call explain,output_iso))
+# They mostly wait, so that two go on at a time, but for those that test/rules.yml names.
+PROVE_FLAGS = -j2
+check-tap: export HARNESS_RULESFILE = $(CURDIR)/test/rules.yml
 check-tap: test/verify/verify test/previous/toms.so
 	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
 # With gcc or clang, whose warnings are errors; clang does not know all that PostgreSQL was built with.
@@ -331,7 +334,7 @@ check-nightly:
 check-all:
 	@for stage in $(STAGES); do \
 		echo "=== $$stage"; \
-		$(MAKE) -s check-$$stage PROVE_FLAGS=--verbose || echo "=== $$stage failed"; \
+		$(MAKE) -s check-$$stage PROVE_FLAGS='-j2 --verbose' || echo "=== $$stage failed"; \
 	done 2>&1 | perl -ne "$$COUNT"
 
 # What a version of PostgreSQL can break: of the TAP tests those of its programs, hooks and processes.
