@@ -16,6 +16,8 @@ CREATE TABLE gone.absence (tenant text NOT NULL, id integer NOT NULL, employee i
 CREATE TABLE gone.booking (tenant text NOT NULL, day date NOT NULL, hours integer) PARTITION BY RANGE (day);
 CREATE TABLE gone.booking_2025 PARTITION OF gone.booking FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE gone.booking_2026 PARTITION OF gone.booking FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE gone.nest (LIKE gone.booking) PARTITION BY RANGE (day);
+CREATE UNLOGGED TABLE gone.nest_all PARTITION OF gone.nest DEFAULT;
 CREATE TABLE gone_only.visit (tenant text NOT NULL, day date NOT NULL);
 CREATE TABLE gone.open (id integer);
 CREATE VIEW gone.seen AS SELECT tenant, id FROM gone.absence;
@@ -59,7 +61,8 @@ CREATE TABLE regress.way AS SELECT n, s FROM unnest(ARRAY[
     'DO $do$BEGIN EXECUTE ''DROP TABLE gone.absence CASCADE''; END$do$',       -- from within
     'ALTER TABLE gone.absence SET UNLOGGED',                                   -- a crash would empty it
     'CREATE UNLOGGED TABLE gone.later PARTITION OF gone.booking DEFAULT',      -- and what comes there from now on
-    'CREATE UNLOGGED TABLE gone.later (LIKE gone.booking); ALTER TABLE gone.booking ATTACH PARTITION gone.later DEFAULT']) WITH ORDINALITY u (s, n);
+    'CREATE UNLOGGED TABLE gone.later (LIKE gone.booking); ALTER TABLE gone.booking ATTACH PARTITION gone.later DEFAULT',
+    'ALTER TABLE gone.booking ATTACH PARTITION gone.nest DEFAULT']) WITH ORDINALITY u (s, n);
 GRANT SELECT ON regress.way TO PUBLIC;
 
 -- the owner, without and with a reason: it is of no use to him

@@ -12,6 +12,7 @@
 #include "access/xlog.h"
 #include "base/compat.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/namespace.h"
 #include "commands/defrem.h"
@@ -492,13 +493,18 @@ app_policy_changed(RangeVar *table, const char *policy)
 		toms_policy_app_changed(relid);
 }
 
-/* It is protected with its parent from now on, and has to last like it. */
+/* It is protected with its parent from now on, and has to last like it, with partitions of its own. */
 static void
 child_added(Oid relid)
 {
+	ListCell   *cell;
+
 	toms_policy_child_added(relid);
-	if (get_rel_persistence(relid) == RELPERSISTENCE_UNLOGGED)
-		toms_guard_check_unlogged(relid);
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_UNLOGGED)
+			toms_guard_check_unlogged(lfirst_oid(cell));
+	}
 }
 
 static void
