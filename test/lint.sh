@@ -44,6 +44,7 @@ check('every isolation test has its result',
 check('every measure is walked by the test of its reference system, in order',
 	map { walk_fault($_) } map { m{measure_(\w+)\.sql$} } glob('src/evidence/measure_*.sql'));
 check('every phrase that tells of a fault is met by a test', unmet_phrases());
+check('every mutant breaks what it names', map { idle_mutant($_) } text('test/mutants.txt') =~ /^[^#\n].* \| .*$/mg);
 check('tests that README.md and doc name exist',
 	map { absent($_) } join("\n", $readme, map { text($_) } glob('doc/*.md')) =~ m{(?<![\w/])((?:sql/[\w-]+\.sql|test/t/[\w-]+\.pl|test/isolation/specs/[\w-]+\.spec))\b}g);
 
@@ -125,6 +126,14 @@ sub unmet_phrases {
 		}
 	}
 	return grep { !$shown{$_} } sort keys %told;
+}
+
+# As test/mutants.sh does, which takes hours to come to it.
+sub idle_mutant {
+	my ($name, $file, $substitution) = split / \| /, $_[0];
+	local $_ = -e $file ? text($file) : return "$name: there is no $file";
+	eval "$substitution; 1" or return "$name: $@";
+	return $_ eq text($file) ? "$name: the substitution does not apply to $file" : ();
 }
 
 sub absent { return -e $_[0] ? () : "$_[0] is missing" }
