@@ -12,14 +12,15 @@
 #     toms        signed token in each operation, scope own for customers, permissions and policies by purpose, period, objections,
 #                 every change and read on the sealed trail; the regulator asks toms.audit_trail() for all of a person
 #
-#     make bench-gdpr                 on any Debian machine: five minutes
+#     make bench-gdpr                 on any Debian machine: eight minutes
 #     make bench-gdpr BENCH=-q        half a minute, to see that everything runs
 #
 #     run.sh [-q] [PERSONA...]        with the programs of a PostgreSQL that has toms
 #
 # The records are brought by the application, a statement each, so that the log or the trail that the regulator asks tells
-# of each. One client; an operation is one message and one answer. Commits are synchronous. pg_partman has no part: a record's period is its
-# own. Nothing else should be at work on the machine.
+# of each. One client; an operation is one message and one answer. Commits are synchronous. The controller comes last, since what
+# he changes lengthens the log and the trail. pg_partman has no part: a record's period is its own. Nothing else should be at work
+# on the machine.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
