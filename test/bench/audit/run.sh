@@ -11,33 +11,15 @@
 #
 # Variants take turns, a slice each, and the ratio is the median over the rounds. Nothing else should
 # be at work on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-[ "$(id -u)" != 0 ] || { echo "bench-audit: PostgreSQL refuses to run as root: be another user, or use make bench-audit" >&2; exit 1; }
+. "$(dirname "$0")/../begin.sh" bench-audit
 rows=100000 seconds=3 rounds=7 many=1000000
 case ${1:-} in
 -q) rows=5000 seconds=1 rounds=1 many=20000 ;;
 -s) rounds=3 ;;
 esac
 
-leave() {
-	local status=$?
-	[ $status = 0 ] || tail -n 5 "$box/log" >&2 || true
-	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
-	rm -rf "$box"
-	exit $status
-}
-box=$(mktemp -d)
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 -v rows=$rows "$@"; }
 
-mkdir -m 700 "$box/keyring"
 toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" >/dev/null
 initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
 cat >>"$box/data/postgresql.conf" <<-CONF

@@ -21,17 +21,7 @@
 # of each. One client; an operation is one message and one answer. Commits are synchronous. The controller comes last, since what
 # he changes lengthens the log and the trail. pg_partman has no part: a record's period is its own. Nothing else should be at work
 # on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-die() {
-	echo "bench-gdpr: $*" >&2
-	exit 1
-}
-[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make bench-gdpr"
+. "$(dirname "$0")/../begin.sh" bench-gdpr
 turns=$here/../turns/turns
 [ -x "$turns" ] || die "make check-bench-gdpr builds the driver first"
 records=100000
@@ -56,13 +46,8 @@ sides='bare retrofit pgcrypto toms'
 [ ! -e "$library/pgaudit.so" ] || sides='bare retrofit pgaudit pgcrypto toms'
 cron=''
 [ ! -e "$library/pg_cron.so" ] || cron=pg_cron
-box=$(mktemp -d)
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
-mkdir -m 700 "$box/keyring"
 toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" >/dev/null
 
 # What a side's server has beyond that of bare.

@@ -10,17 +10,7 @@
 #     run.sh [-q] [NUMBER=...]        with the programs of a PostgreSQL that has toms
 #
 # Nothing else should be at work on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-die() {
-	echo "bench-growth: $*" >&2
-	exit 1
-}
-[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make bench-growth"
+. "$(dirname "$0")/../begin.sh" bench-growth
 turns=$here/../turns/turns
 [ -x "$turns" ] || die "make check-bench-growth builds the driver first"
 tenants=100000 permissions=1000 tables=300 partitions=300 entries=1000000 operations=20000
@@ -32,20 +22,8 @@ for argument; do
 	esac
 done
 
-leave() {
-	local status=$?
-	[ $status = 0 ] || tail -n 5 "$box/log" >&2 || true
-	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
-	rm -rf "$box"
-	exit $status
-}
-box=$(mktemp -d)
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 -o /dev/null "$@"; }
 
-mkdir -m 700 "$box/keyring"
 toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" >/dev/null
 initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
 cat >>"$box/data/postgresql.conf" <<-CONF

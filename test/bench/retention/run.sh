@@ -12,13 +12,7 @@
 # Variants take turns, and figures are medians over the rounds; a latency is that of the window in
 # which rows are deleted, compared with the same client beside a session that only computes: an idle
 # core answers later than a busy one.  Nothing else should be at work on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-[ "$(id -u)" != 0 ] || { echo "bench-retention: PostgreSQL refuses to run as root: be another user, or use make bench-retention" >&2; exit 1; }
+. "$(dirname "$0")/../begin.sh" bench-retention
 rows=5000000 rounds=4 control=10 tenants=1000 tables=20 few=1000 many=100000 patience=600
 [ "${1:-}" != -q ] || rows=50000 rounds=1 control=2 tenants=20 tables=3 few=10 many=1000 patience=300
 
@@ -30,14 +24,10 @@ leave() {
 	rm -rf "$box"
 	exit $status
 }
-box=$(mktemp -d) jobs=''
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
+jobs=''
 export PGOPTIONS='-c client_min_messages=warning -c toms.reason=bench'
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 -v rows=$rows -v tenants=$tenants -v tables=$tables "$@"; }
 
-mkdir -m 700 "$box/keyring"
 toms-keys new --jwks "$box/jwks.json" --private "$box/app.jwk" >/dev/null
 initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
 cat >>"$box/data/postgresql.conf" <<-CONF

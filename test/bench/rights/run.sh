@@ -10,31 +10,13 @@
 #
 # Each call is a session of its own, as an officer's is; figures are medians over as many persons of
 # a kind.  Nothing else should be at work on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-[ "$(id -u)" != 0 ] || { echo "bench-rights: PostgreSQL refuses to run as root: be another user, or use make bench-rights" >&2; exit 1; }
+. "$(dirname "$0")/../begin.sh" bench-rights
 rows=200000 many=200 persons=5		# of a table; persons of each kind
 [ "${1:-}" != -q ] || rows=2000 many=20 persons=1
 
-leave() {
-	local status=$?
-	[ $status = 0 ] || tail -n 5 "$box/log" >&2 || true
-	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
-	rm -rf "$box"
-	exit $status
-}
-box=$(mktemp -d)
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
 export PGOPTIONS='-c client_min_messages=error -c toms.reason=bench'
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
-mkdir -m 700 "$box/keyring"
 initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
 cat >>"$box/data/postgresql.conf" <<-CONF
 	listen_addresses = ''

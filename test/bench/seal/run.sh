@@ -7,35 +7,13 @@
 #     run.sh [-q]                    with the programs of a PostgreSQL that has toms and pgcrypto
 #
 # Nothing else should be at work on the machine.
-set -euo pipefail
-
-here=$(cd "$(dirname "$0")" && pwd)
-if bin=$("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null); then
-	PATH=$bin:$PATH
-fi
-die() {
-	echo "bench-seal: $*" >&2
-	exit 1
-}
-[ "$(id -u)" != 0 ] || die "PostgreSQL refuses to run as root: be another user, or use make bench-seal"
+. "$(dirname "$0")/../begin.sh" bench-seal
 [ -x "$here/sodium" ] || die "make check-bench-seal builds what measures libsodium first"
 rows=1000000 few=2000 rounds=5 transactions=20000
 [ "${1:-}" != -q ] || rows=20000 few=200 rounds=2 transactions=500
 
-leave() {
-	local status=$?
-	[ $status = 0 ] || tail -n 5 "$box/log" >&2 || true
-	[ ! -e "$box/data/postmaster.pid" ] || pg_ctl -D "$box/data" -m immediate stop >/dev/null || true
-	rm -rf "$box"
-	exit $status
-}
-box=$(mktemp -d)
-trap leave EXIT
-unset "${!PG@}"
-export PGHOST=$box PGDATABASE=postgres PGUSER=postgres PGCLIENTENCODING=UTF8 LC_ALL=C.UTF-8
 psql() { command psql -Xqt -v rows=$rows -v few=$few -v rounds=$rounds "$@"; }
 
-mkdir -m 700 "$box/keyring"
 initdb -D "$box/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
 cat >>"$box/data/postgresql.conf" <<-CONF
 	listen_addresses = ''
