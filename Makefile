@@ -131,7 +131,7 @@ lint:
 upgrade-diff: $(SCRIPT)
 	@perl sql/extension/upgrade.pl $(RELEASED) $(SCRIPT) $(BY_HAND)
 
-# The whole table of what toms costs, a part for each of those below; twenty minutes, BENCH=-q some.
+# The whole table of what toms costs, a part for each of those below; half an hour, BENCH=-q some minutes.
 bench:
 	test/sandbox.sh make -s check-bench BENCH='$(BENCH)'
 

@@ -2,7 +2,7 @@
 # The whole table of what toms costs, a part for each subject, each in turns with what it is compared with: row security and
 # retention (shapes of run.sh), sealing, changes and reads on the trail, GDPRbench's personas, and how cost grows with the work.
 #
-#     make bench                      on any Debian machine: about twenty minutes
+#     make bench                      on any Debian machine: about half an hour
 #     make bench BENCH=-q             some minutes, to see that everything runs
 #
 # Each part has a target of its own (make bench-tenant, bench-seal, ...) that measures longer and says more.

@@ -12,7 +12,7 @@
 #     toms        signed token in each operation, scope own for customers, permissions and policies by purpose, period, objections,
 #                 every change and read on the sealed trail; the regulator asks toms.audit_trail() for all of a person
 #
-#     make bench-gdpr                 on any Debian machine: eight minutes
+#     make bench-gdpr                 on any Debian machine: ten minutes
 #     make bench-gdpr BENCH=-q        half a minute, to see that everything runs
 #
 #     run.sh [-q] [PERSONA...]        with the programs of a PostgreSQL that has toms
