@@ -241,7 +241,7 @@ check-isolation:
 PROVE_FLAGS = -j2
 check-tap: export HARNESS_RULESFILE = $(CURDIR)/test/rules.yml
 check-tap: test/verify/verify test/previous/toms.so
-	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck))
+	$(if $(wildcard $(PROVE_TESTS)),$(prove_installcheck) || $(explain_tap))
 # With gcc or clang, whose warnings are errors; clang does not know all that PostgreSQL was built with.
 CLANG_WARNINGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-missing-field-initializers -Wno-cast-function-type-strict
 check-gcc check-clang: check-%:
@@ -251,6 +251,8 @@ check-gcc check-clang: check-%:
 # For the older PostgreSQL that stands beside, to come from with pg_upgrade and dumps; its headers are no C23.
 check-older:
 	$(if $(OLDER),$(MAKE) clean && $(MAKE) all install with_llvm=no PG_CONFIG='$(OLDER)/bin/pg_config' COPT=-std=gnu17)
+# What was said to a test that did not pass is in a file of its own.
+explain_tap = { for log in $$(grep -lE '^(\[[^]]*\]\([^)]*\))? *(not ok|\# Looks like)' tmp_check/log/regress_log_*); do echo "\# $$log"; tail -n 40 $$log | sed 's/^/\# /'; done; false; }
 explain = { tail -n 100 $(1)/regression.diffs $(1)/log/postmaster.log; false; }
 check-demo: check-build
 	bash examples/absence/demo.sh

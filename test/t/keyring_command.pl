@@ -52,7 +52,7 @@ sub kms_is
 
 my $node = PostgreSQL::Test::Cluster->new('command');
 $node->init;
-$node->append_conf('postgresql.conf', "toms.keyring_command = '$kms'\ntoms.keyring_timeout = 1s\nlog_statement = all\nlog_min_messages = debug1\n");
+$node->append_conf('postgresql.conf', "toms.keyring_command = '$kms'\ntoms.keyring_timeout = 50s\nlog_statement = all\nlog_min_messages = debug1\n");
 $node->start;
 
 # The first row, or the error with its detail.
@@ -121,15 +121,17 @@ for my $fault (@faults)
 {
 	my ($mode, $used, $made) = @$fault;
 	subtest "a program that is $mode" => sub {
+		set_and_reload('toms.keyring_timeout' => '1s') if $made =~ /did not answer/;
 		kms_is($mode);
 		my $started = time;
 		like(asks($try), $used, 'using a key');
 		like(asks("SELECT toms.create_epoch('acme')"), $made, 'making one');
-		cmp_ok(time - $started, '<', 10, 'it has an end');
+		cmp_ok(time - $started, '<', 40, 'it has an end');
 		is(asks('SELECT held FROM toms.key_epochs'), 'f', 'the key is not held');
 		isnt(asks('SELECT problem FROM toms.check_keyring()'), '', 'check_keyring() says so');
 		is(asks('SELECT count(*) FROM toms.key_epoch'), '1', 'no epoch was made');
 		kms_is('');
+		set_and_reload('toms.keyring_timeout' => '50s');
 		is(asks($try), 't', 'afterwards all is well');
 	};
 }
@@ -141,13 +143,11 @@ subtest 'what it says goes into the log alone, a line of it' => sub {
 };
 
 subtest 'a statement that waits for it can be cancelled' => sub {
-	$node->safe_psql('postgres', "ALTER SYSTEM SET toms.keyring_timeout = '60s'");
-	$node->reload;
 	kms_is('slow');
 	my $started = time;
 	like(asks("SET statement_timeout = '500ms'; SELECT pg_sleep(0.1); $try"), qr/canceling statement/, 'it is cancelled');
-	cmp_ok(time - $started, '<', 10, 'at once');
-	usleep(200_000);
+	cmp_ok(time - $started, '<', 30, 'at once');
+	for (1 .. 100) { last if !running($kms); usleep(50_000) }
 	is(scalar(running($kms)), 0, 'and its program ended');
 
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
@@ -162,7 +162,6 @@ subtest 'a statement that waits for it can be cancelled' => sub {
 	is(scalar(running($kms)), 0, 'a session that is ended leaves none behind');
 	eval { $session->quit };
 	kms_is('');
-	set_and_reload('toms.keyring_timeout' => '1s');
 };
 
 # Processes whose command line names the program.
