@@ -97,7 +97,7 @@ sub raised
 {
 	my ($expected, $when) = @_;
 	my ($in_sql, $by_exporter);
-	for (1 .. 60)
+	for (1 .. 300)
 	{
 		($in_sql, $by_exporter) = (raised_in_sql(), raised_by_exporter());
 		last if $in_sql eq $expected && $by_exporter eq $expected;

@@ -113,7 +113,7 @@ is(sql('SELECT size_bytes, used_bytes < size_bytes, events > 0, written_entries 
 is(sql(q{SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname ~ '^(toms_a|toms_op|pg_mon)' AND has_table_privilege(oid, 'toms.audit_queue', 'SELECT')}),
 	'pg_monitor,toms_admin,toms_auditor,toms_operator', 'to whom');
 is(sql('SET ROLE pg_monitor; SELECT count(*) FROM toms.audit_queue'), '1', 'who can read it');
-within(2, 'a reader of the trail sees what waits', sub { reader($asynchronous); sql('SELECT toms.seal_audit()'); is(reads('med.desk'), '1', 'a read of which nobody waits') });
+within(30, 'a reader of the trail sees what waits', sub { reader($asynchronous); sql('SELECT toms.seal_audit()'); is(reads('med.desk'), '1', 'a read of which nobody waits') });
 
 # Two writers are ended under eight readers.
 my $seconds = $ENV{TOMS_TEST_SECONDS} // 6;
@@ -137,7 +137,7 @@ is(words(), 'W {"first": true}', 'a writer that takes the place of another has l
 set('toms.audit_delay', '10s');
 $before = reads('med.desk');
 my $half = session("BEGIN; DECLARE half CURSOR FOR SELECT id FROM med.desk; FETCH 3 FROM half;");
-within(15, 'a fast shutdown', sub { $node->stop('fast') });
+within(60, 'a fast shutdown', sub { $node->stop('fast') });
 end($half);
 $node->start;
 is(reads('med.desk'), $before + 1, 'the read of a session that the shutdown ended');
@@ -145,7 +145,7 @@ is(sql(q{SELECT max((convert_from(payload, 'UTF8')::jsonb ->> 'rows')::integer) 
 	AND key IS NULL AND id > (SELECT max(id) FROM toms.audit_entry WHERE kind = 'r' AND verb = 's') - 1}), '3', 'with the rows it had got');
 ok($node->poll_query_until('app', q{SELECT count(*) = 2 FROM toms.audit_entry WHERE kind = 'a' AND verb = 'W'}), 'the writer is back');
 is(words(), 'W {"first": true}, X {}, W {"clean": true}', 'nothing was left');
-within(15, 'another one, of a server without sessions', sub { $node->restart });
+within(60, 'another one, of a server without sessions', sub { $node->restart });
 ok($node->poll_query_until('app', q{SELECT count(*) = 3 FROM toms.audit_entry WHERE kind = 'a' AND verb = 'W'}), 'the writer is back');
 is(words() =~ s/.*?X/X/r, 'X {}, W {"clean": true}, X {}, W {"clean": true}', 'the same');
 
@@ -157,12 +157,12 @@ my $lock = { in => "BEGIN; LOCK TABLE toms.audit_read IN ACCESS EXCLUSIVE MODE; 
 $lock->{run} = IPC::Run::start([ 'psql', '-XqAt', '-h', $node->host, '-p', $node->port, '-d', 'app' ], '<', \$lock->{in}, '>', \$lock->{out}, '2>', \$lock->{err}, IPC::Run::timeout(180));
 $lock->{run}->pump until $lock->{out} =~ /ready/ || $lock->{err} =~ /ERROR/;
 diag $lock->{err} if $lock->{err};
-within(3, 'whoever must be recorded first does not wait for ever', sub {
+within(30, 'whoever must be recorded first does not wait for ever', sub {
 	like(reader($strict), qr/the audit trail could not take it in\nDETAIL:  Its writer has not made it durable within 700 ms\./, 'he is refused') });
 is(reader($asynchronous), '20', 'others go on');
 $lock->{in} .= "COMMIT;\n\\q\n";
 $lock->{run}->finish;
-within(5, 'afterwards everything goes on', sub { is(reader($strict), '0', 'a strict read') until $node->psql('app', 'SELECT true') == 0 && reader($strict) eq '0' });
+within(30, 'afterwards everything goes on', sub { is(reader($strict), '0', 'a strict read') until $node->psql('app', 'SELECT true') == 0 && reader($strict) eq '0' });
 is(sql('SELECT timeouts > 0 FROM toms.audit_queue'), 't', 'it was counted');
 
 # Somebody destroys keys of the tenant and does not commit: keys that are there go on being used.
@@ -202,12 +202,12 @@ is(reads('med.desk') - $before, $taken, 'nothing is lost that was acknowledged, 
 sql(q{SELECT toms.seal_audit()});
 set('toms.audit_delay', '10s');
 reader($asynchronous) for 1 .. 3;
-within(10, 'CREATE DATABASE from it', sub { $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE app') });
+within(60, 'CREATE DATABASE from it', sub { $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE app') });
 is($node->safe_psql('copy', q{SELECT count(*) > 0 FROM toms.audit_entry WHERE kind = 'r'}), 't', 'with its trail');
 as_tenant($node, 'copy', 'acme', $asynchronous);
-within(10, 'DROP DATABASE with events waiting', sub { $node->safe_psql('postgres', 'DROP DATABASE copy') });
+within(60, 'DROP DATABASE with events waiting', sub { $node->safe_psql('postgres', 'DROP DATABASE copy') });
 reader($asynchronous);
-within(10, 'DROP EXTENSION with events waiting', sub {
+within(60, 'DROP EXTENSION with events waiting', sub {
 	create_sealed($node, 'other');
 	as_tenant($node, 'other', 'acme', $strict);
 	$node->safe_psql('other', q{SET toms.reason = 'moved'; DROP SCHEMA med CASCADE; DROP EXTENSION toms CASCADE});
@@ -223,13 +223,13 @@ $destroyer->{run} = IPC::Run::start([ 'psql', '-XqAt', '-h', $node->host, '-p', 
 ok($node->poll_query_until('app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%lock_keys%' AND wait_event = 'object' AND pid <> pg_backend_pid()}), 'one transaction holds up who destroys keys');
 for (1 .. 3)
 {
-	within(4, 'a strict read of which the writer makes keys', sub { is(reader("SET LOCAL application_name = 'waits $_'; $strict"), '0', 'is recorded') });
+	within(30, 'a strict read of which the writer makes keys', sub { is(reader("SET LOCAL application_name = 'waits $_'; $strict"), '0', 'is recorded') });
 }
 $destroyer->{run}->pump_nb;
 unlike($destroyer->{out}, qr/destroyed/, 'he waits still');
 $open->{in} .= "ROLLBACK;\n";
 end($open);
-within(10, 'he has the keys to himself', sub { $destroyer->{run}->finish; like($destroyer->{out}, qr/destroyed/, 'when that is over') });
+within(60, 'he has the keys to himself', sub { $destroyer->{run}->finish; like($destroyer->{out}, qr/destroyed/, 'when that is over') });
 
 # What cannot be said of somebody, for want of a key, keeps nobody's events from being written.
 my $keyring = sql('SHOW toms.keyring');

@@ -12,7 +12,7 @@ use Test::More;
 
 my $keyring = keyring();
 my $outside = keyring();
-my $node = sealed_server('lost', $keyring, settings => "toms.outside = '$outside'\ntoms.audit_timeout = 1s\ntoms.seal_interval = 200ms\nautovacuum = off\nlog_statement = none\n"
+my $node = sealed_server('lost', $keyring, settings => "toms.outside = '$outside'\ntoms.audit_timeout = 5s\ntoms.seal_interval = 200ms\nautovacuum = off\nlog_statement = none\n"
 	. "max_connections = 20\nmax_prepared_transactions = 0\nmax_locks_per_transaction = 64\n");
 $node->start;
 add_roles($node);

@@ -16,7 +16,7 @@ use TomsTest qw(new_keys start_server);
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $admin = getpwuid($<);
 new_keys($dir);
-my $node = start_server('glass', $dir, "toms.seal_interval = '1d'\nlisten_addresses = '127.0.0.1'\ntoms.audit_timeout = 1s\n");
+my $node = start_server('glass', $dir, "toms.seal_interval = '1d'\nlisten_addresses = '127.0.0.1'\n");
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION toms;
 SELECT toms.add_tenant('acme', name => 'ACME GmbH');

@@ -137,7 +137,7 @@ for my $n (1 .. 5)
 	server('ALTER DATABASE app RENAME TO moved');
 	server('ALTER DATABASE moved RENAME TO app');
 }
-cmp_ok(time - $begin, '<', 30, 'five databases from one with a worker, and as many new names');
+cmp_ok(time - $begin, '<', 120, 'five databases from one with a worker, and as many new names');
 has_workers('app', 'after that');
 
 # A run that would delete more than the limit deletes nothing until somebody says that it is meant.
@@ -246,7 +246,7 @@ fill_with('work.visit', $_, 0, 2000) for 'acme', 'globex';
 has_workers('app', 'again');
 $begin = time;
 server('DROP DATABASE app');
-cmp_ok(time - $begin, '<', 5, 'DROP DATABASE while it runs');
+cmp_ok(time - $begin, '<', 60, 'DROP DATABASE while it runs');
 $node->safe_psql('idle', q{
 	CREATE EXTENSION toms;
 	SELECT toms.add_tenant('acme', name => 'ACME GmbH');
@@ -259,7 +259,7 @@ has_workers('idle', 'in another database');
 $begin = time;
 $node->safe_psql('idle', q{SET toms.reason = 'test';
 	SELECT toms.unretain(id, 'test') FROM toms.retention_rule; SELECT toms.unprotect('public.message', reason => 'test'); DROP EXTENSION toms});
-cmp_ok(time - $begin, '<', 5, 'DROP EXTENSION while it runs');
+cmp_ok(time - $begin, '<', 60, 'DROP EXTENSION while it runs');
 has_workers('', 'after that');
 
 done_testing();
