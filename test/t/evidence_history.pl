@@ -85,13 +85,14 @@ $node->restart;    # after an error the worker comes again in ten minutes
 
 # What becomes worse is told to who listens, and in the server log
 my $told = '';
-my $listener = IPC::Run::start([ 'psql', '-XAt', '-d', $node->connstr('app'), '-c', 'LISTEN toms_findings', '-c', 'SELECT pg_sleep(20)', '-c', 'SELECT 1' ], '<', \undef, '>', \$told);
-$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)')}) or BAIL_OUT('nobody listens');
+my $listener = IPC::Run::start([ 'psql', '-XAt', '-d', $node->connstr('app'), '-c', 'LISTEN toms_findings', '-c', 'SELECT pg_sleep(600)', '-c', 'SELECT 1' ], '<', \undef, '>', \$told);
+$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)')}) or BAIL_OUT('nobody listens');
 $log = -s $node->logfile;
 set('toms.require_tls', 'off');
 waits_for_run('a run after a setting was taken back');
 $node->wait_for_log(qr/LOG: +toms measure A-3\.1 was pass and is fail/, $log);
 pass('the server log says what became worse');
+sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'});
 $listener->finish;
 like($told, qr/"toms_findings" with payload "\d+"/, 'who listens is told');
 is(sql(q{SELECT DISTINCT details ->> 'was', details ->> 'is' FROM toms.findings WHERE finding = 'measure_worse' AND details ->> 'measure' = 'A-3.1'}), 'pass|fail', 'it is a finding');

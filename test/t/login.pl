@@ -300,12 +300,12 @@ is(locks(), 'none', 'what was unlocked stays so after a restart');
 
 # it ends by itself
 
-set('toms.login_window', q{'3s'});
+set('toms.login_window', q{'10s'});
 attempt('anna', 'wrong') for 1 .. 3;
-is(attempt('anna', 'right'), $locked_out, 'locked out for three seconds');
-usleep(2_000_000);
+is(attempt('anna', 'right'), $locked_out, 'locked out for ten seconds');
+usleep(6_000_000);
 is(attempt('anna', 'wrong'), $locked_out, 'whatever comes meanwhile');
-usleep(1_500_000);
+usleep(4_500_000);
 is(attempt('anna', 'right'), 'in', '... does not prolong it');
 is(sql(q{SELECT count(*) FROM toms.login_lock WHERE until > now()}), '0', 'nothing is left of it');
 set('toms.login_attempts', 0);
