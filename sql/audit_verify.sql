@@ -83,8 +83,8 @@ INSERT INTO regress_audit.form (statement, expected, of_block)
 SELECT format('UPDATE toms.audit_block SET %s WHERE number = %%2$s', change), 'block_changed', true
 FROM unnest(ARRAY['segment = segment + 1', 'timeline = timeline + 1', 'snapshot = ''1:1:''', 'size = size + 1', 'size = 9223372036854775807', 'root = sha256(root)', 'previous = sha256(previous)',
     'root = ''\x''', 'manifest = manifest || ''\x00''', 'manifest = ''\x''', 'manifest = ''\xffffffffffffffffffffff''', 'secret = substr(sha256(secret), 1, 16)', 'secret = ''\x''',
-    'sealed_at = sealed_at - interval ''1 s''', 'key = sha256(key)', 'header = overlay(header PLACING ''\x00'' FROM 100)', 'header = ''\x''', 'header = substr(header, 1, 80)',
-    'signature = overlay(signature PLACING ''\x00'' FROM 7)', 'signature = ''\x''', 'digest = sha256(digest)',
+    'sealed_at = sealed_at - interval ''1 s''', 'key = sha256(key)', 'header = set_byte(header, 99, 255 - get_byte(header, 99))', 'header = ''\x''', 'header = substr(header, 1, 80)',
+    'signature = set_byte(signature, 6, 255 - get_byte(signature, 6))', 'signature = ''\x''', 'digest = sha256(digest)',
     'header = overlay(header PLACING sha256(header) FROM 110), root = sha256(header), digest = sha256(overlay(header PLACING sha256(header) FROM 110))']) change;
 INSERT INTO regress_audit.form (statement, expected, of_block) VALUES
     ('DELETE FROM toms.audit_block WHERE number = %2$s', 'block_missing', true),
