@@ -275,12 +275,14 @@ append_cells(StringInfo json, const TomsPopulation *population, const char *peri
 	for (int i = 0; i < population->count; i++)
 	{
 		const TomsPerson *person = &population->people[i];
-		Cell	   *cell = person->group >= 0 ? &cells[person->group] : NULL;
+		Cell	   *cell;
+		Datum		value;
 		bool		isnull;
-		Datum		value = datum_at(person->index, 3, &isnull);
 
-		if (cell == NULL)
+		if (person->group < 0)
 			continue;
+		cell = &cells[person->group];
+		value = datum_at(person->index, 3, &isnull);
 		cell->value = cell->subjects++ == 0 ? value : DirectFunctionCall2(numeric_add, cell->value, value);
 	}
 	for (int i = 0; i < population->ngroups; i++)
