@@ -3,7 +3,8 @@
  *
  * Called by epoch.c, and for keys that are used by their names by context, audit and rights.
  * Keys are read when they are needed and wiped with the caller's memory context; only epoch.c
- * caches any.  A key of a name goes where toms.keyring_sync_command brings it before it is used.
+ * caches any.  A key of a name is durable, and where toms.keyring_sync_command brings it, before
+ * it is used.
  */
 #include "keyring/keyring_int.h"
 
@@ -180,7 +181,7 @@ refuse_foreign(void)
 		toms_keyring_refuse("This node is not one of those that work with this data: it makes and destroys no keys.");
 }
 
-/* Not used yet: the command has not brought it elsewhere. */
+/* Not used yet: it may not be durable, and the command has not brought it elsewhere. */
 static void
 make_key(const char *name, TomsKeyKind kind)
 {
@@ -201,7 +202,7 @@ make_key(const char *name, TomsKeyKind kind)
 	TOMS_DEBUG_POINT("keyring-before-sync");
 }
 
-/* Bring a key to where it is needed too; returns what went wrong. */
+/* See that a key stays, and bring it to where it is needed too; returns what went wrong. */
 static char *
 sync_key(const char *name)
 {
@@ -210,7 +211,9 @@ sync_key(const char *name)
 	const TomsKeyProvider *provider = choose(&location, &problem);
 	bool		is_file = provider == &toms_key_directory;
 
-	if (provider == NULL)
+	if (provider)
+		problem = provider->keep(location);
+	if (problem)
 		return problem;
 	return toms_keyring_sync(is_file ? provider->place(location, name) : NULL,
 							 is_file ? psprintf("%s.key", name) : name);
@@ -258,7 +261,7 @@ toms_key_create_epoch(const char *name)
 	if (problem)
 	{
 		discard_key(name);
-		refuse_unsynced(problem, "The new key was destroyed again; the server's log has what the command said.");
+		refuse_unsynced(problem, "The new key was destroyed again; what toms.keyring_sync_command said is in the server's log.");
 	}
 }
 
@@ -277,7 +280,7 @@ toms_key_destroy(const char *name)
 		toms_keyring_refuse(problem);
 }
 
-/* A key that was made and not brought elsewhere, by a server that was killed for instance, goes there before it is used. */
+/* What was begun with a new key, by a server that was killed for instance, is finished before the key is used. */
 static void
 sync_if_marked(const char *name)
 {
@@ -287,7 +290,7 @@ sync_if_marked(const char *name)
 		return;
 	problem = sync_key(name);
 	if (problem)
-		refuse_unsynced(problem, "The key is not used before the command succeeds, which is tried again whenever it is needed; the server's log has what the command said.");
+		refuse_unsynced(problem, "The key is not used before this succeeds, which is tried again whenever it is needed; what toms.keyring_sync_command said is in the server's log.");
 	toms_keyring_mark_synced(name);
 }
 

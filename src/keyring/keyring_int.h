@@ -27,8 +27,11 @@ typedef struct TomsKeyProvider
 	/* The key's line in locked memory of the current context; NULL without a problem: there is none. */
 	char	   *(*read) (const char *location, const char *name, char **problem);
 
-	/* Keep the line so that a crash leaves all of it or nothing; a key that is there stays. */
+	/* Make the key so that a crash leaves all of it or nothing; a key that is there stays. */
 	char	   *(*create) (const char *location, const char *name, const char *line);
+
+	/* No crash takes away what has been made before; a key is not used until then. */
+	char	   *(*keep) (const char *location);
 
 	/* No failure if there is none. */
 	char	   *(*destroy) (const char *location, const char *name);
@@ -51,8 +54,8 @@ extern char *toms_keyring_sync(const char *path, const char *name);
 extern void toms_keyring_sync_init(void);
 
 /*
- * Whether the command has yet to succeed for a key that is used by its name alone; marked before
- * the key is made.  mark_unsynced() returns what went wrong, and does nothing without a command.
+ * Whether a key that is used by its name alone has yet to be kept, and brought elsewhere by the
+ * command; marked before the key is made.  mark_unsynced() returns what went wrong.
  */
 extern char *toms_keyring_mark_unsynced(const char *name);
 extern bool toms_keyring_is_marked_unsynced(const char *name);

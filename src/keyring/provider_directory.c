@@ -3,7 +3,8 @@
  *
  * A key file <name>.key holds the key's line, mode 0600, owned by the server's user.  It is
  * written under another name, flushed, then linked to its own, so that a crash leaves
- * either no key or a whole one and nobody overwrites a key.  What others could read or
+ * either no key or a whole one and nobody overwrites a key.  From then on others find it, so
+ * that it stays, also if the directory cannot be flushed.  What others could read or
  * write is not a key any more and is refused, never repaired.
  */
 #include "keyring/keyring_int.h"
@@ -148,21 +149,15 @@ create_key(const char *directory, const char *name, const char *line)
 	char	   *path = key_path(directory, name);
 	char	   *temporary = psprintf("%s/%s.%d.new", directory, name, MyProcPid);
 	char	   *problem;
-	bool		is_linked;
 
 	unlink(temporary);
 	problem = write_file(temporary, line);
 	if (problem)
 		return problem;
 	TOMS_DEBUG_POINT("keyring-before-link");
-	is_linked = link(temporary, path) == 0;
-	if (!is_linked && errno != EEXIST)
+	if (link(temporary, path) != 0 && errno != EEXIST)
 		problem = problem_of(path, strerror(errno));
 	unlink(temporary);
-	if (problem == NULL)
-		problem = flush_directory(directory);
-	if (problem && is_linked)	/* or it is used next time, and gone after a crash */
-		unlink(path);
 	return problem;
 }
 
@@ -183,6 +178,7 @@ const TomsKeyProvider toms_key_directory = {
 	.problem = directory_problem,
 	.read = read_key,
 	.create = create_key,
+	.keep = flush_directory,
 	.destroy = destroy_key,
 	.place = key_path,
 	.hint = "The keyring is a directory of the server's user with mode 0700 outside the data directory, its files have mode 0600.",

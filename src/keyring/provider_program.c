@@ -134,6 +134,13 @@ create_key(const char *path, const char *name, const char *line)
 	return problem;
 }
 
+/* The program has kept it before it ended. */
+static char *
+keep_keys(const char *path)
+{
+	return NULL;
+}
+
 static char *
 destroy_key(const char *path, const char *name)
 {
@@ -146,6 +153,7 @@ const TomsKeyProvider toms_key_program = {
 	.problem = program_problem,
 	.read = read_key,
 	.create = create_key,
+	.keep = keep_keys,
 	.destroy = destroy_key,
 	.place = get_command,
 	.hint = "toms.keyring_command is the absolute path of a program that belongs to root or the server's user; the server's log has what it said.",

@@ -7,8 +7,9 @@
  *
  * An epoch's key is used once its row is there, which is after the command.  A key that is
  * used by its name has no row: an empty file of the data directory says, from before it is
- * made, that the command has yet to succeed.  Two sessions may find it and run the command at
- * the same time, for the same key.  A backup brings it along: a standby leaves it to its primary.
+ * made, that the key has yet to be durable and the command to succeed.  Two sessions may find
+ * it and do both at the same time, for the same key.  A backup brings it along: a standby
+ * leaves it to its primary.
  */
 #include "keyring/keyring_int.h"
 
@@ -50,11 +51,8 @@ char *
 toms_keyring_mark_unsynced(const char *name)
 {
 	char	   *mark = mark_of(name);
-	int			fd;
+	int			fd = OpenTransientFile(mark, O_WRONLY | O_CREAT | PG_BINARY);
 
-	if (!is_set())
-		return NULL;
-	fd = OpenTransientFile(mark, O_WRONLY | O_CREAT | PG_BINARY);
 	if (fd < 0 || CloseTransientFile(fd) != 0 ||
 		fsync_fname_ext(mark, false, false, LOG) != 0 || fsync_fname_ext(".", true, false, LOG) != 0)
 		return psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
@@ -64,7 +62,7 @@ toms_keyring_mark_unsynced(const char *name)
 bool
 toms_keyring_is_marked_unsynced(const char *name)
 {
-	return is_set() && access(mark_of(name), F_OK) == 0;
+	return access(mark_of(name), F_OK) == 0;
 }
 
 void
@@ -73,7 +71,7 @@ toms_keyring_mark_synced(const char *name)
 	if (unlink(mark_of(name)) < 0 && errno != ENOENT)
 		ereport(LOG,
 				(errcode_for_file_access(),
-				 errmsg("could not remove file \"%s\", so that toms.keyring_sync_command will run again: %m", mark_of(name))));
+				 errmsg("could not remove file \"%s\", so that toms.keyring_sync_command, if it is set, will run again: %m", mark_of(name))));
 }
 
 /* The command with %p, %f and %% replaced; NULL if it wants a file and the key is none. */

@@ -52,9 +52,10 @@ sub is_whole
 sql(q{SELECT toms.allow_enter('app', '{acme}', '{hr}')});
 our $opened = opened($node, 'app');
 
-for my $fault ('full', 'nearly-full', 'readonly', 'broken', 'forgetful')
+# A key that is used by its name is made again when it is asked for.
+for my $fault ('full', 'nearly-full', 'readonly', 'broken')
 {
-	unlink "$keyring/enter.key";    # which is made again when it is asked for
+	unlink "$keyring/enter.key";
 	my $keys = join ' ', sort glob "$keyring/*";
 	fault("$fault $keyring");
 	like(said(q{SELECT toms.add_tenant('late', name => 'Late GmbH')}), qr/the keyring cannot be used\nDETAIL:  "\Q$keyring\E[^"]*": $says{$fault}/, "the keyring is $fault: no tenant begins");
@@ -66,6 +67,27 @@ for my $fault ('full', 'nearly-full', 'readonly', 'broken', 'forgetful')
 	is(said(q{BEGIN; SELECT FROM toms.add_tenant('late', name => 'Late GmbH'); SELECT toms.try_epoch(toms.current_epoch('late')); ROLLBACK}), 't', 'when it is well again, a tenant can begin');
 	unlike(said(q{SELECT toms.allow_enter('app', '{acme}', '{hr}')}), qr/ERROR/, 'and a job');
 	is_whole("the keyring is $fault");
+}
+
+# Another session finds it as soon as it has its name, which a crash may take away until the directory has been flushed.
+{
+	my $enter = q{SET SESSION AUTHORIZATION app; BEGIN; SELECT FROM toms.enter('acme', '17', 'hr', 'absence_management'); SELECT toms.current_tenant()};
+	my $epochs = join ' ', sort glob "$keyring/epoch-*.key";
+	my $refused = qr/the keyring cannot be used\nDETAIL:  "\Q$keyring\E[^"]*": $says{forgetful}/;
+	unlink "$keyring/enter.key";
+	fault("forgetful $keyring");
+	like(said(q{SELECT toms.add_tenant('late', name => 'Late GmbH')}), $refused, 'the keyring is forgetful: no tenant begins');
+	is(join(' ', sort glob "$keyring/epoch-*.key"), $epochs, 'whose key is destroyed again');
+	like(said(q{SELECT toms.allow_enter('app', '{acme}', '{hr}')}), $refused, 'nor does a job');
+	my $key = eval { slurp_file("$keyring/enter.key") } // 'none';
+	like($key, qr/^ed25519 /, 'whose key is there, since another session may have it');
+	like(said($enter), $refused, '... and is used by none');
+	fault('');
+	is(said($enter), 'acme', 'when it is well again, it is used');
+	is(slurp_file("$keyring/enter.key"), $key, '... and is the same');
+	fault("forgetful $keyring");
+	is(said($enter), 'acme', '... for good');
+	is_whole('the keyring is forgetful');
 }
 
 # the log outside ------------------------------------------------------------------------------
