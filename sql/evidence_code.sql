@@ -100,6 +100,31 @@ SELECT status FROM toms.check() WHERE measure = 'T-6.1';
 SELECT f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1 \gexec
 SELECT count(*) FROM toms.found_code() f WHERE f.status <> 'pass';
 
+-- So is what may be passed on, and to whom it was; what toms grants stays
+GRANT SELECT ON toms.permission TO toms_auditor, regress_stranger WITH GRANT OPTION;
+SET SESSION AUTHORIZATION regress_stranger;
+GRANT SELECT ON toms.permission TO regress_hr;
+RESET SESSION AUTHORIZATION;
+SELECT toms.say(f.phrase, f.args, 'en'), f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1;
+SELECT f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1 \gexec
+SELECT count(*) FROM toms.found_code() f WHERE f.status <> 'pass';
+SELECT has_table_privilege('toms_auditor', 'toms.permission', 'SELECT'), has_table_privilege('toms_auditor', 'toms.permission', 'SELECT WITH GRANT OPTION'),
+       has_table_privilege('regress_stranger', 'toms.permission', 'SELECT'), has_table_privilege('regress_hr', 'toms.permission', 'SELECT');
+
+-- So are settings that the protection depends on, in the hands of who acts in the application; who runs the server may have them
+SELECT toms.permit('regress_hr', 'code.policed', '{select}', '{absence_management}', 'tenant') AS permission \gset
+GRANT SET ON PARAMETER toms.session_context TO regress_hr;
+GRANT ALTER SYSTEM ON PARAMETER toms.keyring TO regress_app WITH GRANT OPTION;
+GRANT SET ON PARAMETER session_replication_role TO PUBLIC;
+GRANT SET, ALTER SYSTEM ON PARAMETER toms.on_missing_context, session_replication_role TO regress_stranger;
+GRANT SET ON PARAMETER deadlock_timeout TO regress_hr;
+SELECT toms.say(f.phrase, f.args, 'en'), f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1;
+SELECT f.remedy FROM toms.found_code() f WHERE f.status <> 'pass' ORDER BY 1 \gexec
+SELECT count(*) FROM toms.found_code() f WHERE f.status <> 'pass';
+REVOKE ALL ON PARAMETER toms.on_missing_context, session_replication_role FROM regress_stranger;
+REVOKE ALL ON PARAMETER deadlock_timeout FROM regress_hr;
+SELECT toms.forbid('regress_hr', 'code.policed');
+
 -- Nor does the check wait for whoever holds a lock, or the worker would, which seals the trail too: what it cannot see does not hold
 SET SESSION AUTHORIZATION regress_owner;
 BEGIN;

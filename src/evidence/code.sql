@@ -33,7 +33,14 @@ INSERT INTO toms.phrase VALUES
     ('code_granted', 'en', '%3$s has the privilege %2$s on %1$s, which toms does not grant.'),
     ('code_granted', 'de', '%3$s hat auf %1$s das Recht %2$s, das toms nicht vergibt.');
 
--- What the extension grants stands in pg_init_privs; toms.enter() is granted by toms.allow_enter().
+CREATE FUNCTION toms.grantee(role oid)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN CASE role WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(role)) END;
+REVOKE ALL ON FUNCTION toms.grantee(oid) FROM PUBLIC;
+COMMENT ON FUNCTION toms.grantee(oid) IS 'internal: to whom something is granted, as GRANT and REVOKE name him';
+
+-- What the extension grants stands in pg_init_privs; toms.enter() is granted by toms.allow_enter(). A setting may be in the hands of who
+-- runs the server, not of who acts in the application. What somebody passed on goes with his grant option.
 CREATE FUNCTION toms.found_granted()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH member AS (
@@ -48,14 +55,22 @@ RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg
         SELECT 'pg_class'::regclass, c.oid, a.attnum, 'TABLE ' || c.oid::regclass, format(' (%I)', a.attname), c.relowner, a.attacl, NULL
         FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
         UNION ALL
-        SELECT 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA ' || n.oid::regnamespace, '', n.nspowner, n.nspacl, NULL FROM pg_namespace n WHERE n.nspname = 'toms')
-    SELECT toms.found('fail', 'code_granted', ARRAY[o.name, a.privilege_type || o.col, g.grantee], format('REVOKE %s%s ON %s FROM %s;', a.privilege_type, o.col, o.name, g.grantee))
-    FROM object o, aclexplode(o.acl) a, LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) g (grantee)
-    WHERE a.grantee <> o.owner
-      AND NOT EXISTS (SELECT FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = o.class AND i.objoid = o.oid AND i.objsubid = o.sub), o.usual)) w
-                      WHERE w.grantee = a.grantee AND w.privilege_type = a.privilege_type)
-      AND NOT EXISTS (SELECT FROM toms.enter_permission e WHERE e.ended_at IS NULL AND e.login = a.grantee
-                      AND o.oid = 'toms.enter(text, text, text, text, text, interval, boolean)'::regprocedure);
+        SELECT 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA ' || n.oid::regnamespace, '', n.nspowner, n.nspacl, NULL FROM pg_namespace n WHERE n.nspname = 'toms'
+        UNION ALL
+        SELECT 'pg_parameter_acl'::regclass, p.oid, 0, 'PARAMETER ' || p.parname, '', 10, p.paracl, NULL FROM pg_parameter_acl p WHERE toms.setting_is_watched(p.parname)),
+    granted AS (
+        SELECT o.*, a.privilege_type AS privilege, a.grantee, a.is_grantable, nullif(a.grantor, o.owner) AS passed_on_by,
+               EXISTS (SELECT FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = o.class AND i.objoid = o.oid AND i.objsubid = o.sub), o.usual)) w
+                       WHERE w.grantee = a.grantee AND w.privilege_type = a.privilege_type)
+               OR o.oid = 'toms.enter(text, text, text, text, text, interval, boolean)'::regprocedure
+                  AND EXISTS (SELECT FROM toms.enter_permission e WHERE e.ended_at IS NULL AND e.login = a.grantee) AS is_due
+        FROM object o, aclexplode(o.acl) a WHERE a.grantee <> o.owner)
+    SELECT toms.found('fail', 'code_granted', ARRAY[g.name, g.privilege || g.col || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, toms.grantee(g.grantee)],
+                      format('REVOKE %s%s%s ON %s FROM %s%s;', CASE WHEN g.is_due OR g.passed_on_by IS NOT NULL THEN 'GRANT OPTION FOR ' END, g.privilege, g.col, g.name,
+                             toms.grantee(coalesce(g.passed_on_by, g.grantee)), CASE WHEN g.is_grantable OR g.passed_on_by IS NOT NULL THEN ' CASCADE' END))
+    FROM granted g
+    WHERE (NOT g.is_due OR g.is_grantable OR g.passed_on_by IS NOT NULL)
+      AND (g.class <> 'pg_parameter_acl'::regclass OR g.grantee = 0 OR EXISTS (SELECT FROM toms.acting_logins() l WHERE pg_has_role(l.login, g.grantee, 'MEMBER')));
 $$;
 REVOKE ALL ON FUNCTION toms.found_granted() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_granted() IS 'internal: privileges on what belongs to toms that somebody has granted beside it';

@@ -90,10 +90,9 @@ COMMENT ON FUNCTION toms.found_observed() IS 'internal: a row of probes for each
 -- What the extension grants stands in pg_init_privs.
 CREATE FUNCTION toms.found_widened(functions name[])
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT toms.found('fail', 'function_widened', ARRAY[p.oid::regprocedure::text, g.grantee], format('REVOKE ALL ON FUNCTION %s FROM %s;', p.oid::regprocedure, g.grantee))
+    SELECT toms.found('fail', 'function_widened', ARRAY[p.oid::regprocedure::text, toms.grantee(a.grantee)], format('REVOKE ALL ON FUNCTION %s FROM %s;', p.oid::regprocedure, toms.grantee(a.grantee)))
     FROM pg_proc p JOIN pg_init_privs i ON i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass,
-         aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a,
-         LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END) g (grantee)
+         aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
     WHERE p.pronamespace = 'toms'::regnamespace AND p.proname = ANY (functions) AND a.grantee <> p.proowner
       AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) o WHERE o.grantee = a.grantee);
 $$;

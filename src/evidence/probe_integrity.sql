@@ -43,7 +43,7 @@ COMMENT ON FUNCTION toms.trail_tables() IS 'internal: the tables of the audit tr
 CREATE FUNCTION toms.found_in_trail_tables()
 RETURNS SETOF toms.probed LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH grants AS (
-        SELECT c.oid::regclass AS relation, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+        SELECT c.oid::regclass AS relation, toms.grantee(a.grantee) AS grantee,
                string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
         FROM toms.trail_tables() c, aclexplode(c.relacl) a
         WHERE a.grantee <> c.relowner
