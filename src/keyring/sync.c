@@ -9,10 +9,11 @@
  * used by its name has no row: an empty file of the data directory says, from before it is
  * made, that the key has yet to be durable and the command to succeed.  Two sessions may find
  * it and do both at the same time, for the same key.  A backup brings it along: a standby
- * leaves it to its primary.
+ * leaves it to its primary.  pg_upgrade would not: it is not begun while there is one.
  */
 #include "keyring/keyring_int.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -22,7 +23,34 @@
 #include "storage/fd.h"
 #include "utils/guc.h"
 
+#define MARK "toms_unsynced_"
+
 static char *command = NULL;
+
+static bool
+is_set(void)
+{
+	return command != NULL && command[0] != '\0';
+}
+
+/* By the postmaster that pg_upgrade starts on the old data: the new server would take each key for one that is elsewhere. */
+static void
+refuse_upgrade_with_marks(void)
+{
+	DIR		   *dir = AllocateDir(".");
+	struct dirent *file;
+
+	while ((file = ReadDir(dir, ".")) != NULL)
+	{
+		if (strncmp(file->d_name, MARK, strlen(MARK)) == 0)
+			ereport(FATAL,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("key \"%s\" is not known to be durable, and where toms.keyring_sync_command brings it", file->d_name + strlen(MARK)),
+					 errdetail("pg_upgrade would leave behind \"%s/%s\", which says so.", DataDir, file->d_name),
+					 errhint("Do by hand what the command does, if it is set, and remove that file.")));
+	}
+	FreeDir(dir);
+}
 
 void
 toms_keyring_sync_init(void)
@@ -32,19 +60,15 @@ toms_keyring_sync_init(void)
 							   "%p is the key's file, %f its name. A key is not used unless it succeeds.",
 							   &command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
-}
-
-static bool
-is_set(void)
-{
-	return command != NULL && command[0] != '\0';
+	if (IsBinaryUpgrade)
+		refuse_upgrade_with_marks();
 }
 
 /* In the data directory, which is the server's working directory. */
 static char *
 mark_of(const char *name)
 {
-	return psprintf("toms_unsynced_%s", name);
+	return psprintf(MARK "%s", name);
 }
 
 char *

@@ -252,6 +252,10 @@ subtest 'a new key is elsewhere before it is used' => sub {
 	like(asks($enter), qr/toms\.keyring_sync_command for "enter\.key": it failed with exit code 1/, '... and not used');
 	$node->restart;
 	like(asks($enter), qr/toms\.keyring_sync_command for "enter\.key": it failed with exit code 1/, 'nor after a restart');
+	$node->stop;
+	command_fails(['pg_ctl', '--wait', '-D', $node->data_dir, '-l', "$dir/upgrade.log", '-o', '-b', 'start'], 'pg_upgrade, which would forget that, does not get the server to start');
+	like(slurp_file("$dir/upgrade.log"), qr/FATAL: .*key "enter" is not known to be durable/, '... and the log says so');
+	$node->start;
 	set_and_reload('toms.keyring_sync_command' => "cp -p %p $dir/elsewhere/%f; echo %f >> $dir/synced");
 	is(asks($enter), 'acme', 'before it is used it comes to the other place');
 	is(slurp_file("$dir/elsewhere/enter.key"), slurp_file("$dir/keyring/enter.key"), '... as it is');
