@@ -18,9 +18,8 @@ findings=$PWD/test-output/memcheck
 command -v valgrind >/dev/null || { echo "memcheck: valgrind is missing; as root: apt-get install valgrind" >&2; exit 1; }
 [ -w "$bin" ] || { echo "memcheck: $bin cannot be written to: make memcheck uses a copy" >&2; exit 1; }
 
-rm -rf "$findings"
-mkdir -p "$findings"
 make -s clean
+mkdir -p "$findings"
 make -s -j"$(nproc)" check-build
 mv "$server" "$server.plain"
 trap 'mv "$server.plain" "$server"' EXIT

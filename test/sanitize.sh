@@ -9,9 +9,8 @@ set -euo pipefail
 
 findings=$PWD/test-output/sanitize
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-rm -rf "$findings"
-mkdir -p "$findings"
 make -s clean
+mkdir -p "$findings"
 make -s -j"$(nproc)" check-build NO_TOOLS=1 COPT="-O1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE $sanitizers"
 
 export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:log_path=$findings/address"
