@@ -11,8 +11,8 @@ CREATE FUNCTION toms.audit_truncate() RETURNS trigger
 REVOKE ALL ON FUNCTION toms.audit_truncate() FROM PUBLIC;
 COMMENT ON FUNCTION toms.audit_truncate() IS 'internal: trigger that takes TRUNCATE into the audit trail';
 
--- Partitions get the row trigger from their table; inheritance children have their own. A transaction
--- whose snapshot is too old to see a trigger replaces it.
+-- Of a table with all below it. Partitions get the row trigger from their table; inheritance children have their own. A
+-- transaction whose snapshot is too old to see a trigger replaces it.
 CREATE FUNCTION toms.audit_changes(relation regclass)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -23,7 +23,7 @@ BEGIN
     IF today.mode IS DISTINCT FROM 'enforce' THEN
         RETURN;
     END IF;
-    FOR rel IN SELECT r FROM toms.relation_tree(today.root) r JOIN pg_class c ON c.oid = r WHERE c.relkind IN ('r', 'p')
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r JOIN pg_class c ON c.oid = r WHERE c.relkind IN ('r', 'p')
                ORDER BY c.relispartition LOOP
         IF (rel = today.root OR NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = rel))
            AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_audit') THEN

@@ -276,7 +276,7 @@ build_relation(TomsRelation *relation, Oid relid, Oid root)
 	if (toms_label_get(label, "read_audit", &value))
 		relation->read_audit = strcmp(value, "strict") == 0 ? TOMS_READ_AUDIT_STRICT : TOMS_READ_AUDIT_ASYNCHRONOUS;
 	read_columns(relation);
-	relation->nsealed = toms_sealed_columns(relid, &relation->sealed);
+	relation->nsealed = toms_read_sealed_columns(relid, &relation->sealed);
 	relation->is_undeclared = root == relid && !OidIsValid(find_root(relid)) && !has_labelled_child(relid);
 	toms_config_read(relation);
 
@@ -302,7 +302,7 @@ has_sealed_column(Oid relid)
 {
 	TomsSealedColumn *columns;
 
-	return toms_sealed_columns(relid, &columns) > 0;
+	return toms_read_sealed_columns(relid, &columns) > 0;
 }
 
 /* The relation by whose label this one is protected, or InvalidOid. */

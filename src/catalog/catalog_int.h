@@ -24,7 +24,7 @@ extern char **toms_name_array(Datum array, int *count);
 extern void *toms_grow(void *array, int count, Size size);
 
 /* Columns of sealed types, with or without a label, into the current memory context. */
-extern int	toms_sealed_columns(Oid relid, TomsSealedColumn **columns);
+extern int	toms_read_sealed_columns(Oid relid, TomsSealedColumn **columns);
 
 extern void toms_purposes_init(void);
 extern void toms_holds_init(void);

@@ -1,8 +1,8 @@
 /*
  * sealed.c - which types are sealed, and which columns have them.
  *
- * Called by cache.c for each relation that is looked at for the first time, and by slice
- * seal for types.  The types' OIDs are looked up by name once and kept until anything is
+ * Called by cache.c for each relation that is looked at for the first time, by slice
+ * seal for types, and as toms.sealed_columns().  The types' OIDs are looked up by name once and kept until anything is
  * invalidated that the cache hears of.
  */
 #include "catalog/catalog_int.h"
@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/seclabel.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -25,6 +26,8 @@ static const char *const names[] = {
 	[TOMS_SEALED_TEXT] = "sealed_text",
 	[TOMS_SEALED_BYTEA] = "sealed_bytea",
 };
+
+PG_FUNCTION_INFO_V1(toms_sealed_columns);
 
 static Oid	types[lengthof(names)];
 static bool types_known = false;
@@ -105,7 +108,7 @@ column_id(Oid relid, AttrNumber column)
 }
 
 int
-toms_sealed_columns(Oid relid, TomsSealedColumn **columns)
+toms_read_sealed_columns(Oid relid, TomsSealedColumn **columns)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
@@ -129,4 +132,31 @@ toms_sealed_columns(Oid relid, TomsSealedColumn **columns)
 	}
 	relation_close(rel, AccessShareLock);
 	return count;
+}
+
+/*
+ * toms.sealed_columns(relation), as they stand now, whatever snapshot the transaction uses; none of a relation that
+ * is gone.  It asks the relation's own columns: all types of a database are as many as its tables.
+ */
+Datum
+toms_sealed_columns(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation	rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	TomsSealedColumn *columns;
+	int			count = rel ? toms_read_sealed_columns(PG_GETARG_OID(0), &columns) : 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), columns[i].column - 1);
+		Datum		values[6] = {NameGetDatum(&column->attname), ObjectIdGetDatum(column->atttypid), Int32GetDatum(columns[i].modifier),
+		BoolGetDatum(columns[i].is_array), BoolGetDatum(column->attgenerated != '\0'), ObjectIdGetDatum(types[columns[i].type])};
+		bool		nulls[6] = {false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	if (rel)
+		relation_close(rel, AccessShareLock);
+	return (Datum) 0;
 }

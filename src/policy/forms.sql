@@ -150,6 +150,16 @@ $$;
 REVOKE ALL ON FUNCTION toms.watch_limits() FROM PUBLIC;
 COMMENT ON FUNCTION toms.watch_limits() IS 'internal: have lookups of parents ask about restrictions';
 
+-- Of this database, by an index: a DROP TABLE asks, and columns are as many as there are tables.
+CREATE FUNCTION toms.objects_of_lookup(kind "char", OUT relation oid, OUT col integer)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT d.objid, d.objsubid FROM pg_shdepend d
+    WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = 'toms_lookup'::regrole AND d.classid = 'pg_class'::regclass AND d.deptype = kind
+      AND d.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database());
+$$;
+REVOKE ALL ON FUNCTION toms.objects_of_lookup("char") FROM PUBLIC;
+COMMENT ON FUNCTION toms.objects_of_lookup("char") IS 'internal: relations and columns that role toms_lookup owns (o) or has privileges on (a)';
+
 CREATE FUNCTION toms.drop_unused_lookups()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -157,15 +167,16 @@ DECLARE
     granted record;
 BEGIN
     PERFORM toms.forget_dropped();
-    FOR lookup IN SELECT c.oid::regclass FROM pg_class c
-                  WHERE c.relkind = 'v' AND c.relowner = 'toms_lookup'::regrole AND c.relnamespace = 'toms'::regnamespace
+    FOR lookup IN SELECT c.oid::regclass FROM toms.objects_of_lookup('o') d JOIN pg_class c ON c.oid = d.relation
+                  WHERE c.relkind = 'v' AND c.relnamespace = 'toms'::regnamespace
                     AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.lookup = c.oid)
                     AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.lookup = c.oid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('DROP VIEW %s', lookup);
     END LOOP;
-    FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname FROM pg_attribute a, aclexplode(a.attacl) x
-                   WHERE x.grantee = 'toms_lookup'::regrole AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
+    FOR granted IN SELECT a.attrelid::regclass AS parent, a.attname
+                   FROM toms.objects_of_lookup('a') d JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.relation, d.col)
+                   WHERE d.col > 0 AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM toms.parent p WHERE p.parent = a.attrelid)
                      AND NOT EXISTS (SELECT FROM toms.retention_rule r WHERE r.elsewhere = a.attrelid AND r.valid_until IS NULL)
     LOOP
         EXECUTE format('REVOKE SELECT (%I) ON %s FROM toms_lookup', granted.attname, granted.parent);

@@ -235,8 +235,8 @@ BEGIN
         PERFORM toms.label_relation(rel, parent.columns, toms.table_label(rel, parent.category, parent.null_tenant, parent.access, parent.free_text, parent.chosen_read_audit, parent.mode));
         PERFORM toms.sync_policies(rel);
     END LOOP;
-    PERFORM toms.bind_sealed_columns(root);
-    PERFORM toms.audit_changes(root);
+    PERFORM toms.bind_sealed_columns(child::regclass);
+    PERFORM toms.audit_changes(child::regclass);
 END
 $$;
 REVOKE ALL ON FUNCTION toms.protect_child(oid, oid) FROM PUBLIC;

@@ -126,12 +126,8 @@ CREATE FUNCTION toms.exported_columns(part regclass, tenant text, subject text, 
 RETURNS TABLE (col name, expression text) LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     its_root constant regclass := (toms.describe(part)).root;
-    sealed jsonb := '{}';
+    sealed constant jsonb := coalesce((SELECT jsonb_object_agg(s.name, s.is_array) FROM toms.sealed_columns(part) s), '{}');
 BEGIN
-    -- looked up for types that do not come with PostgreSQL alone: it takes long
-    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = part AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384) THEN
-        sealed := coalesce((SELECT jsonb_object_agg(s.name, s.is_array) FROM toms.sealed_columns(part) s), '{}');
-    END IF;
     RETURN QUERY
     SELECT a.attname, CASE WHEN p.role IS NOT NULL THEN toms.role_column(part, a.attname, p.role, tenant, subject)
                            ELSE toms.plain_column(a, sealed ? a.attname::text, coalesce((sealed ->> a.attname::text)::boolean, false)) END

@@ -30,11 +30,7 @@ COMMENT ON FUNCTION toms.sealed_types() IS 'internal: the sealed types, and type
 
 CREATE FUNCTION toms.sealed_columns(relation regclass, OUT name name, OUT type regtype, OUT modifier integer, OUT is_array boolean,
                                     OUT generated boolean, OUT base regtype)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.attname, a.atttypid::regtype, coalesce(nullif(a.atttypmod, -1), t.typtypmod), s.is_array, a.attgenerated <> '', s.base::regtype
-    FROM pg_attribute a JOIN toms.sealed_types() s ON s.type = a.atttypid JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384 ORDER BY a.attnum;
-$$;
+RETURNS SETOF record LANGUAGE c STABLE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'toms_sealed_columns';
 REVOKE ALL ON FUNCTION toms.sealed_columns(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.sealed_columns(regclass) IS 'internal: columns of sealed types';
 
@@ -96,15 +92,15 @@ $$;
 REVOKE ALL ON FUNCTION toms.check_sealable(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION toms.check_sealable(regclass) IS 'internal: whether the sealed columns of a table can be bound to its rows';
 
--- A column has the same label in all partitions and children.
-CREATE FUNCTION toms.label_sealed_column(root regclass, col name)
+-- A column has the same label in all partitions and children: that of the root.
+CREATE FUNCTION toms.label_sealed_column(relation regclass, col name)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     rel regclass;
     today text;
     wanted text;
 BEGIN
-    FOR rel IN SELECT r FROM toms.relation_tree(root) r LOOP
+    FOR rel IN SELECT (toms.describe(relation)).root UNION ALL SELECT r FROM toms.relation_tree(relation) r LOOP
         SELECT l.label INTO today FROM pg_attribute a
         LEFT JOIN pg_seclabel l ON l.objoid = a.attrelid AND l.objsubid = a.attnum AND l.classoid = 'pg_class'::regclass AND l.provider = 'toms_seal'
         WHERE a.attrelid = rel AND a.attname = col;
@@ -125,19 +121,20 @@ $$;
 REVOKE ALL ON FUNCTION toms.random_column() FROM PUBLIC;
 COMMENT ON FUNCTION toms.random_column() IS 'internal: a number for a sealed column, not zero';
 
--- Partitions get the trigger from their table; inheritance children have their own.
+-- A table with all below it: a new partition alone, since its siblings may be thousands. Partitions get the trigger
+-- from their table; inheritance children have their own.
 CREATE FUNCTION toms.bind_sealed_columns(relation regclass)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     root regclass := (toms.describe(relation)).root;
     rel regclass;
 BEGIN
-    IF root IS NULL OR NOT EXISTS (SELECT FROM toms.relation_tree(root) r, toms.sealed_columns(r)) THEN
+    IF root IS NULL OR NOT EXISTS (SELECT FROM toms.relation_tree(relation) r, toms.sealed_columns(r)) THEN
         RETURN;
     END IF;
-    PERFORM toms.check_sealable(r) FROM toms.relation_tree(root) r;
-    PERFORM toms.label_sealed_column(root, c.name) FROM toms.sealed_columns(root) c;
-    FOR rel IN SELECT r FROM toms.relation_tree(root) r
+    PERFORM toms.check_sealable(r) FROM toms.relation_tree(relation) r;
+    PERFORM toms.label_sealed_column(relation, c.name) FROM toms.sealed_columns(root) c;
+    FOR rel IN SELECT r FROM toms.relation_tree(relation) r
                WHERE EXISTS (SELECT FROM toms.sealed_columns(r))
                ORDER BY (SELECT c.relispartition FROM pg_class c WHERE c.oid = r) LOOP
         IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~toms_seal') THEN
