@@ -4,8 +4,7 @@
  * toms.audit_row() stands AFTER each row, toms.audit_truncate() after TRUNCATE, both ENABLE ALWAYS,
  * on every protected table.  An entry is of the person whose row it is; a row that is given to
  * another person or tenant is an entry of both.  Values are told of only where the controller has
- * consented, and are sealed under that person's key.  Before there is one guard is asked whether
- * the row may be changed at all: policies are not, of what a foreign key does.
+ * consented, and are sealed under that person's key.
  *
  * Looking up a key can throw away what the catalogue has cached: what is needed of it is copied
  * first.
@@ -313,12 +312,6 @@ add_entry(const Audited *audited, const Change *change, const Owner *owner)
 }
 
 static void
-check_carried(const Audited *audited, const Owner *owner)
-{
-	toms_guard_check_carried(RelationGetRelid(audited->rel), owner->has_tenant ? owner->tenant : NULL);
-}
-
-static void
 add_change(const Audited *audited, const Change *change)
 {
 	TupleTableSlot *row = change->new ? change->new : change->old;
@@ -327,14 +320,12 @@ add_change(const Audited *audited, const Change *change)
 
 	Assert(row != NULL);
 	owner = owner_of(audited, row);
-	check_carried(audited, &owner);
 	if (change->old == NULL || change->new == NULL)
 	{
 		add_entry(audited, change, &owner);
 		return;
 	}
 	former = owner_of(audited, change->old);
-	check_carried(audited, &former);
 	if (is_same_owner(&former, &owner))
 		add_entry(audited, change, &owner);
 	else

@@ -51,6 +51,9 @@ extern void toms_guard_after_parse(Query *query, const char *text);
 /* Before a statement is planned: refuse what the planner would misunderstand. */
 extern void toms_guard_before_plan(Query *query);
 
+/* The same: what foreign keys do asks each row whose it is. */
+extern void toms_guard_keep_carried(Query *query);
+
 /*
  * Before and after a statement is started.  "before" refuses, or returns what is to be
  * remembered of it while it lives.

@@ -32,6 +32,12 @@ CREATE FUNCTION toms.guard_state(OUT library_version text, OUT refusals bigint, 
 REVOKE ALL ON FUNCTION toms.guard_state() FROM PUBLIC;
 COMMENT ON FUNCTION toms.guard_state() IS 'internal: counters since the server started';
 
+-- what foreign keys do: carried.c -------------------------------------------------------------
+
+CREATE FUNCTION toms.check_carried(relation regclass, ours boolean) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'toms_check_carried';
+COMMENT ON FUNCTION toms.check_carried(regclass, boolean) IS 'internal: refuse a row of another tenant, for what foreign keys do';
+
 -- whether protected tables may be used: gate.c ------------------------------------------------
 
 CREATE FUNCTION toms.gate_state(OUT gate text, OUT problem text)

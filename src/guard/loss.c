@@ -1,8 +1,8 @@
 /*
- * loss.c - statements by which rows of a protected table are lost, or given to another tenant, without a policy being asked.
+ * loss.c - statements by which rows of a protected table are lost all at once, without a policy being asked.
  *
  * Called by hooks.c for each table that is truncated or dropped and each column that is dropped, in whichever way, and by
- * utility.c; by audit's row trigger, for what foreign keys do; by probe.c for toms.check().  An administrator may, on record; an owner who is none may not.  What toms does
+ * utility.c; by probe.c for toms.check().  An administrator may, on record; an owner who is none may not.  What toms does
  * itself passes: its own DDL, and a partition that retention says it drops next.  A table that is only observed notes it.
  */
 #include "guard/admin.h"
@@ -10,8 +10,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
-#include "commands/trigger.h"
-#include "context/context.h"
 #include "guard/probe.h"
 #include "guard/trail.h"
 #include "miscadmin.h"
@@ -152,23 +150,6 @@ toms_guard_check_drop(Oid relid, AttrNumber column)
 	}
 	check_loss(relid, examine_drop("No policy applies to DROP COLUMN, and the values of every tenant go with it."));
 	check_members(relid);
-}
-
-void
-toms_guard_check_carried(Oid relid, const char *tenant)
-{
-	const TomsContext *context = toms_context_get();
-	TomsRefusal refusal = {.reason = TOMS_ROW_OTHER_TENANT,.relid = relid,
-		.detail = "A foreign key would change it along with a row that it refers to.",
-	.hint = "Change what it refers to as a role with BYPASSRLS, with toms.reason set."};
-
-	if (context && tenant && strcmp(context->tenant, tenant) == 0)
-		return;
-	/* foreign keys do nothing while what a publisher sends is applied, or toms converts a column */
-	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA || toms_context_is_working() || toms_guard_administrator_at_work())
-		return;
-	refusal.who = toms_context_who();
-	toms_refuse(&refusal);
 }
 
 void

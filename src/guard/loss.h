@@ -1,5 +1,5 @@
 /*
- * loss.h - rows of a protected table that are lost, or given away, without a policy being asked; part of guard.h.
+ * loss.h - rows of a protected table that are lost all at once; part of guard.h.
  */
 #ifndef TOMS_LOSS_H
 #define TOMS_LOSS_H
@@ -14,12 +14,6 @@ extern void toms_loss_init(void);
 extern void toms_guard_check_truncate(Oid relid);
 extern void toms_guard_check_drop(Oid relid, AttrNumber column);
 extern void toms_guard_check_unlogged(Oid relid);
-
-/*
- * A row of "tenant" (NULL: of none) was changed or deleted, or has become one of his: refuse it to whoever neither acts for
- * him nor is an administrator at work.  Policies have refused it before, but to a foreign key, which asks none.
- */
-extern void toms_guard_check_carried(Oid relid, const char *tenant);
 
 /* Refuse what a hold keeps, to whomever. */
 extern void toms_guard_rows_lost(Oid relid);

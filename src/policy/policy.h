@@ -13,6 +13,7 @@
 #include "policy/hold.h"
 #include "policy/identifier.h"
 #include "policy/limit.h"
+#include "utils/rel.h"
 #include "utils/selfuncs.h"
 
 typedef struct TomsDecision
@@ -78,6 +79,15 @@ extern bool toms_policy_same_form(Oid one, Oid other);
  */
 extern void toms_policy_order_conditions(RelOptInfo *rel, RangeTblEntry *rte);
 extern void toms_policy_order_derived(PlannerInfo *root);
+
+/*
+ * The part of a policy's condition that says that a row is of the tenant in force or (shared) of everybody, for
+ * reading; NULL if no row is.  As text.
+ */
+extern char *toms_policy_tenant_condition(const TomsRelation *relation, bool shared);
+
+/* Parse a condition on the relation as CREATE POLICY would. */
+extern Node *toms_policy_parse(Relation rel, const char *condition);
 
 /* For planner_hook: the rows of one parent, looked up once. */
 extern void toms_policy_find_parents_once(Query *query);

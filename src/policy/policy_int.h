@@ -6,28 +6,17 @@
 
 #include "policy/policy.h"
 
-#include "utils/rel.h"
-
 /*
  * Text of the condition that the policy of a verb has: on rows that are there, or
  * (check) on rows to be written.  In palloc'd memory.
  */
 extern char *toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check);
 
-/*
- * The part of it that says that a row is of the tenant in force or (shared) of everybody, for
- * reading; NULL if no row is.
- */
-extern char *toms_policy_tenant_condition(const TomsRelation *relation, bool shared);
-
 /* Whether a column that leads to the parent has the name of a lookup's column. */
 extern bool toms_policy_key_is_ambiguous(const TomsRelation *relation);
 
 /* Whether a policy's name is that of a row label, toms_rows_<category>. */
 extern bool toms_policy_is_row_label(const char *name);
-
-/* Parse a condition on the relation as CREATE POLICY would. */
-extern Node *toms_policy_parse(Relation rel, const char *condition);
 
 /* "toms_select" and so on; "toms_select_only" for the permissive twin. */
 extern const char *toms_policy_name(AclMode verb, bool permissive);
