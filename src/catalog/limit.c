@@ -2,7 +2,8 @@
  * limit.c - restrictions and objections that are in force, cached in each backend.
  *
  * Called by policy: once for each call site of a policy's function, and where the tenant has limits for each row.
- * A tenant's are read together, sorted by person, and thrown away with everything else that cache.c holds.
+ * A tenant's are read together, sorted by person, and thrown away with everything else that cache.c holds.  Whether any can
+ * concern a table's rows is asked of one of each kind, so that it costs as much with a thousand objections to a purpose.
  */
 #include "catalog/catalog_int.h"
 
@@ -40,6 +41,8 @@ typedef struct TenantLimits
 	char		tenant[256];	/* hash key */
 	int			nlimits;
 	Limit	   *limits;			/* by subject */
+	int			nkinds;
+	const Limit **kinds;		/* one of each, whoever it is on: many persons have the same */
 } TenantLimits;
 
 static MemoryContext context = NULL;
@@ -112,6 +115,37 @@ compare_limits(const void *left, const void *right)
 	return order != 0 ? order : (int) a->kind - (int) b->kind;
 }
 
+/* 0: the same but for whom it is on. */
+static int
+compare_kinds(const void *left, const void *right)
+{
+	const Limit *a = *(const Limit *const *) left;
+	const Limit *b = *(const Limit *const *) right;
+	int			order = (int) a->kind - (int) b->kind;
+
+	if (order == 0 && a->kind != TOMS_LIMIT_RESTRICTED)
+		return strcmp(a->word, b->word);
+	if (order == 0)
+		order = a->relation != b->relation ? (a->relation < b->relation ? -1 : 1) : a->npurposes - b->npurposes;
+	for (int i = 0; order == 0 && i < a->npurposes; i++)
+		order = strcmp(a->purposes[i], b->purposes[i]);
+	return order;
+}
+
+static void
+find_kinds(TenantLimits *answer)
+{
+	answer->kinds = palloc(Max(answer->nlimits, 1) * sizeof(Limit *));
+	for (int i = 0; i < answer->nlimits; i++)
+		answer->kinds[i] = &answer->limits[i];
+	qsort(answer->kinds, answer->nlimits, sizeof(Limit *), compare_kinds);
+	for (int i = 0; i < answer->nlimits; i++)
+	{
+		if (i == 0 || compare_kinds(&answer->kinds[answer->nkinds - 1], &answer->kinds[i]) != 0)
+			answer->kinds[answer->nkinds++] = answer->kinds[i];
+	}
+}
+
 static void
 begin_anew(void)
 {
@@ -135,6 +169,7 @@ read_limits(TenantLimits *answer, const char *tenant)
 	toms_config_scan(TOMS_CONFIG_OBJECTION, CStringGetTextDatum(tenant), take_objection, answer);
 	if (answer->nlimits > 1)
 		qsort(answer->limits, answer->nlimits, sizeof(Limit), compare_limits);
+	find_kinds(answer);
 	MemoryContextSwitchTo(old);
 }
 
@@ -160,6 +195,8 @@ limits_of(const char *tenant)
 		entry = hash_search(tenants, tenant, HASH_ENTER, NULL);
 		entry->nlimits = answer.nlimits;
 		entry->limits = answer.limits;
+		entry->nkinds = answer.nkinds;
+		entry->kinds = answer.kinds;
 	}
 	return answer;
 }
@@ -198,9 +235,9 @@ toms_limits_concern(const TomsLimitAsked *asked)
 {
 	TenantLimits limits = limits_of(asked->tenant);
 
-	for (int i = 0; i < limits.nlimits; i++)
+	for (int i = 0; i < limits.nkinds; i++)
 	{
-		if (concerns(&limits.limits[i], asked))
+		if (concerns(limits.kinds[i], asked))
 			return true;
 	}
 	return false;
