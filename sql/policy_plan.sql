@@ -276,6 +276,19 @@ RESET enable_seqscan;
 RESET SESSION AUTHORIZATION;
 
 --
+-- A row that is written is checked once, though a permissive policy has the same condition as the restrictive one
+--
+SET track_functions = 'all';
+SET SESSION AUTHORIZATION regress_job;
+BEGIN; SELECT toms.enter('acme', 'HR', 'regress_hr', 'planning') \gset
+UPDATE hr.task SET note = 'changed' WHERE id = 1;
+SELECT f, pg_stat_get_xact_function_calls(f)
+FROM unnest('{"toms.check_tenant(regclass,text,anyelement)","toms.check_subject(regclass,text,anyelement)"}'::regprocedure[]) f;
+ROLLBACK;
+RESET SESSION AUTHORIZATION;
+RESET track_functions;
+
+--
 -- clean up: without its protection a table has all its statistics again
 --
 SELECT t, toms.unprotect(t, reason => 'end of test') FROM unnest('{hr.smallint,hr.bigint,hr.uuid,hr.alias,hr.domain,hr.text,hr.entry,hr.task}'::regclass[]) t;

@@ -99,6 +99,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	PlannedStmt *result;
 
 	toms_policy_find_parents_once(parse);
+	toms_policy_check_once(parse);
 	toms_guard_before_plan(parse);
 	toms_guard_keep_carried(parse);
 	level = toms_guard_push_planning();

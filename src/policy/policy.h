@@ -92,6 +92,9 @@ extern Node *toms_policy_parse(Relation rel, const char *condition);
 /* For planner_hook: the rows of one parent, looked up once. */
 extern void toms_policy_find_parents_once(Query *query);
 
+/* For planner_hook: checks of written rows that two policies have in common, made once. */
+extern void toms_policy_check_once(Query *query);
+
 /* Whether a policy's name is one that toms gives: toms_select, toms_select_only and so on. */
 extern bool toms_policy_is_reserved(const char *name);
 
