@@ -200,11 +200,18 @@ SELECT parent, parent_column, type_value FROM toms.parent ORDER BY child::text C
 ALTER TABLE "Other Schema".toms_parent ALTER "Tenant Id" TYPE varchar(50), ALTER id TYPE integer;
 ALTER TABLE hr."Order ""Item""" ALTER key TYPE integer;
 :look
--- the name that toms needs inside of its policies cannot be given to a parent key
+-- the names that toms uses inside of its policies are names like others
 SET SESSION AUTHORIZATION regress_owner;
-SELECT regress.verdict('ALTER TABLE hr."Order ""Item""" RENAME key TO toms_key');                       -- refused
-ALTER TABLE "Other Schema".toms_parent RENAME id TO toms_key;
-ALTER TABLE "Other Schema".toms_parent RENAME toms_key TO id;                                           -- any other column may have it
+ALTER TABLE hr."Order ""Item""" RENAME key TO toms_key;
+ALTER TABLE "Other Schema".toms_parent RENAME id TO toms_shared;
+:look
+SET SESSION AUTHORIZATION regress_owner;
+ALTER TABLE hr."Order ""Item""" RENAME toms_key TO toms_shared;
+ALTER TABLE "Other Schema".toms_parent RENAME toms_shared TO toms_key;
+:look
+SET SESSION AUTHORIZATION regress_owner;
+ALTER TABLE hr."Order ""Item""" RENAME toms_shared TO key;
+ALTER TABLE "Other Schema".toms_parent RENAME toms_key TO id;
 RESET SESSION AUTHORIZATION;
 ALTER TABLE "Other Schema".toms_parent OWNER TO regress_migration;
 :look

@@ -281,7 +281,7 @@ CREATE UNIQUE INDEX ON hr.paper (number);
 CREATE UNIQUE INDEX ON hr.paper (uuid);
 CREATE UNIQUE INDEX ON hr.paper (day);
 CREATE UNIQUE INDEX ON hr.paper (part) WHERE part > 0;
-CREATE TABLE hr.page (id integer PRIMARY KEY, paper integer NOT NULL, number integer NOT NULL, uuid uuid NOT NULL, day date, note text NOT NULL, toms_key bigint);
+CREATE TABLE hr.page (id integer PRIMARY KEY, paper integer NOT NULL, number integer NOT NULL, uuid uuid NOT NULL, day date, note text NOT NULL);
 CREATE TABLE hr.family (id integer PRIMARY KEY, tenant_id text NOT NULL);
 CREATE TABLE hr.family_old () INHERITS (hr.family);
 SET SESSION AUTHORIZATION regress_officer;
@@ -303,7 +303,6 @@ CALL pg_temp.try($$parent => 'hr.paper', parent_key => 'note', parent_column => 
 CALL pg_temp.try($$parent => 'hr.paper', parent_key => 'day', parent_column => 'day'$$);                -- refused: no type of ids
 CALL pg_temp.try($$parent => 'hr.paper', parent_key => 'gone', parent_column => 'number'$$);            -- refused: no such column
 CALL pg_temp.try($$parent => 'hr.paper', parent_key => 'number', parent_column => 'gone'$$);            -- refused: no such column
-CALL pg_temp.try($$parent => 'hr.paper', parent_key => 'toms_key', parent_column => 'number'$$);        -- refused: a name that toms needs
 CALL pg_temp.try($$parent => 'hr.family', parent_key => 'number'$$);                                    -- refused: a key can stand in two tables
 CALL pg_temp.try($$parent => 'hr.family_old', parent_key => 'number', parent_column => 'id'$$);         -- refused: protected with another
 CALL pg_temp.try($$parent => 'hr.paper'$$);                                                             -- refused: no key

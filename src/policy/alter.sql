@@ -163,10 +163,6 @@ COMMENT ON FUNCTION toms.rename_in_rules(regclass, name, name) IS 'internal: fol
 CREATE FUNCTION toms.after_rename_column(relation regclass, col name, renamed name)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF renamed IN ('toms_key', 'toms_shared') AND toms.label_words(relation, false) ->> renamed LIKE '%parent%' THEN
-        RAISE EXCEPTION 'column "%" of % leads to a parent and cannot have the name "%"', col, relation, renamed USING ERRCODE = 'reserved_name',
-            HINT = 'Names toms_key and toms_shared are those of a lookup''s columns.';
-    END IF;
     UPDATE toms.parent p SET parent_column = renamed WHERE p.parent = relation AND p.parent_column = col;
     UPDATE toms.subject_alias s SET canonical = CASE s.canonical WHEN col THEN renamed ELSE s.canonical END,
                                     alias = CASE s.alias WHEN col THEN renamed ELSE s.alias END

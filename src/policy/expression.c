@@ -88,14 +88,14 @@ column(const TomsRelation *relation, AttrNumber number)
 
 /*
  * The row's parent is among those of the tenant in force, or (shared) among those of
- * everybody.  The lookup has the columns toms_key and, where rows are shared, toms_shared,
- * which no parent key may be named: so the other names here are columns of the table.
+ * everybody.  The lookup has the columns toms_key and, where rows are shared, toms_shared;
+ * the parent key may have the same name, so it stands with that of its table.
  */
 static char *
 parent_found(const TomsRelation *relation, const TomsParent *parent, bool shared)
 {
-	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.toms_key OPERATOR(pg_catalog.=) %s%s)",
-								 toms_relation_name(parent->lookup), column(relation, relation->parent_key),
+	char	   *found = psprintf("EXISTS (SELECT 1 FROM %s toms_parent WHERE toms_parent.toms_key OPERATOR(pg_catalog.=) %s.%s%s)",
+								 toms_relation_name(parent->lookup), toms_relation_name(relation->relid), column(relation, relation->parent_key),
 								 !parent->shares_rows ? "" : shared ? " AND toms_parent.toms_shared" : " AND NOT toms_parent.toms_shared");
 
 	if (parent->type_value == NULL)
@@ -364,28 +364,12 @@ toms_has_unique_key(Oid relid, AttrNumber column)
 	return unique && column > 0;
 }
 
-bool
-toms_policy_key_is_ambiguous(const TomsRelation *relation)
-{
-	const char *names[] = {relation->parent_key ? get_attname(relation->relid, relation->parent_key, false) : "",
-	relation->parent_type ? get_attname(relation->relid, relation->parent_type, false) : ""};
-
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (strcmp(names[i], "toms_key") == 0 || strcmp(names[i], "toms_shared") == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Without a unique key in the parent a child could be of two tenants. */
 static bool
 finds_its_tenant(const TomsRelation *relation)
 {
 	if (relation->tenant != 0)
 		return relation->nparents == 0;
-	if (toms_policy_key_is_ambiguous(relation))
-		return false;
 	for (int i = 0; i < relation->nparents; i++)
 	{
 		const TomsParent *parent = &relation->parents[i];

@@ -35,10 +35,6 @@ BEGIN
     IF EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent WHERE h.inhparent = referred AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'table % has inheritance children, in which column "%" is not unique', referred, referred_column USING ERRCODE = 'wrong_object_type';
     END IF;
-    IF key IN ('toms_key', 'toms_shared', 'toms_since') THEN
-        RAISE EXCEPTION 'a parent key cannot have the name that toms gives its own' USING ERRCODE = 'reserved_name',
-            HINT = format('ALTER TABLE %s RENAME COLUMN %I TO …;', relation, key);
-    END IF;
     IF NOT EXISTS (
         SELECT FROM pg_attribute k JOIN pg_type kt ON kt.oid = k.atttypid, pg_attribute p JOIN pg_type pt ON pt.oid = p.atttypid
         WHERE k.attrelid = relation AND k.attname = key AND p.attrelid = referred AND p.attname = referred_column

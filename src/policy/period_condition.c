@@ -54,8 +54,6 @@ toms_policy_looks_starts_up(const TomsRelation *relation)
 static bool
 is_told(const TomsRelation *relation, const TomsRule *rule)
 {
-	const char *through;
-
 	if (!OidIsValid(rule->type) || rule->zone == NULL)
 		return false;
 	for (int i = 0; i < rule->ncleared; i++)
@@ -65,10 +63,7 @@ is_told(const TomsRelation *relation, const TomsRule *rule)
 	}
 	if (!OidIsValid(rule->elsewhere))
 		return true;
-	if (rule->through <= 0 || !toms_policy_is_lookup(rule->lookup))
-		return false;
-	through = get_attname(relation->relid, rule->through, true);
-	return through && strcmp(through, "toms_key") != 0 && strcmp(through, "toms_since") != 0;
+	return rule->through > 0 && toms_policy_is_lookup(rule->lookup);
 }
 
 bool
@@ -82,14 +77,14 @@ toms_periods_are_told(const TomsRelation *relation)
 	return true;
 }
 
-/* The lookup has one row for each key. */
+/* The lookup has one row for each key; the column that leads to it may have the name of one of its own. */
 static char *
 start_event(const TomsRelation *relation, const TomsRule *rule)
 {
 	if (!OidIsValid(rule->elsewhere))
 		return pstrdup(quote_identifier(get_attname(relation->relid, rule->column, false)));
-	return psprintf("(SELECT toms_start.toms_since FROM %s toms_start WHERE toms_start.toms_key OPERATOR(pg_catalog.=) %s)",
-					toms_relation_name(rule->lookup), quote_identifier(get_attname(relation->relid, rule->through, false)));
+	return psprintf("(SELECT toms_start.toms_since FROM %s toms_start WHERE toms_start.toms_key OPERATOR(pg_catalog.=) %s.%s)",
+					toms_relation_name(rule->lookup), toms_relation_name(relation->relid), quote_identifier(get_attname(relation->relid, rule->through, false)));
 }
 
 /* Which rule is meant, as a literal. */

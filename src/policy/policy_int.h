@@ -12,9 +12,6 @@
  */
 extern char *toms_policy_condition(const TomsRelation *relation, AclMode verb, bool check);
 
-/* Whether a column that leads to the parent has the name of a lookup's column. */
-extern bool toms_policy_key_is_ambiguous(const TomsRelation *relation);
-
 /* Whether a policy's name is that of a row label, toms_rows_<category>. */
 extern bool toms_policy_is_row_label(const char *name);
 

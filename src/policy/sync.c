@@ -150,11 +150,6 @@ sync_policies(Oid relid)
 
 	initStringInfo(&statements);
 	read_policies(relid, name, &statements, &permitted);
-	if (relation && toms_policy_key_is_ambiguous(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_RESERVED_NAME),
-				 errmsg("a column that leads to the parent of %s has a name that toms gives its own", name),
-				 errhint("ALTER TABLE %s RENAME COLUMN …; names toms_key and toms_shared are reserved.", name)));
 	if (relation && relation->mode == TOMS_MODE_ENFORCE)
 	{
 		for (int i = 0; i < TOMS_VERB_COUNT; i++)
