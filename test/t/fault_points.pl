@@ -41,7 +41,7 @@ sub installation_with_points
 	mkdir "$dir/toms";
 	run_quietly('cp', '-a', map({ "$top/$_" } qw(Makefile toms.control src)), "$dir/toms");
 	File::Find::find({ no_chdir => 1, wanted => sub { unlink s/c$/o/r if /\.c$/ && slurp_file($_) =~ /TOMS_DEBUG/ } }, "$dir/toms/src");
-	run_quietly('make', '-s', '-C', "$dir/toms", "PG_CONFIG=$place{bindir}/pg_config", 'with_llvm=no', 'COPT=-DTOMS_DEBUG', 'toms.so');
+	run_quietly('make', '-s', '-C', "$dir/toms", "PG_CONFIG=$place{bindir}/pg_config", 'with_llvm=no', join(' ', 'COPT=-DTOMS_DEBUG', $ENV{COPT} // ()), 'toms.so');
 	run_quietly('cp', "$dir/toms/toms.so", "$dir$place{pkglibdir}");
 	return $installed;
 }
