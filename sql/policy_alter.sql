@@ -289,6 +289,19 @@ CALL pg_temp.try($$toms.protect('hr.sick', tenant => 'firm', subject => 'person'
 CALL pg_temp.try($$toms.protect('hr.sick', tenant => 'firm', subject => 'person'), toms.label_rows('hr.sick', 'id = 45', 'health')$$);      -- refused: labelled rows
 CALL pg_temp.try($$toms.protect('hr.sick', parent => 'hr.orders', parent_key => 'id', subject => 'person')$$);      -- refused: rows of a parent
 CALL pg_temp.try($$toms.protect('hr.sick', tenant => 'firm', subject => 'person')$$);                   -- ok: the same
+-- what both have labelled, they have labelled alike
+CREATE PROCEDURE pg_temp.both(label text, above text, below text) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL pg_temp.try(format('toms.protect(''hr.sick'', tenant => ''firm'', subject => ''person''), toms.%1$s(''hr.booking'', %2$s), toms.%1$s(''hr.sick'', %3$s)', label, above, below));
+END
+$$;
+CALL pg_temp.both('label_column', $$'id', 'billing'$$, $$'day', 'billing'$$);                           -- refused: another column
+CALL pg_temp.both('label_column', $$'id', 'billing'$$, $$'id', 'location'$$);                           -- refused: of another category
+CALL pg_temp.both('label_column', $$'id', 'billing'$$, $$'id', 'billing', optional => true$$);          -- refused: it may be missing
+CALL pg_temp.both('label_column', $$'id', 'billing'$$, $$'id', 'billing'$$);                            -- ok
+CALL pg_temp.both('label_rows', $$'id = 45', 'health'$$, $$'id = 46', 'health'$$);                      -- refused: other rows
+CALL pg_temp.both('label_rows', $$'id = 45', 'health'$$, $$'id = 45', 'billing'$$);                     -- refused: of another category
+CALL pg_temp.both('label_rows', $$'id = 45', 'health'$$, $$'id = 45', 'health'$$);                      -- ok
 SELECT toms.unprotect('hr.sick', reason => 'test');
 DROP TABLE hr.sick;
 
