@@ -140,6 +140,24 @@ SELECT * FROM regress.trees();
 SELECT * FROM toms.verify_audit();
 SELECT id, partition, entries, record::json ->> 'from' AS from, record::json ->> 'to' AS to, record::json ->> 'archive' IS NOT NULL AS archived, length(key), length(signature) FROM toms.audit_pruning ORDER BY id;
 SELECT json_object_keys(record::json) FROM toms.audit_pruning WHERE id = 1;
+-- whoever makes entries vanish and says that they were pruned has no signature for it
+CREATE FUNCTION regress.found(statement text) RETURNS SETOF text LANGUAGE plpgsql SET allow_system_table_mods = on SET session_replication_role = replica AS $$
+DECLARE
+    faults text[];
+BEGIN
+    UPDATE pg_class SET relname = 'unused' WHERE oid = 'toms.audit_use'::regclass;
+    EXECUTE statement;
+    UPDATE pg_class SET relname = 'audit_use' WHERE relname = 'unused';
+    faults := ARRAY(SELECT fault || ': ' || detail FROM toms.verify_audit() WHERE fault ~ 'pruning|missing');
+    RAISE EXCEPTION USING ERRCODE = 'TM001';
+EXCEPTION WHEN SQLSTATE 'TM001' THEN
+    RETURN QUERY SELECT unnest(faults);
+END
+$$;
+SELECT regress.found($$UPDATE toms.audit_pruning SET record = replace(record, '"entries":', '"entries":1') WHERE id = 1$$);
+SELECT regress.found($$UPDATE toms.audit_pruning SET signature = '\x' WHERE id = 1$$);
+SELECT regress.found($$UPDATE toms.audit_pruning SET key = sha256(key) WHERE id = 1$$);
+SELECT regress.found($$DELETE FROM toms.audit_pruning$$);
 SELECT * FROM toms.prune_audit();
 
 -- Reads, refusals, log-ins and administrators' work have periods of their own

@@ -129,6 +129,8 @@ SELECT fault, detail FROM regress_audit.faults('UPDATE toms.audit_segment SET sy
 SELECT fault, detail FROM regress_audit.faults('TRUNCATE toms.audit_segment');
 -- the last blocks go: the log outside knows them, and their entries are not sealed any more
 SELECT fault, block - :first AS block, to_block - :first AS to_block FROM regress_audit.faults(format('DELETE FROM toms.audit_block WHERE number > %s', :first + 9));
+-- a block gets a number that none can have
+SELECT fault, block + :first + 5 AS block, detail FROM regress_audit.faults(format('UPDATE toms.audit_block SET number = -number WHERE number = %s', :first + 5)) WHERE fault = 'block_changed';
 -- one partition is replaced by a copy that lacks an entry and has another one changed
 SELECT id, block - :first AS block FROM regress_audit.held WHERE kind = 'w' AND block > :first + 3 ORDER BY id LIMIT 1 \gset
 SELECT e.tableoid::regclass AS part, pg_get_expr(c.relpartbound, c.oid) AS bound FROM toms.audit_entry e JOIN pg_class c ON c.oid = e.tableoid WHERE id = :id \gset

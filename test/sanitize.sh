@@ -11,7 +11,7 @@ findings=$PWD/test-output/sanitize
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 make -s clean
 mkdir -p "$findings"
-make -s -j"$(nproc)" check-build NO_TOOLS=1 COPT="-O1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE $sanitizers"
+make -s -j"$(nproc)" check-build COPT="-O1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE $sanitizers"
 
 export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:log_path=$findings/address"
 export UBSAN_OPTIONS="print_stacktrace=1:log_path=$findings/undefined"
