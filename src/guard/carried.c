@@ -12,13 +12,13 @@
 #include "base/version.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "commands/trigger.h"
 #include "context/context.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
 #include "policy/policy.h"
-#include "replication/logicalworker.h"
 #include "rewrite/rewriteDefine.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
@@ -105,7 +105,7 @@ ask_new_row(Query *query, Node *node, const TomsRelation *relation)
 	query->withCheckOptions = lappend(query->withCheckOptions, check);
 }
 
-/* What runs within a foreign key's query is asked too: policies have given it the same answer. */
+/* What runs within a foreign key's query is asked too, as policies ask it. */
 void
 toms_guard_keep_carried(Query *query)
 {
@@ -135,8 +135,8 @@ toms_check_carried(PG_FUNCTION_ARGS)
 		.detail = "A foreign key would change it along with a row that it refers to.",
 	.hint = "Change what it refers to as a role with BYPASSRLS, with toms.reason set."};
 
-	/* what a publisher sends has been asked for there */
-	if (is_ours || IsLogicalWorker() || toms_guard_administrator_at_work())
+	/* foreign keys do nothing then: toms itself converts a column, of all tenants */
+	if (is_ours || SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA || toms_guard_administrator_at_work())
 		PG_RETURN_BOOL(true);
 	refusal.who = toms_context_who();
 	toms_refuse(&refusal);
