@@ -16,7 +16,7 @@
 #include "base/compat.h"
 
 #define VERIFIED_SETS 1024
-#define VERIFIED_WAYS 4
+#define VERIFIED_WAYS 8
 #define VERIFIED_BYTES 1024		/* for each */
 #define REPLAY_SLOTS 32768
 #define REPLAY_PROBES 64
