@@ -234,6 +234,25 @@ SELECT id FROM hr.visit;
 COMMIT;
 RESET SESSION AUTHORIZATION;
 
+--
+-- What is not as it was made is not written through
+--
+-- an expression takes the place of a column, or its table loses the key
+CREATE PROCEDURE regress.through(change text, INOUT verdict text DEFAULT NULL) LANGUAGE plpgsql AS $$
+BEGIN
+    SET LOCAL toms.reason = 'test';
+    EXECUTE change;
+    SET LOCAL SESSION AUTHORIZATION regress_job;
+    CALL regress.enter('acme');
+    verdict := regress.verdict($i$INSERT INTO hr.absence_plain (employee, kind, days) VALUES (32, 'SICK', 1)$i$);
+    ROLLBACK;
+END
+$$;
+CALL regress.through('SELECT');                                                                         -- ok
+CALL regress.through(format('CREATE OR REPLACE VIEW hr.absence_plain AS %s', replace(pg_get_viewdef('hr.absence_plain'::regclass), E' t.employee,\n', E' t.employee + 1 AS employee,\n')));       -- refused
+CALL regress.through('ALTER TABLE hr.absence DROP CONSTRAINT absence_pkey');                            -- refused
+DROP PROCEDURE regress.through;
+
 \set VERBOSITY terse
 DELETE FROM toms.data_key WHERE wrapped IS NOT NULL AND relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'hr'::regnamespace);
 SET toms.reason = 'end of the test';
