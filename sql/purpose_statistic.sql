@@ -318,6 +318,22 @@ CREATE OR REPLACE VIEW hr.first WITH (security_invoker = true) AS SELECT employe
 SELECT regress.verdict($$SELECT toms.add_statistic('second', relation => 'hr.booking', dimensions => '{place}', measure => 'minutes', purpose => 'staff_planning')$$);
 DROP VIEW hr.first;
 SELECT regress.verdict($$SELECT toms.add_statistic('second', relation => 'hr.booking', dimensions => '{place}', measure => 'minutes', purpose => 'staff_planning')$$);
+-- nor does the way in which a view says it
+CREATE PROCEDURE regress.again(view text, INOUT verdict text DEFAULT NULL) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'CREATE VIEW hr.again WITH (security_invoker = true) AS ' || view;
+    verdict := regress.verdict($i$SELECT toms.add_statistic('again', relation => 'hr.again', dimensions => '{place}', measure => 'minutes', subject => 'employee', purpose => 'staff_planning')$i$);
+    ROLLBACK;
+END
+$$;
+CALL regress.again('SELECT employee, place, spare AS minutes FROM hr.booking');                                                           -- ok: another column
+CALL regress.again('SELECT employee, place, minutes / 60 AS minutes FROM hr.booking');                                                    -- refused
+CALL regress.again('SELECT employee, place, spare AS minutes FROM hr.booking UNION ALL SELECT employee, place, minutes FROM hr.booking');
+CALL regress.again('SELECT employee, place, (SELECT max(o.minutes) FROM hr.booking o WHERE o.employee = b.employee) AS minutes FROM hr.booking b');
+CALL regress.again('SELECT employee, b.place, minutes FROM hr.booking b FULL JOIN hr.booking o USING (tenant, employee, minutes)');
+CALL regress.again('SELECT b.employee, b.place, m.minutes FROM hr.booking b, generate_series(b.minutes, b.minutes) m (minutes)');
+CALL regress.again('WITH RECURSIVE m AS (SELECT employee, place, minutes FROM hr.booking UNION SELECT employee, place, minutes FROM m) SELECT * FROM m');
+DROP PROCEDURE regress.again;
 -- what has been declared and published is not turned back, by superusers neither
 SELECT regress.verdict($$UPDATE toms.statistic_mark SET until = until - 40$$);
 SELECT regress.verdict($$UPDATE toms.statistic_definition SET dimensions = '{team}' WHERE name = 'ids'$$);
