@@ -99,15 +99,22 @@ CREATE OR REPLACE FUNCTION toms.found_entries() RETURNS TABLE (at timestamptz, f
     $$ SELECT now() - make_interval(days => d), 'shared_login', NULL, 'made_up', NULL::jsonb, 1000 + d FROM unnest('{6,8,9}'::int[]) d $$;
 CREATE OR REPLACE FUNCTION toms.found_refusals() RETURNS TABLE (at timestamptz, finding text, tenant text, name text, details jsonb, entry bigint) LANGUAGE sql AS
     $$ SELECT now() - interval '10 days', 'many_refusals', 'acme', 'made_up', NULL::jsonb, 2000::bigint $$;
--- ten log-ins on working days from one address; then one at night, one from elsewhere, one on a Sunday of somebody who always works then
+-- ten log-ins on working days from one address; then one at night, one from elsewhere, one at night of somebody who always works then; with
+-- what follows later, of which those of the last 90 days are told
+CREATE OR REPLACE FUNCTION toms.logins_found_since() RETURNS timestamptz LANGUAGE sql AS
+    $$ SELECT current_setting('regress.today')::timestamptz - 2 * toms.login_memory() $$;
+SET LOCAL regress.today = '2026-11-20Z';
 CREATE OR REPLACE FUNCTION toms.told_logins() RETURNS TABLE (entry bigint, at timestamptz, local timestamp, verb "char", name text, address text) LANGUAGE sql AS $$
     SELECT t.entry, t.at, t.at AT TIME ZONE current_setting('regress.zone'), t.verb, t.name, t.address FROM (
     SELECT n, '2026-11-02 09:00Z'::timestamptz + make_interval(days => (n + 2 * ((n - 1) / 5) - 1)::int), 'l'::"char", 'anna', '10.0.0.1' FROM generate_series(1::bigint, 10) n
     UNION ALL SELECT 11, '2026-11-16 23:30Z', 'l', 'anna', '10.0.0.1' UNION ALL SELECT 12, '2026-11-16 23:40Z', 'l', 'anna', '10.0.0.1'
     UNION ALL SELECT 13, '2026-11-17 10:00Z', 'l', 'anna', '10.9.9.9' UNION ALL SELECT 14, '2026-11-17 11:00Z', 'l', 'anna', '10.9.9.9'
-    UNION ALL SELECT 100 + n, '2026-09-06 03:00Z'::timestamptz + make_interval(weeks => n::int), 'l', 'night_job', 'local' FROM generate_series(1::bigint, 11) n
+    UNION ALL SELECT 50 + n, '2026-12-01 10:00Z'::timestamptz + make_interval(days => n::int), 'l', 'anna', '10.0.0.1' FROM generate_series(0::bigint, 12) n
+    UNION ALL SELECT 70, '2026-12-14 10:00Z', 'l', 'anna', '10.9.9.9'
+    UNION ALL SELECT 100 + n, '2026-11-05 03:00Z'::timestamptz + make_interval(days => n::int), 'l', 'night_job', 'local' FROM generate_series(1::bigint, 11) n
     UNION ALL SELECT 200 + n, '2026-11-17 12:00Z'::timestamptz + make_interval(mins => n::int), 'f', 'bob', '10.0.0.' || n % 2 FROM generate_series(1::bigint, 11) n
-    UNION ALL SELECT 300 + n, '2026-11-17 12:00Z'::timestamptz + make_interval(mins => n::int), 'f', 'clumsy', '10.0.0.1' FROM generate_series(1::bigint, 10) n) t (entry, at, verb, name, address) $$;
+    UNION ALL SELECT 300 + n, '2026-11-17 12:00Z'::timestamptz + make_interval(mins => n::int), 'f', 'clumsy', '10.0.0.1' FROM generate_series(1::bigint, 10) n) t (entry, at, verb, name, address)
+    WHERE t.at BETWEEN current_setting('regress.today')::timestamptz - interval '90 days' AND current_setting('regress.today')::timestamptz $$;
 -- six days of a hundred rows, then a list here and there, 900 rows in all, a download of 5000 (entry 430), and some more; somebody who always
 -- reads much; and a beginner
 CREATE FUNCTION regress.reads() RETURNS TABLE (day date, tenant text, name text, rows bigint, entry bigint) LANGUAGE sql AS $$
@@ -124,6 +131,15 @@ SELECT id, tenant, name, at, details, entry FROM toms.found_unusual() WHERE entr
 -- the clocks are those of the server's place: nine in the morning in London is the middle of the night in Los Angeles
 SET LOCAL regress.zone = 'America/Los_Angeles';
 SELECT finding, name, details, entry FROM toms.found_unusual() WHERE finding = 'off_hours' ORDER BY entry;
+-- a log-in from elsewhere is the same finding from day to day, and no other one takes its place when it is not listed any more
+SET LOCAL regress.zone = 'UTC';
+CREATE FUNCTION regress.found_of_anna(today text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('regress.today', today, true);
+    RETURN (SELECT string_agg(f.id, ', ' ORDER BY f.id) FROM toms.found_unusual() f WHERE f.name = 'anna' AND f.finding = 'new_address');
+END
+$$;
+SELECT today, regress.found_of_anna(today) FROM unnest('{2026-11-20Z,2026-12-20Z,2027-01-10Z,2027-01-20Z,2027-02-10Z,2027-02-25Z}'::text[]) today;
 
 -- three of four are older than a week, and nobody has looked
 CREATE OR REPLACE FUNCTION toms.told_logins() RETURNS TABLE (entry bigint, at timestamptz, local timestamp, verb "char", name text, address text) LANGUAGE sql AS 'SELECT 1, now(), localtimestamp, ''l''::"char", NULL, NULL WHERE false';

@@ -11,6 +11,20 @@ $$;
 REVOKE ALL ON FUNCTION toms.told_logins() FROM PUBLIC;
 COMMENT ON FUNCTION toms.told_logins() IS 'internal: log-ins and failed ones of the last 90 days; local: by the clocks of the server''s place';
 
+-- Log-ins are compared with those of a third of the time for which they are kept, 30 of 90 days, and found for the other two: as long
+-- as one can be found, all that it was compared with is there.
+CREATE FUNCTION toms.login_memory()
+RETURNS interval LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT least(p.keep, interval '90 days') / 3 FROM toms.audit_periods p WHERE p.kind = 'session');
+REVOKE ALL ON FUNCTION toms.login_memory() FROM PUBLIC;
+COMMENT ON FUNCTION toms.login_memory() IS 'internal: how far back log-ins are compared with others';
+
+CREATE FUNCTION toms.logins_found_since()
+RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN now() - 2 * toms.login_memory();
+REVOKE ALL ON FUNCTION toms.logins_found_since() FROM PUBLIC;
+COMMENT ON FUNCTION toms.logins_found_since() IS 'internal: log-ins from then on are found if they are unusual in comparison with those before';
+
 -- More than ten failures within an hour of the clock; after ten log-ins one from an address that was none of theirs; after ten
 -- log-ins of which one in twenty at most was at night, from 20 to 6 o'clock, or at a weekend, by log_timezone, one that is, once a day.
 CREATE FUNCTION toms.found_logins()
@@ -19,17 +33,19 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
     WITH logins AS MATERIALIZED (SELECT * FROM toms.told_logins() l WHERE l.name IS NOT NULL),
     judged AS (SELECT l.*, extract(isodow FROM l.local) > 5 OR extract(hour FROM l.local) NOT BETWEEN 6 AND 19 AS is_off FROM logins l WHERE l.verb = 'l'),
     compared AS (
-        SELECT j.*, count(*) OVER past AS before, count(*) FILTER (WHERE j.is_off) OVER past AS off_before,
-               row_number() OVER (PARTITION BY j.name, j.address ORDER BY j.at, j.entry) AS of_address,
+        SELECT j.*, count(*) OVER past AS before, count(*) FILTER (WHERE j.is_off) OVER past AS off_before, count(*) OVER past_there AS there_before,
                row_number() OVER (PARTITION BY j.name, j.is_off, j.local::date ORDER BY j.at, j.entry) AS of_day
-        FROM judged j WINDOW past AS (PARTITION BY j.name ORDER BY j.at, j.entry ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+        FROM judged j
+        WINDOW past AS (PARTITION BY j.name ORDER BY j.at RANGE BETWEEN toms.login_memory() PRECEDING AND CURRENT ROW EXCLUDE GROUP),
+               past_there AS (PARTITION BY j.name, j.address ORDER BY j.at RANGE BETWEEN toms.login_memory() PRECEDING AND CURRENT ROW EXCLUDE GROUP)),
+    recent AS (SELECT c.* FROM compared c WHERE c.at >= toms.logins_found_since() AND c.before >= 10)
     SELECT max(l.at), 'failed_logins', NULL, l.name, jsonb_build_object('failures', count(*), 'since', min(l.at), 'addresses', count(DISTINCT l.address)), min(l.entry)
     FROM logins l WHERE l.verb <> 'l' GROUP BY l.name, date_trunc('hour', l.at) HAVING count(*) > 10
     UNION ALL
-    SELECT c.at, 'new_address', NULL, c.name, jsonb_build_object('before', c.before), c.entry FROM compared c WHERE c.of_address = 1 AND c.before >= 10
+    SELECT r.at, 'new_address', NULL, r.name, jsonb_build_object('before', r.before), r.entry FROM recent r WHERE r.there_before = 0
     UNION ALL
-    SELECT c.at, 'off_hours', NULL, c.name, jsonb_build_object('before', c.before, 'off_hours_before', c.off_before), c.entry
-    FROM compared c WHERE c.is_off AND c.of_day = 1 AND c.before >= 10 AND 20 * c.off_before <= c.before;
+    SELECT r.at, 'off_hours', NULL, r.name, jsonb_build_object('before', r.before, 'off_hours_before', r.off_before), r.entry
+    FROM recent r WHERE r.is_off AND r.of_day = 1 AND 20 * r.off_before <= r.before;
 $$;
 REVOKE ALL ON FUNCTION toms.found_logins() FROM PUBLIC;
 COMMENT ON FUNCTION toms.found_logins() IS 'internal: log-ins that failed often, came from a new address, or at an unusual time';
