@@ -59,6 +59,42 @@ SELECT toms.in_category('calls.note', 'select', '');                            
 SELECT regress.verdict('SELECT FROM calls.note');                                           -- ok
 COMMIT;
 
+-- however much somebody asks, a session keeps the answers to the last questions on a table, and of so many tenants, and they stay right
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION regress.kept(what text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name = what';
+CREATE PROCEDURE regress.ask(first integer, last integer) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR n IN first .. last LOOP
+        PERFORM toms.enter(CASE n WHEN 2000 THEN 'acme' ELSE 'nobody ' || n END, '17', 'regress_employee', 'audit');
+        IF toms.in_category('calls.note', 'select', 'personal') THEN
+            RAISE NOTICE 'tenant % is one', n;
+        END IF;
+        COMMIT;
+    END LOOP;
+END
+$$;
+CREATE ROLE regress_curious LOGIN IN ROLE regress_employee;
+SET client_min_messages = warning;
+SELECT toms.allow_enter('regress_curious', 'acme'::text || ARRAY(SELECT 'nobody ' || n FROM generate_series(1, 4000) n), '{regress_employee}') > 0;
+RESET client_min_messages;
+SET SESSION AUTHORIZATION regress_curious;
+BEGIN;
+SELECT toms.enter('acme', '17', 'regress_employee', 'audit');
+SELECT count(*) FROM generate_series(1, 200) n WHERE toms.in_category('calls.note', 'select', 'category ' || n);        -- 0
+SELECT regress.kept('toms relation') AS kept \gset
+SELECT count(*) FROM generate_series(201, 2000) n WHERE toms.in_category('calls.note', 'select', 'category ' || n);     -- 0
+SELECT regress.kept('toms relation') <= :kept AS no_more;
+SELECT toms.in_category('calls.note', 'select', 'personal'), toms.in_category('calls.note', 'select', 'category 1');
+COMMIT;
+CALL regress.ask(1, 1900);
+SELECT regress.kept('toms tenants') AS kept \gset
+CALL regress.ask(1901, 4000);                                                               -- tenant 2000, which is acme
+SELECT regress.kept('toms tenants') <= :kept AS no_more;
+CALL regress.ask(1999, 2001);                                                               -- tenant 2000
+RESET SESSION AUTHORIZATION;
+SELECT toms.disallow_enter('regress_curious');
+DROP ROLE regress_curious;
+
 -- what a client sets freely cannot look like a line of the log
 SELECT regress.verdict($$SELECT set_config('toms.purpose', E'audit\nLOG: forged', true)$$);     -- refused
 SELECT regress.verdict($$SELECT set_config('toms.reason', E'audit\nLOG: forged', true)$$);      -- refused

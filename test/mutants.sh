@@ -6,7 +6,7 @@
 # throw-away copy. Each line of test/mutants.txt is
 #   NAME | FILE | PERL SUBSTITUTION | TESTS THAT MUST FAIL
 # with blanks around the bars, where a file is C or SQL, and a test is a pg_regress test,
-# or a TAP script as test/t/NAME.pl. Each test has to pass before anything is broken.
+# a TAP script as test/t/NAME.pl, or an isolation test as isolation/NAME. Each test has to pass before anything is broken.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0
@@ -19,6 +19,7 @@ build() {
 # One test with what it needs before it; true if it fails.
 fails() {
 	case $1 in
+	isolation/*) ! make -s check-isolation ISOLATION="${1#isolation/}" >mutant.log 2>&1 ;;
 	*.pl) ! make -s check-tap PROVE_TESTS="$1" >mutant.log 2>&1 ;;
 	*)	local before=base; case $1 in base) before= ;; evidence*) before='base guard' ;; esac
 		make -s check-regress REGRESS="$before $1" >mutant.log 2>&1
