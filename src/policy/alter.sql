@@ -7,7 +7,8 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_cata
     WITH RECURSIVE below (relid, depth) AS (
         SELECT descendants.relation::oid, 0
         UNION
-        SELECT p.child::oid, b.depth + 1 FROM toms.parent p JOIN pg_class c ON c.oid = p.child JOIN below b ON p.parent = b.relid
+        SELECT p.child::oid, b.depth + 1 FROM toms.parent p JOIN below b ON p.parent = b.relid
+        WHERE (SELECT c.oid FROM pg_class c WHERE c.oid = p.child) IS NOT NULL
     )
     SELECT relid::regclass, max(depth) FROM below GROUP BY relid ORDER BY max(depth), relid;
 $$;
@@ -192,21 +193,22 @@ $$;
 REVOKE ALL ON FUNCTION toms.before_drop_tables(oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.before_drop_tables(oid[]) IS 'internal: drop lookups whose parent and children are going to be dropped';
 
--- A child of a dropped parent is closed until it is protected anew.
+-- A child of a dropped parent is closed until it is protected anew. Each table is looked up by itself: there are few here,
+-- and many in the database.
 CREATE FUNCTION toms.forget_dropped()
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    gone bigint[] := ARRAY(SELECT p.id FROM toms.parent p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.child)
-                                                          OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.parent));
+    gone bigint[] := ARRAY(SELECT p.id FROM toms.parent p WHERE (SELECT c.oid FROM pg_class c WHERE c.oid = p.child) IS NULL
+                                                          OR (SELECT c.oid FROM pg_class c WHERE c.oid = p.parent) IS NULL);
 BEGIN
     IF cardinality(gone) > 0 THEN       -- every session forgets what it knows when the table is written
         DELETE FROM toms.parent p WHERE p.id = ANY (gone);
     END IF;
-    IF EXISTS (SELECT FROM toms.retention_rule r WHERE r.valid_until IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation)) THEN
+    IF EXISTS (SELECT FROM toms.retention_rule r WHERE r.valid_until IS NULL AND (SELECT c.oid FROM pg_class c WHERE c.oid = r.relation) IS NULL) THEN
         UPDATE toms.retention_rule r SET valid_until = clock_timestamp(), ended_by = session_user, ended_reason = 'the table was dropped'
-        WHERE r.valid_until IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation);
+        WHERE r.valid_until IS NULL AND (SELECT c.oid FROM pg_class c WHERE c.oid = r.relation) IS NULL;
     END IF;
-    DELETE FROM toms.person_column p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.relation);
+    DELETE FROM toms.person_column p WHERE (SELECT c.oid FROM pg_class c WHERE c.oid = p.relation) IS NULL;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.forget_dropped() FROM PUBLIC;

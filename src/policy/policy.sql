@@ -144,7 +144,7 @@ REVOKE ALL ON FUNCTION toms.drop_row_label(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION toms.drop_row_label(regclass, text) IS 'internal: drop the condition of a row label';
 
 CREATE FUNCTION toms.relation_tree(relation regclass) RETURNS SETOF regclass
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE tree (relid) AS (
         SELECT relation_tree.relation::oid
         UNION
