@@ -119,7 +119,7 @@ RETURNS TABLE (id bigint, at timestamptz, transaction bigint, tenant text, actor
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
-    letters "char"[] := '{c,r,x,s,a,d}';
+    letters constant "char"[] := ARRAY(SELECT DISTINCT n.letter FROM toms.audit_names() n WHERE of_kind IS NULL OR of_kind IN (n.kind, n.kinds));
     verbs "char"[];
     subject_keys bigint[];
     actor_keys bigint[];
@@ -127,7 +127,6 @@ DECLARE
     conditions text := '';
 BEGIN
     IF of_kind IS NOT NULL THEN
-        letters := ARRAY(SELECT DISTINCT n.letter FROM toms.audit_names() n WHERE of_kind IN (n.kind, n.kinds));
         verbs := ARRAY(SELECT DISTINCT n.verb FROM toms.audit_names() n WHERE of_kind IN (n.kind, n.kinds));
     END IF;
     -- constants, so that partitions are pruned when the query is planned
@@ -151,6 +150,7 @@ BEGIN
         actor_keys := toms.audit_keys(of_tenant, by_actor);
         conditions := conditions || ' AND e.who IN (SELECT w.id FROM toms.audit_entry w WHERE w.kind = ''w'' AND w.key = ANY ($6))';
     END IF;
+    -- rows are told when a statement has ended, which may be long after "until"
     RETURN QUERY EXECUTE format(
         'WITH told AS MATERIALIZED (SELECT (n.said ->> ''of'')::bigint AS of, sum((n.said ->> ''rows'')::bigint)::bigint AS rows
                        FROM (SELECT convert_from(t.payload, ''UTF8'')::jsonb AS said FROM toms.audit_entry t
@@ -173,12 +173,12 @@ BEGIN
               LEFT JOIN LATERAL (SELECT toms.audit_block_of(e.id, e.xid, $7) AS block OFFSET 0) b ON true
          WHERE %1$s AND NOT (e.kind = ''r'' AND e.verb = ''n'') AND ($1 IS NULL OR w.who ->> ''purpose'' = $1)
          ORDER BY e.at, e.id', conditions,
-        CASE WHEN 'r' = ANY (letters) THEN coalesce('t.at >= ' || quote_literal(since_at), 'true') ELSE 'false' END)
+        CASE WHEN 'r' = ANY (letters) THEN concat_ws(' AND ', 'true', 't.at >= ' || quote_literal(since_at), CASE WHEN of_tenant IS NOT NULL THEN 't.tenant = $3' END) ELSE 'false' END)
     USING for_purpose, verbs, of_tenant, subject_keys, objects, actor_keys, since_at;
 END
 $$;
 REVOKE ALL ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: entries of the trail, for who has asked whether they may be read, and recorded that they are';
+COMMENT ON FUNCTION toms.list_audit(timestamptz, timestamptz, regclass, text, text, text, text, text) IS 'internal: entries of the trail, for who has asked whether they may be read, and recorded that they are; of reads, what statements of the tenant have told since, however soon until is';
 
 -- Who asks, and that it was asked, before anything is shown.
 CREATE FUNCTION toms.read_audit(since_at timestamptz, until_at timestamptz, of_relation regclass, of_subject text, of_tenant text,
