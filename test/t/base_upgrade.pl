@@ -158,9 +158,35 @@ like($before, qr/^1\|17\|t\n2\|18\|f$/, "the library of $version serves the SQL 
 is($node->safe_psql('upgraded', q{SELECT gate FROM toms.status}), 'open', 'and says that tables are open');
 like($node->safe_psql('upgraded', q{SELECT status, remedy FROM toms.probe_software() WHERE phrase = 'software_library'}), qr/^(?:fail|partial)\|ALTER EXTENSION toms UPDATE;$/,
 	'the check says that the database is to be upgraded');
+
+# What foreign keys do stays within the tenant, whichever SQL there is.
+$node->safe_psql('upgraded', q{
+	SELECT toms.add_tenant('globex', name => 'Globex AG');
+	CREATE TABLE public.team (id integer PRIMARY KEY);
+	CREATE TABLE public.member (tenant text NOT NULL, team integer REFERENCES public.team ON UPDATE CASCADE);
+	INSERT INTO public.team VALUES (1), (2);
+	INSERT INTO public.member VALUES ('acme', 1), ('globex', 2);
+	GRANT SELECT, UPDATE ON public.team TO hr;
+	SELECT toms.protect('public.member', tenant => 'tenant')});
+sub moved
+{
+	my ($team) = @_;
+	my ($code, $out, $err) = $node->psql('upgraded', "\\set VERBOSITY verbose\nBEGIN; SELECT FROM toms.enter('acme', '17', 'hr', 'personnel') \\g /dev/null\nUPDATE public.team SET id = id + 10 WHERE id = $team RETURNING id",
+		extra_params => [ '-U', 'app' ], on_error_stop => 0);
+	return $err || $out;
+}
+sub is_carried
+{
+	my ($when) = @_;
+	is(moved(1), '11', "$when: a foreign key changes rows of the tenant");
+	return like(moved(2), qr/42501: .*toms_(?:row_other_tenant|permission_missing)/s, "$when: and of no other one");
+}
+is_carried("SQL of $previous");
+
 my $entries = $node->safe_psql('upgraded', q{SELECT count(*) FROM toms.audit_trail()});
 $node->safe_psql('upgraded', 'ALTER EXTENSION toms UPDATE');
 is(seen($node), $before, 'after the upgrade the application sees the same rows');
+is_carried("SQL of $version");
 cmp_ok($node->safe_psql('upgraded', q{SELECT count(*) FROM toms.audit_trail()}), '>=', $entries, 'no entry of the trail is lost');
 is($node->safe_psql('upgraded', q{SELECT login, details ->> 'command' FROM toms.audit_trail() WHERE kind = 'ddl' AND details ? 'library'}), 'postgres|ALTER EXTENSION', 'who has upgraded is on record');
 is($node->safe_psql('upgraded', q{SELECT count(*) FROM toms.verify_audit()}), '0', 'and the trail is whole');
