@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use SealTest;
 use Test::More;
 
-my $node = sealed_server('live', keyring(), allows_streaming => 1, settings => "toms.outside = '" . keyring() . "'\nmax_connections = 30\ntoms.seal_interval = 200ms\n");
+my $outside = keyring();
+my $node = sealed_server('live', keyring(), allows_streaming => 1, settings => "toms.outside = '$outside'\nmax_connections = 30\ntoms.seal_interval = 200ms\n");
 $node->start;
 add_roles($node);
 create_sealed($node, 'postgres');
@@ -59,7 +60,9 @@ is(officer($node, "SET client_min_messages = error; SELECT toms.release_hold($ho
 	'carried_out', 'the rest goes when it is released');
 is(open_ones($node), '18', 'now nothing of his can be opened');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 AND bool_and(told AND state = 'erased' AND kind = 'keys') FROM toms.ledger}), 'both times the ledger was told');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM toms.erasure WHERE subject IS NOT NULL}), '0', 'without his name');
+my @told = join('', map { slurp_file($_) } glob "$outside/*.log") =~ /"type":"(eras\w+)"/g;
+is("@told", 'erasure erased erasure erased', '... and the log outside: of each what was to go, and that it went');
+is($node->safe_psql('postgres', q{SELECT count(*), count(subject) FROM toms.erasure}), '2|0', 'without his name');
 is($node->safe_psql('postgres', q{SET toms.reason = 'test'; SELECT count(*) FROM med.note WHERE tenant = 'acme' AND employee = 17}), '2', 'his rows stay');
 
 # The backup has them all
