@@ -24,7 +24,7 @@ DECLARE
     ended toms.erasure;
 BEGIN
     UPDATE toms.erasure e
-    SET state = CASE WHEN waits THEN 'waiting' ELSE 'done' END, ended_at = CASE WHEN NOT waits THEN clock_timestamp() END, subject = CASE WHEN waits THEN e.subject END,
+    SET state = CASE WHEN waits THEN 'waiting' ELSE 'done' END,
         result = e.result || jsonb_build_object('tables', '{}'::jsonb, 'keys', coalesce((e.result ->> 'keys')::bigint, 0) + end_key_erasure.keys)
     WHERE e.id = end_key_erasure.erasure RETURNING * INTO ended;
     IF NOT waits THEN
