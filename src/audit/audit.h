@@ -27,9 +27,6 @@ extern void toms_worker_shmem_init(bool found, void *area);
  */
 extern void toms_worker_announce(void);
 
-/* The worker of this database shall do its step at once. */
-extern void toms_worker_wake(void);
-
 /*
  * For hooks.c.  Before a statement that needs a database without sessions: its worker is sent away
  * and kept out until the transaction ends, in whichever way.

@@ -36,12 +36,6 @@ static volatile sig_atomic_t working = true;	/* or connecting */
 
 extern PGDLLEXPORT void toms_worker_main(Datum database);
 
-int
-toms_seal_interval(void)
-{
-	return seal_interval;
-}
-
 void
 toms_worker_init(void)
 {
@@ -134,19 +128,6 @@ typedef struct Schedule
 	int			failed;			/* in a row */
 } Schedule;
 
-/* Takes the requests out of the slot. */
-static bool
-is_asked(bool *leaving)
-{
-	bool		asked = toms_process_is_told(leaving);
-
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	asked |= toms_process_slot->asked;
-	toms_process_slot->asked = false;
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
-	return asked;
-}
-
 static bool
 is_due(const Schedule *schedule, bool asked)
 {
@@ -216,14 +197,14 @@ work(void)
 		bool		due;
 
 		toms_process_attend();
-		asked = is_asked(&leaving);
+		asked = toms_process_is_told(&leaving);
 		if (leaving)
 			return;
 		/* in this order: a signal must find it waiting, or be seen here */
 		working = true;
 		if (toms_process_terminating)
 		{
-			(void) is_asked(&leaving);
+			(void) toms_process_is_told(&leaving);
 			if (!leaving)
 				finish(&schedule);
 			return;

@@ -49,7 +49,6 @@ typedef struct TomsWorkerSlot
 	bool		wanted;			/* a writer shall look whether the extension is there */
 	bool		undecided;		/* one is looking */
 	bool		installed;		/* it is there: workers belong here */
-	bool		asked;			/* a step of sealing is wanted now */
 	bool		retains;		/* there are rules of retention */
 	TimestampTz retains_since;	/* 0: never */
 	TomsWorkerPost posts[TOMS_WORKER_ROLES];
@@ -99,8 +98,5 @@ extern void toms_workers_init(void);
 extern void toms_worker_init(void);
 extern void toms_launcher_init(void);
 extern void toms_commit_init(void);
-
-/* toms.seal_interval, in milliseconds. */
-extern int	toms_seal_interval(void);
 
 #endif							/* TOMS_WORKER_H */

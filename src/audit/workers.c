@@ -44,7 +44,7 @@ static void
 clear_slot(TomsWorkerSlot *slot)
 {
 	slot->keep_out = 0;
-	slot->wanted = slot->undecided = slot->installed = slot->asked = slot->retains = false;
+	slot->wanted = slot->undecided = slot->installed = slot->retains = false;
 	slot->retains_since = 0;
 	memset(slot->posts, 0, sizeof(slot->posts));
 	pg_atomic_write_u32(&slot->database, InvalidOid);
@@ -239,20 +239,6 @@ at_transaction_event(XactEvent event, void *arg)
 		announce_pending();
 	memset(&pending, 0, sizeof(pending));
 	toms_worker_let_in();
-}
-
-void
-toms_worker_wake(void)
-{
-	TomsWorkerSlot *slot;
-
-	LWLockAcquire(toms_lock(TOMS_LOCK_WORKERS), LW_EXCLUSIVE);
-	slot = toms_worker_find(MyDatabaseId);
-	if (slot)
-		slot->asked = true;
-	if (slot)
-		toms_worker_wake_all(slot);
-	LWLockRelease(toms_lock(TOMS_LOCK_WORKERS));
 }
 
 /* Who adds an event waits for its writer: it shall not be looked for in turn. */

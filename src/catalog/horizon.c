@@ -304,22 +304,6 @@ toms_horizon(const Interval *keep, TomsPeriodStart starts, pg_tz *zone, Timestam
 	return horizon;
 }
 
-bool
-toms_horizon_is_past(const TomsHorizon *horizon, Oid type, Datum start)
-{
-	switch (type)
-	{
-		case TIMESTAMPTZOID:
-			return DatumGetTimestampTz(start) <= horizon->instant;
-		case TIMESTAMPOID:
-			return DatumGetTimestamp(start) <= horizon->local;
-		case DATEOID:
-			return DatumGetDateADT(start) <= horizon->date;
-		default:
-			return false;
-	}
-}
-
 TimestampTz
 toms_period_end(Oid type, Datum start, const Interval *keep, TomsPeriodStart starts, pg_tz *zone)
 {

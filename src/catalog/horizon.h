@@ -51,9 +51,6 @@ typedef struct TomsHorizonPiece
 extern TomsHorizonPiece toms_horizon_piece(Oid type, const Interval *keep, TomsPeriodStart starts, pg_tz *zone,
 										   TimestampTz now);
 
-/* Whether a start event (date, timestamp or timestamptz; not NULL) is at or before the horizon. */
-extern bool toms_horizon_is_past(const TomsHorizon *horizon, Oid type, Datum start);
-
 /* When the period of one start event ends; DT_NOEND if never, DT_NOBEGIN for -infinity. */
 extern TimestampTz toms_period_end(Oid type, Datum start, const Interval *keep, TomsPeriodStart starts, pg_tz *zone);
 
