@@ -1,11 +1,12 @@
 #!/bin/bash
 # Measures whether a statement costs more as work grows: by the number of tenants, of permissions, of roles that a connection
-# serves in turn, of protected tables, of partitions, of entries on the audit trail. Each is a pair of databases, or more, of
-# one server, that differ in that number alone; they take turns, and the ratio of processor time tells: 0.91 is a tenth more.
+# serves in turn, of protected tables, of partitions, of entries on the audit trail, where a person's last week is asked too.
+# Each is a pair of databases, or more, of one server, that differ in that number alone; they take turns, and the ratio of
+# processor time tells: 0.91 is a tenth more. A session that touches each table in turn tells of what its memory grows.
 #
-#     make bench-growth               on any Debian machine: four minutes, most of them to set up
+#     make bench-growth               on any Debian machine: about five minutes, most of them to set up
 #     make bench-growth BENCH=-q      a minute, to see that everything runs
-#     make bench-growth BENCH='tables=10000 partitions=10000 entries=10000000'      hours
+#     make bench-growth BENCH='tables=10000 partitions=10000 entries=10000000'      the great numbers, which take long
 #
 #     run.sh [-q] [NUMBER=...]        with the programs of a PostgreSQL that has toms
 #
@@ -77,19 +78,37 @@ file() {
 read='SELECT * FROM bench.note WHERE id = $1'
 write='UPDATE bench.note SET words = words WHERE id = $1'
 
-# compare TITLE NAME=NUMBER...: reads and changes of a row in these databases
-compare() {
-	local title=$1 pair verb count arguments
-	shift
-	for verb in read write; do
-		arguments=() count=$operations
-		[ $verb = read ] || count=$((operations / 2))
-		for pair; do
-			file "${pair%=*}" "${!verb}" 1 $count >"$box/${pair%=*}.$verb"
-			arguments+=("${pair#*=}=$box/${pair%=*}.$verb")
-		done
-		"$turns" -r -b 100 "$verb of a row, $title" "${arguments[@]}"
+week="SELECT * FROM toms.audit_trail(since => now() - interval '7 days', subject => \$1)"
+
+# turns_of TITLE STATEMENT OPERATIONS NAME=NUMBER...: the same statement in these databases
+turns_of() {
+	local title=$1 statement=$2 count=$3 pair arguments=()
+	shift 3
+	for pair; do
+		file "${pair%=*}" "$statement" 1 "$count" >"$box/${pair%=*}.turns"
+		arguments+=("${pair#*=}=$box/${pair%=*}.turns")
 	done
+	"$turns" -r -b $((count / 50)) "$title" "${arguments[@]}"
+}
+
+# compare TITLE NAME=NUMBER...
+compare() {
+	local title=$1
+	shift
+	turns_of "read of a row, $title" "$read" "$operations" "$@"
+	turns_of "write of a row, $title" "$write" $((operations / 2)) "$@"
+}
+
+# memory DATABASE TABLES: what a session has by itself once it has read a row of each of the first so many, in kB
+memory() {
+	{
+		printf '%s\n' 'SET client_min_messages = error;' 'SELECT pg_backend_pid() AS pid \gset' '\setenv PID :pid'
+		for i in $(seq 2 "$2"); do
+			printf "BEGIN; SELECT set_config('toms.token', :'token', true) \\g /dev/null\nSELECT FROM bench.note_%s WHERE id = 1 \\g /dev/null\nCOMMIT;\n" "$i"
+		done
+		printf '%s\n' '\! sed -n "s/^RssAnon:[^0-9]*//p" /proc/$PID/status'
+	} >"$box/memory.sql"
+	command psql -XqAt -v ON_ERROR_STOP=1 -U bench_job -d "$1" -v token="$(token bench_1)" -f "$box/memory.sql"
 }
 
 create one
@@ -109,11 +128,14 @@ psql -c 'DROP DATABASE permissions'
 
 create tables tables=$tables
 compare 'protected tables' one=1 tables=$tables
+echo "memory of a session that has read a row of each table: $(memory tables 2) with 1, $(memory tables "$tables") with $tables"
 psql -c 'DROP DATABASE tables'
 
+create entry
 create entries entries=$entries
-compare 'entries on the trail' one=1 entries=$entries
-psql -c 'DROP DATABASE entries'
+compare 'entries on the trail' entry=1 entries=$entries
+turns_of "a person's last week, entries on the trail" "$week" 50 entry=1 entries=$entries
+psql -c 'DROP DATABASE entry' -c 'DROP DATABASE entries'
 
 # beside the same table without toms: PostgreSQL's own cost grows with partitions
 create partitions partitions=$partitions

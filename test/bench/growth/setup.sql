@@ -21,11 +21,13 @@ CREATE INDEX ON bench.note (tenant, who);
 GRANT ALL ON bench.note TO bench_job;
 SELECT toms.protect('bench.note', tenant => 'tenant', subject => 'who');
 SELECT toms.permit('bench_1', 'bench.note', '{select,insert,update,delete}', '{bench}', scope => 'tenant');
+SELECT toms.permit('bench_1', 'toms.audit_entry', '{select}', '{bench}', scope => 'tenant');
 SELECT format('SELECT toms.add_purpose(''bench_%s'', description => ''bench'', legal_basis => ''none'')', n) FROM generate_series(1, :permissions / 100) n \gexec
 SELECT format('SELECT toms.permit(''bench_%s'', ''bench.note'', ''{select}'', %L, scope => ''tenant'')', r, ARRAY[CASE WHEN n = 1 THEN 'bench' ELSE 'bench_' || n END])
 FROM generate_series(2, 100) r, generate_series(1, :permissions / 100) n \gexec
 
 SELECT format('CREATE TABLE bench.note_%s (id integer PRIMARY KEY, tenant text NOT NULL, who integer NOT NULL, words text)', n) FROM generate_series(2, :tables) n \gexec
+GRANT SELECT ON ALL TABLES IN SCHEMA bench TO bench_job;
 SELECT format('SELECT toms.protect(''bench.note_%1$s'', tenant => ''tenant'', subject => ''who'');
                SELECT toms.permit(''bench_1'', ''bench.note_%1$s'', ''{select}'', ''{bench}'', scope => ''tenant'')', n) FROM generate_series(2, :tables) n \gexec
 
