@@ -159,9 +159,11 @@ bench-check:
 bench-rights:
 	test/sandbox.sh make -s check-bench-rights BENCH='$(BENCH)'
 
-# Debian packages for the installed versions of PostgreSQL, built twice, looked through and tried; in dist/.
+# Debian packages, built twice, looked through and tried; in a folder of dist/ for each of Debian's suites.
+# VERSIONS='15 17 18' makes those of others than this machine's.
+deb: VERSIONS = 15
 deb:
-	test/sandbox.sh make -s check-deb
+	@REQUIRED='$(VERSIONS)' test/versions.sh check-deb $(VERSIONS) 2>&1 | perl -ne "$$COUNT"
 # The archive for PGXN, of what is committed; built and tried from what it holds; in dist/.
 dist:
 	test/dist.sh
@@ -292,7 +294,7 @@ check-load: check-build
 	test/load/run.sh $(LOAD_SECONDS)
 
 check-deb:
-	test/deb.sh
+	@test/deb.sh | perl -ne "$$COUNT"
 
 check-core: check-build
 	test/core/run.sh "$$TOMS_SANDBOX/core/src/test/regress"

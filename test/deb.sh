@@ -1,12 +1,15 @@
 #!/bin/bash
 # Builds the Debian packages of the installed versions of PostgreSQL, and sees that they are what
 # README.md says: the same bytes from another folder, without a complaint of lintian, and that
-# what lies in them is enough to create the extension and to run a test. Run by "make check-deb"
-# in the sandbox, whose private copy of PostgreSQL the packages are unpacked over.
+# once installed they are enough to create the extension and to run a test, and nothing of them
+# stays when they are removed. Run by "make check-deb" in the sandbox; dpkg installs them beside
+# a copy of PostgreSQL.
 set -euo pipefail
 
 top=$PWD
-work=$(mktemp -d "$TOMS_SANDBOX/tmp/deb.XXXXXX")
+# without links: compilers take the path that leads here for the folder, dpkg the one that is
+work=$(realpath "$(mktemp -d "$TOMS_SANDBOX/tmp/deb.XXXXXX")")
+server=$work/server
 export PG_SUPPORTED_VERSIONS=installed
 
 failed=0
@@ -40,9 +43,29 @@ holds() {
 	for path; do grep -qE " \./$path\$" "$work/contents" || { echo "${deb##*/} lacks $path"; return 1; }; done
 }
 
-unpack() {
-	local deb
-	for deb in "$work"/one/*.deb; do case $deb in *-dbgsym_*) ;; *) dpkg-deb -x "$deb" "$TOMS_SANDBOX" || return ;; esac; done
+# As the administrator does it, but for a database of packages of its own, which knows of no others.
+dpkg_here() {
+	dpkg --admindir="$work/dpkg" --instdir="$server" --log="$work/dpkg.log" --force-not-root,script-chrootless,depends "$@"
+}
+
+files() { (cd "$server" && find usr ! -type d | sort); }
+
+install_packages() {
+	mkdir -p "$work"/dpkg/{info,updates} "$server"
+	touch "$work/dpkg/status"
+	(cd / && cp -a --parents -t "$server" usr/lib/postgresql usr/share/postgresql)
+	files >"$work/before"
+	dpkg_here --install $(ls "$work"/one/*.deb | grep -v -- -dbgsym_)
+}
+
+base_passes() {
+	local bin=$server/usr/lib/postgresql/$1/bin
+	PATH=$server/usr/bin:$bin:$PATH make -s check-regress REGRESS=base PG_CONFIG="$bin/pg_config"
+}
+
+remove_packages() {
+	dpkg_here --purge $(dpkg_here --get-selections | cut -f1)
+	files | diff "$work/before" -
 }
 
 try 'the packages are built, and base passes on each version' build one 022 UTC ''
@@ -57,10 +80,14 @@ for major in $(pg_buildext supported-versions); do
 done
 try 'toms-tools has the programs and their pages' holds "$work/one/toms-tools"_*.deb \
 	usr/bin/toms-keys usr/bin/toms-verify usr/share/man/man1/toms-keys.1.gz usr/share/man/man1/toms-verify.1.gz
-try 'they are unpacked over PostgreSQL' unpack
-export PATH=$TOMS_SANDBOX/usr/bin:$PATH
-try 'base passes with what lies in them' make -s check-regress REGRESS=base
+try 'they are installed beside PostgreSQL' install_packages
+for major in $(pg_buildext supported-versions); do
+	try "base passes with what postgresql-$major-toms brought" base_passes "$major"
+done
+try 'they are removed, and leave nothing behind' remove_packages
 
-mkdir -p dist
-cp "$work"/one/*.deb "$work"/one/*.dsc "$work"/one/*.tar.* "$work"/one/*.buildinfo "$work"/one/*.changes dist/
+# libraries that they need differ from suite to suite
+dist=dist/$(. /etc/os-release && echo "$VERSION_CODENAME")
+mkdir -p "$dist"
+cp "$work"/one/*.deb "$work"/one/*.dsc "$work"/one/*.tar.* "$work"/one/*.buildinfo "$work"/one/*.changes "$dist/"
 exit $failed

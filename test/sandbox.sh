@@ -38,7 +38,7 @@ case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) v
 case " $* " in *' check-beside '*|*' check-compilers '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-bench '*|*' check-bench-gdpr '*|*' check-bench-read '*) clients+=" postgresql-$major-pgaudit postgresql-$major-cron" ;; esac
-case " $* " in *' check-deb '*) packages+=" debhelper dpkg-dev lintian postgresql-server-dev-all" ;; esac
+case " $* " in *' check-deb '*) installed=yes packages+=" build-essential debhelper dpkg-dev lintian postgresql-server-dev-all" ;; *) installed= ;; esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=data/absenteeism_at_work.csv
@@ -129,21 +129,25 @@ find_suite() {
 	cannot_be_had "no suite of Debian's has it"
 }
 
-# Packages are unpacked and none is configured: of what their scripts do, users alone are needed.
+# Packages are unpacked and none is configured: of what their scripts do, users alone are needed. Who
+# builds packages asks for those that are installed.
 unpack_suite() {
-	local accounts=$box/usr/share/base-passwd from
+	local accounts=$box/usr/share/base-passwd from variant=extract own='getent passwd postgres >>"$1/etc/passwd"; getent group postgres >>"$1/etc/group"'
+	[ ! "$installed" ] || variant=essential
 	mapfile -t from < <(archives "$suite")
 	say "PostgreSQL $major comes from Debian's $suite"
 	printf 'Package: %s\nPin: release a=%s\nPin-Priority: 990\n' "postgresql*-$major libpq*" "$suite" >"$apt/preferences"
-	mmdebstrap --quiet --mode=root --variant=extract --include='?essential' --include="mawk procps tzdata $(echo $packages)" \
+	mmdebstrap --quiet --mode=root --variant=$variant --include='?essential' --essential-hook="$own" --include="mawk procps tzdata $(echo $packages)" \
 		--setup-hook="cp '$apt/preferences' \"\$1/etc/apt/preferences.d/\"" --aptopt='APT::Install-Recommends "false"' \
-		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/llvm-*/lib/*.a' \
 		"$suite" "$box" "${from[@]}" >&2 || cannot_be_had "its packages could not be unpacked"
-	{ cat "$accounts/passwd.master" && getent passwd postgres; } >"$box/etc/passwd"
-	{ cat "$accounts/group.master" && getent group postgres; } >"$box/etc/group"
+	if [ ! "$installed" ]; then
+		{ cat "$accounts/passwd.master" && getent passwd postgres; } >"$box/etc/passwd"
+		{ cat "$accounts/group.master" && getent group postgres; } >"$box/etc/group"
+		ln -s mawk "$box/usr/bin/awk"
+	fi
 	echo '127.0.0.1 localhost' >"$box/etc/hosts"
-	ln -s mawk "$box/usr/bin/awk"
 	# paths are the same, seen from within
 	mkdir -p "$box${box%/*}"
 	ln -s / "$box$box"
