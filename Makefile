@@ -346,6 +346,9 @@ VERSION_TESTS = base_preload base_upgrade base_rolling_upgrade policy_dump polic
 	audit_dump audit_upgrade audit_copies audit_worker audit_neighbours retention_dump retention_worker
 check-version:
 	$(MAKE) check-all STAGES='older clang gcc build regress evidence upgrade isolation tap' PROVE_TESTS='$(VERSION_TESTS:%=test/t/%.pl)'
+# Evidence asks until when a version is supported, and what it shipped with.
+check-candidate:
+	$(MAKE) check-all STAGES='clang gcc build regress isolation'
 check-beside:
 	$(MAKE) check-all STAGES='clang gcc build regress evidence'
 check-compilers:
@@ -369,7 +372,7 @@ export COUNT
 # What makes a throw-away copy and goes on in it with check-….
 GOALS = demo compliance deb bench bench-tenant bench-seal bench-audit bench-read bench-retention bench-rights bench-check bench-gdpr bench-growth mutants analyze coverage sanitize memcheck nightly fuzz smith load
 .PHONY: debug upgrade-diff install-tools uninstall-tools lint dist test test-versions test-core $(GOALS) $(GOALS:%=check-%) \
-	check-all check-version check-beside check-compilers check-older check-gcc check-clang \
+	check-all check-version check-candidate check-beside check-compilers check-older check-gcc check-clang \
 	check-build check-lint check-regress check-evidence check-upgrade check-isolation check-tap check-core
 
 ifeq ($(PGXS),)

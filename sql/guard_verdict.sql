@@ -65,6 +65,7 @@ WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS code = CONSTRAINT_NAME, state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     verdict := 'refused';
     message := replace(message, 'must be superuser or have privileges of the pg_write_server_files role', 'permission denied');    -- until 15
+    message := replace(message, 'a FOR ALL TABLES or ALL SEQUENCES publication', 'FOR ALL TABLES publication');    -- from 19 on
     reason := format('%s (%s)', coalesce(nullif(code, ''), message), state);
 END
 $$;

@@ -198,7 +198,7 @@ RESET toms.reason;
 SET SESSION AUTHORIZATION regress_job;
 BEGIN; SELECT toms.enter('acme', '2', 'regress_employee', 'planning') \gset
 EXECUTE everything;                                                                                     -- one person
-SELECT regress.index('EXECUTE everything');
+SELECT line FROM regress.index('EXECUTE everything') line WHERE line LIKE 'Index Cond%';                     -- by tenant alone
 COMMIT;
 BEGIN; SELECT toms.enter('acme', '1', 'regress_hr', 'planning') \gset
 EXECUTE everything;                                                                                     -- 3000, rows of nobody among them

@@ -91,7 +91,9 @@ CALL fs_test.still('{tenant,team,attachment,holiday_calendar,absence,booking,doc
 SET SESSION AUTHORIZATION fs_migration;
 BEGIN;
 ALTER TABLE fs.vehicle_log DROP CONSTRAINT vehicle_log_tenant_no_vehicle_id_fkey;
+\set VERBOSITY terse
 ALTER TABLE fs.vehicle ALTER COLUMN tenant_no TYPE text USING tenant_no::text;     -- refused by PostgreSQL
+\set VERBOSITY default
 ROLLBACK;
 BEGIN;
 ALTER TABLE fs.vehicle_log DROP CONSTRAINT vehicle_log_tenant_no_vehicle_id_fkey;

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "audit/audit.h"
-#include "base/compat.h"
+#include "base/compat_hooks.h"
 #include "catalog/catalog.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
@@ -22,8 +22,6 @@
 #include "login/login.h"
 #include "miscadmin.h"
 #include "optimizer/paths.h"
-#include "optimizer/plancat.h"
-#include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "policy/policy.h"
 #include "purpose/purpose.h"
@@ -44,7 +42,7 @@ static ExecutorCheckPerms_hook_type next_check_perms = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static object_access_hook_type next_object_access = NULL;
 static bool object_access_kept = false;
-static get_relation_info_hook_type next_relation_info = NULL;
+static toms_relation_info_hook_type next_relation_info = NULL;
 static set_rel_pathlist_hook_type next_pathlist = NULL;
 static create_upper_paths_hook_type next_upper_paths = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
@@ -78,7 +76,7 @@ client_authentication(Port *port, int status)
 }
 
 static void
-post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
+post_parse_analyze(ParseState *state, Query *query, TomsJumbleState *jumble)
 {
 	toms_guard_after_parse(query, state->p_sourcetext);
 	if (next_post_parse_analyze)
@@ -86,14 +84,14 @@ post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
 }
 
 static PlannedStmt *
-call_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+call_planner(TOMS_PLANNER_PARAMS)
 {
-	return next_planner ? next_planner(parse, query_string, cursor_options, params)
-		: standard_planner(parse, query_string, cursor_options, params);
+	return next_planner ? next_planner(TOMS_PLANNER_ARGS)
+		: standard_planner(TOMS_PLANNER_ARGS);
 }
 
 static PlannedStmt *
-plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+plan(TOMS_PLANNER_PARAMS)
 {
 	TomsLevel	level;
 	PlannedStmt *result;
@@ -105,7 +103,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	level = toms_guard_push_planning();
 	PG_TRY();
 	{
-		result = call_planner(parse, query_string, cursor_options, params);
+		result = call_planner(TOMS_PLANNER_ARGS);
 	}
 	PG_FINALLY();
 	{
@@ -302,11 +300,11 @@ utility(PlannedStmt *stmt, const char *query_string, bool read_only_tree, Proces
 }
 
 static void
-relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+relation_info(TOMS_RELATION_INFO_PARAMS)
 {
 	if (next_relation_info)
-		next_relation_info(root, relid, inhparent, rel);
-	toms_policy_neutral_extended(relid, rel);
+		next_relation_info(TOMS_RELATION_INFO_ARGS);
+	toms_policy_neutral_extended(TOMS_RELATION_INFO_RELID, rel);
 }
 
 static void
@@ -400,8 +398,8 @@ toms_hooks_install(void)
 	ExecutorCheckPerms_hook = check_perms;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
-	next_relation_info = get_relation_info_hook;
-	get_relation_info_hook = relation_info;
+	next_relation_info = toms_relation_info_hook;
+	toms_relation_info_hook = relation_info;
 	next_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist;
 	next_upper_paths = create_upper_paths_hook;

@@ -35,7 +35,7 @@ case " $* " in *' check-memcheck '*|*' check-sanitize '*|*' check-nightly '*) pa
 case " $* " in *' check-analyze '*|*' check-nightly '*) packages+=" cppcheck clang-tidy" ;; esac
 case " $* " in *' check-smith '*) packages+=" sqlsmith" ;; esac
 case " $* " in *' check-version '*) version_tests=yes packages+=" clang" ;; *) version_tests= ;; esac
-case " $* " in *' check-beside '*|*' check-compilers '*) packages+=" clang" ;; esac
+case " $* " in *' check-beside '*|*' check-compilers '*|*' check-candidate '*) packages+=" clang" ;; esac
 case " $* " in *' check-all '*|*' check-fuzz '*) clients+=" clang libclang-rt-14-dev" ;; esac
 case " $* " in *' check-bench '*|*' check-bench-gdpr '*|*' check-bench-read '*) clients+=" postgresql-$major-pgaudit postgresql-$major-cron" ;; esac
 case " $* " in *' check-deb '*) installed=yes packages+=" build-essential debhelper dpkg-dev lintian postgresql-server-dev-all" ;; *) installed= ;; esac

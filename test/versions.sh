@@ -4,7 +4,8 @@
 #     test/versions.sh GOAL MAJOR...
 #
 # GOAL is what make does there. What the tests print is printed, to be counted. A version that cannot be
-# had is skipped, unless it is one of REQUIRED; so is one that takes longer than LIMIT.
+# had is skipped, unless it is one of REQUIRED; so is one that takes longer than LIMIT. Of one that
+# PostgreSQL has not released yet, check-version tries less.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,11 +14,9 @@ shift
 
 for major; do
 	echo "=== PostgreSQL $major"
-	if [ "$major" -ge 19 ]; then
-		echo "ok - PostgreSQL $major # SKIP it has no get_relation_info_hook, by which toms hides from EXPLAIN how many rows others have"
-		continue
-	fi
-	PG_MAJOR=$major timeout --foreground "${LIMIT:-0}" test/sandbox.sh make "$goal" 2>&1 |
+	stage=$goal
+	[ "$goal" != check-version ] || [ "$major" -lt 19 ] || stage=check-candidate
+	PG_MAJOR=$major timeout --foreground "${LIMIT:-0}" test/sandbox.sh make "$stage" 2>&1 |
 		perl -pe 'BEGIN { $| = 1 } $counted += s/^(?=\d+ passed, )/=== PostgreSQL '"$major"': /; END { $? = !$counted }'
 	status=("${PIPESTATUS[@]}")
 	case ${status[0]}:" ${REQUIRED-} " in

@@ -15,6 +15,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "base/compat.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -98,7 +99,7 @@ handle_terminate(SIGNAL_ARGS)
 
 	terminating = true;
 	if (reading)
-		die(postgres_signal_arg);
+		toms_die();
 	SetLatch(MyLatch);
 	errno = save_errno;
 }

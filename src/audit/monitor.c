@@ -9,6 +9,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #define COLUMNS 13
 

@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 /* What is set for a database or for everybody does not change what the worker does. */
 static const char *const worker_settings[][2] = {

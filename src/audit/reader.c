@@ -6,6 +6,7 @@
  */
 #include "audit/reader.h"
 
+#include "access/htup_details.h"
 #include "audit/audit_int.h"
 #include "catalog/catalog.h"
 #include "context/context.h"
@@ -17,6 +18,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(toms_audit_reader);
 PG_FUNCTION_INFO_V1(toms_audit_own);

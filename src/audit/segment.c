@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 /* More of them nobody has; rows that somebody else put there must not fill memory. */
 #define SEGMENT_LIMIT 10000

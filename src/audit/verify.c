@@ -18,6 +18,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #define BATCH_BLOCKS 16000
 #define BATCH_XIPS (4 * 1024 * 1024)

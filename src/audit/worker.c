@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "audit/block.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -53,7 +54,7 @@ handle_terminate(SIGNAL_ARGS)
 
 	toms_process_terminating = true;
 	if (working)
-		die(postgres_signal_arg);
+		toms_die();
 	SetLatch(MyLatch);
 	errno = save_errno;
 }

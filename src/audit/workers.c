@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 TomsWorkers *toms_workers = NULL;
 

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "login/login.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -71,7 +72,7 @@ watch_over(void)
 
 	/* what has been committed here needs no more than that to be told so */
 	if (is_busy && !toms_commit_interrupt(is_late) && is_late)
-		die(SIGTERM);
+		toms_die();
 }
 
 static void

@@ -1,5 +1,6 @@
 /*
- * compat.h - what differs between PostgreSQL 15 and 18 gets one name here, and here only.
+ * compat.h - what differs between PostgreSQL 15 and 19 gets one name here, and here only; but for
+ * what hooks are called with (compat_hooks.h) and permissions in a query (compat_perms.h).
  */
 #ifndef TOMS_COMPAT_H
 #define TOMS_COMPAT_H
@@ -10,7 +11,6 @@
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "nodes/parsenodes.h"
-#include "parser/parse_relation.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 160000
@@ -65,56 +65,34 @@ typedef void TomsJsonActionResult;
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
 
-/* The executor's hooks; what an equivalence class was taken for; keys and NOT NULL that may be not valid yet; GROUP BY as a range. */
+/* What an equivalence class was taken for; keys and NOT NULL that may be not valid yet; GROUP BY as a range. */
 #if PG_VERSION_NUM >= 180000
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives_list)
 #define toms_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
 #define toms_is_not_null(desc, i) (TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_VALID)
 #define toms_group_expressions(rte) ((rte)->groupexprs)
-#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
-#define TOMS_EXECUTOR_RUN_ARGS query, direction, count
 #else
 #define toms_ec_derives(equivalence) ((equivalence)->ec_derives)
 #define toms_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #define toms_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
 #define toms_group_expressions(rte) NIL
-#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
-#define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
 #endif
 
-/* Permissions of a range table entry moved to a list of their own in 16. */
-#if PG_VERSION_NUM >= 160000
-#define TOMS_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
-#define TOMS_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
-#define toms_stmt_perminfos(stmt) ((stmt)->permInfos)
-#define toms_query_perminfos(query) ((query)->rteperminfos)
-#define TOMS_CHECK_PERMS_INFOS perminfos
+/* 19: CLUSTER is one of REPACK's forms, publications have exceptions, die() is told who sent the signal. */
+#if PG_VERSION_NUM >= 190000
+#define TOMS_T_CLUSTER T_RepackStmt
+#define toms_clustered(statement) (((RepackStmt *) (statement))->relation ? ((RepackStmt *) (statement))->relation->relation : NULL)
+#define toms_published_tables(publication, partitions) GetIncludedPublicationRelations(publication, partitions)
+#define toms_shmem_hash(name, entries, control, flags) ShmemInitHash(name, entries, control, flags)
+#define toms_plan_query(query) pg_plan_query(query, "", 0, NULL, NULL)
+#define toms_die() die(SIGTERM, &(pg_signal_info) {0})
 #else
-#define TOMS_CHECK_PERMS_PARAMS List *rtable, bool ereport_on_violation
-#define TOMS_CHECK_PERMS_ARGS rtable, ereport_on_violation
-#define toms_stmt_perminfos(stmt) NIL
-#define toms_query_perminfos(query) NIL
-#define TOMS_CHECK_PERMS_INFOS NIL
+#define TOMS_T_CLUSTER T_ClusterStmt
+#define toms_clustered(statement) (((ClusterStmt *) (statement))->relation)
+#define toms_published_tables(publication, partitions) GetPublicationRelations(publication, partitions)
+#define toms_shmem_hash(name, entries, control, flags) ShmemInitHash(name, entries, entries, control, flags)
+#define toms_plan_query(query) pg_plan_query(query, "", 0, NULL)
+#define toms_die() die(SIGTERM)
 #endif
-typedef struct TomsRtePerms
-{
-	AclMode		required;		/* 0: nothing to check, a child for instance */
-	Oid			check_as_user;	/* a view's owner, or InvalidOid */
-	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
-	const Bitmapset *selected;	/* columns that are looked at */
-} TomsRtePerms;
-static inline TomsRtePerms
-toms_rte_perms(RangeTblEntry *rte, List *perminfos)
-{
-#if PG_VERSION_NUM >= 160000
-	const RTEPermissionInfo *from = rte->perminfoindex != 0 ? getRTEPermissionInfo(perminfos, rte) : NULL;
-#else
-	const RangeTblEntry *from = rte;
-#endif
-	/* EXCLUDED of ON CONFLICT asks for privileges since 16 */
-	if (from == NULL || rte->relkind == RELKIND_COMPOSITE_TYPE)
-		return (TomsRtePerms) {0};
-	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols), from->selectedCols};
-}
 
 #endif							/* TOMS_COMPAT_H */

@@ -166,7 +166,7 @@ toms_rules_exist(void)
 		return false;
 	rel = table_open(table, AccessShareLock);
 	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, GetLatestSnapshot(), 0, NULL);
+	scan = table_beginscan_strat(rel, GetLatestSnapshot(), 0, NULL, true, true);
 	while (!exists && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 		(void) slot_getattr(slot, RULE_VALID_UNTIL, &exists);
 	table_endscan(scan);

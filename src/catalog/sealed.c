@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 
 static const char *const names[] = {
 	[TOMS_HEALTH_FLAG] = "health_flag",

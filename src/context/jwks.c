@@ -12,8 +12,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "access/htup_details.h"
 #include "base/json.h"
 #include "base/lock.h"
 #include "common/hashfn.h"
@@ -23,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #define MAX_KEYS 64
 #define MAX_FILE_BYTES 65536

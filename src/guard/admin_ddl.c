@@ -187,8 +187,8 @@ tables_of(Node *statement)
 		case T_CreateStatsStmt:
 			add_names(&relids, ((CreateStatsStmt *) statement)->relations);
 			break;
-		case T_ClusterStmt:
-			add_name(&relids, ((ClusterStmt *) statement)->relation);
+		case TOMS_T_CLUSTER:
+			add_name(&relids, toms_clustered(statement));
 			break;
 		case T_DropStmt:
 			add_dropped(&relids, (DropStmt *) statement);

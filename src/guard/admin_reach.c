@@ -316,7 +316,7 @@ add_published(List **relids, const char *name)
 		return;
 	if (publication->alltables)
 		add_tables_in(relids, InvalidOid);
-	*relids = list_concat_unique_oid(*relids, GetPublicationRelations(publication->oid, PUBLICATION_PART_ROOT));
+	*relids = list_concat_unique_oid(*relids, toms_published_tables(publication->oid, PUBLICATION_PART_ROOT));
 	foreach(cell, GetPublicationSchemas(publication->oid))
 		add_tables_in(relids, lfirst_oid(cell));
 }

@@ -14,7 +14,9 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(toms_open_admin_session);
 PG_FUNCTION_INFO_V1(toms_close_admin_session);

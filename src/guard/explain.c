@@ -5,6 +5,7 @@
  */
 #include "guard/guard_int.h"
 
+#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "context/context.h"

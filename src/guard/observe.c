@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #define OBSERVED_ENTRIES 2048
 
@@ -62,8 +63,7 @@ toms_observe_shmem_init(void)
 	HASHCTL		control = {.keysize = sizeof(ObservedKey),.entrysize = sizeof(Observed)};
 	bool		found;
 
-	observed = ShmemInitHash("toms would refuse", OBSERVED_ENTRIES, OBSERVED_ENTRIES,
-							 &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	observed = toms_shmem_hash("toms would refuse", OBSERVED_ENTRIES, &control, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 	is_observing = ShmemInitStruct("toms is observing", sizeof(bool), &found);
 	if (!found)
 		*is_observing = false;

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "context/context.h"
 #include "executor/executor.h"
@@ -96,7 +97,7 @@ start_select(Oid relid, Oid role)
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	query = linitial_node(Query, QueryRewrite(query));
-	desc = CreateQueryDesc(pg_plan_query(query, "", 0, NULL), "", GetActiveSnapshot(), InvalidSnapshot,
+	desc = CreateQueryDesc(toms_plan_query(query), "", GetActiveSnapshot(), InvalidSnapshot,
 						   None_Receiver, NULL, NULL, 0);
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
 	ExecutorEnd(desc);

@@ -403,8 +403,8 @@ toms_guard_trail_utility(Node *statement)
 		case T_IndexStmt:
 			check_maintained(((IndexStmt *) statement)->relation, is_plain_index((IndexStmt *) statement));
 			break;
-		case T_ClusterStmt:
-			check_maintained(((ClusterStmt *) statement)->relation, true);
+		case TOMS_T_CLUSTER:
+			check_maintained(toms_clustered(statement), true);
 			break;
 		case T_CreateTrigStmt:
 			check_named(((CreateTrigStmt *) statement)->relation);

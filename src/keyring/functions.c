@@ -6,6 +6,7 @@
  */
 #include "keyring/keyring_int.h"
 
+#include "access/htup_details.h"
 #include "base/compat.h"
 #include "base/secret.h"
 #include "fmgr.h"

@@ -18,6 +18,7 @@
 #include "utils/inet.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include <arpa/inet.h>
 

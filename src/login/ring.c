@@ -15,6 +15,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "trail/trail.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #define RECORDS 1024

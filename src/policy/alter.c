@@ -9,6 +9,7 @@
  */
 #include "policy/policy_int.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/xact.h"

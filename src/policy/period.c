@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "base/change.h"
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "context/context.h"
 #include "policy/policy_int.h"

@@ -17,6 +17,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "trail/trail.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

@@ -10,9 +10,12 @@
  */
 #include "retention/worker.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
@@ -76,7 +79,7 @@ handle_terminate(SIGNAL_ARGS)
 
 	toms_process_terminating = true;
 	if (working)
-		die(postgres_signal_arg);
+		toms_die();
 	SetLatch(MyLatch);
 	errno = save_errno;
 }

@@ -21,6 +21,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(toms_find_portions);
 PG_FUNCTION_INFO_V1(toms_read_portion);

@@ -11,6 +11,7 @@
 #include "seal/stored.h"
 #include "utils/array.h"
 #include "utils/hsearch.h"
+#include "utils/tuplestore.h"
 
 typedef struct KeyEpoch
 {

@@ -54,7 +54,7 @@ static void
 scan_rows(Relation rel, const Columns *columns, TomsStoredVisit visit, void *arg)
 {
 	TupleTableSlot *row = table_slot_create(rel, NULL);
-	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = table_beginscan_strat(rel, GetActiveSnapshot(), 0, NULL, true, true);
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "toms sealed row", ALLOCSET_DEFAULT_SIZES);
 
 	bool		more = true;

@@ -13,6 +13,7 @@
 #include "seal/stored.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/tuplestore.h"
 
 /* What is known about the rows of a table, and where problems go. */
 typedef struct Verification

@@ -33,6 +33,7 @@
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(toms_statistic);
 
