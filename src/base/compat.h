@@ -1,6 +1,5 @@
 /*
- * compat.h - what differs between PostgreSQL 15 and 19 gets one name here, and here only; but for
- * what hooks are called with (compat_hooks.h) and permissions in a query (compat_perms.h).
+ * compat.h - what differs between PostgreSQL 15 and 19 gets one name here, and here only.
  */
 #ifndef TOMS_COMPAT_H
 #define TOMS_COMPAT_H
@@ -11,6 +10,7 @@
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 160000
@@ -93,6 +93,72 @@ typedef void TomsJsonActionResult;
 #define toms_shmem_hash(name, entries, control, flags) ShmemInitHash(name, entries, entries, control, flags)
 #define toms_plan_query(query) pg_plan_query(query, "", 0, NULL)
 #define toms_die() die(SIGTERM)
+#endif
+
+/* Permissions of a range table entry moved to a list of their own in 16. */
+#if PG_VERSION_NUM >= 160000
+#define TOMS_CHECK_PERMS_PARAMS List *rtable, List *perminfos, bool ereport_on_violation
+#define TOMS_CHECK_PERMS_ARGS rtable, perminfos, ereport_on_violation
+#define TOMS_CHECK_PERMS_INFOS perminfos
+#define toms_stmt_perminfos(stmt) ((stmt)->permInfos)
+#define toms_query_perminfos(query) ((query)->rteperminfos)
+#else
+#define TOMS_CHECK_PERMS_PARAMS List *rtable, bool ereport_on_violation
+#define TOMS_CHECK_PERMS_ARGS rtable, ereport_on_violation
+#define TOMS_CHECK_PERMS_INFOS NIL
+#define toms_stmt_perminfos(stmt) NIL
+#define toms_query_perminfos(query) NIL
+#endif
+
+typedef struct TomsRtePerms
+{
+	AclMode		required;		/* 0: nothing to check, a child for instance */
+	Oid			check_as_user;	/* a view's owner, or InvalidOid */
+	bool		writes;			/* INSERT, or UPDATE of columns, not FOR UPDATE alone */
+	const Bitmapset *selected;	/* columns that are looked at */
+} TomsRtePerms;
+static inline TomsRtePerms
+toms_rte_perms(RangeTblEntry *rte, List *perminfos)
+{
+#if PG_VERSION_NUM >= 160000
+	const RTEPermissionInfo *from = rte->perminfoindex != 0 ? getRTEPermissionInfo(perminfos, rte) : NULL;
+#else
+	const RangeTblEntry *from = rte;
+#endif
+	/* EXCLUDED of ON CONFLICT asks for privileges since 16 */
+	if (from == NULL || rte->relkind == RELKIND_COMPOSITE_TYPE)
+		return (TomsRtePerms) {0};
+	return (TomsRtePerms) {from->requiredPerms, from->checkAsUser, (from->requiredPerms & ACL_INSERT) != 0 || !bms_is_empty(from->updatedCols), from->selectedCols};
+}
+
+/* What other hooks are called with. */
+#if PG_VERSION_NUM >= 180000
+#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count
+#define TOMS_EXECUTOR_RUN_ARGS query, direction, count
+#else
+#define TOMS_EXECUTOR_RUN_PARAMS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define TOMS_EXECUTOR_RUN_ARGS query, direction, count, execute_once
+#endif
+
+/* 19: a relation is looked at when all is known of it, whatever it is. */
+#if PG_VERSION_NUM >= 190000
+#define TOMS_PLANNER_PARAMS Query *parse, const char *query_string, int cursor_options, ParamListInfo params, ExplainState *explain
+#define TOMS_PLANNER_ARGS parse, query_string, cursor_options, params, explain
+#define toms_relation_info_hook build_simple_rel_hook
+#define toms_relation_info_hook_type build_simple_rel_hook_type
+#define TOMS_RELATION_INFO_PARAMS PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte
+#define TOMS_RELATION_INFO_ARGS root, rel, rte
+#define TOMS_RELATION_INFO_RELID rte->relid
+typedef const JumbleState TomsJumbleState;
+#else
+#define TOMS_PLANNER_PARAMS Query *parse, const char *query_string, int cursor_options, ParamListInfo params
+#define TOMS_PLANNER_ARGS parse, query_string, cursor_options, params
+#define toms_relation_info_hook get_relation_info_hook
+#define toms_relation_info_hook_type get_relation_info_hook_type
+#define TOMS_RELATION_INFO_PARAMS PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel
+#define TOMS_RELATION_INFO_ARGS root, relid, inhparent, rel
+#define TOMS_RELATION_INFO_RELID relid
+typedef JumbleState TomsJumbleState;
 #endif
 
 #endif							/* TOMS_COMPAT_H */

@@ -10,7 +10,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/change.h"
-#include "base/compat_perms.h"
+#include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"

@@ -10,7 +10,7 @@
 #include "guard/guard_int.h"
 
 #include "access/transam.h"
-#include "base/compat_perms.h"
+#include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "context/context.h"
 #include "miscadmin.h"
