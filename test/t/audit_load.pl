@@ -7,6 +7,9 @@
 use strict;
 use warnings;
 use IPC::Run;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -142,7 +145,7 @@ sleep 2;
 $node->poll_query_until('postgres', "SELECT EXISTS ($worker)") or die 'no worker';
 kill 'KILL', $node->safe_psql('postgres', $worker);
 eval { IPC::Run::finish($_->{handle}) } for @clients;
-$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+answers($node) or die 'the server does not come back';
 isnt($node->safe_psql('postgres', $told), $committed, 'more was committed before the server crashed');
 $committed = $node->safe_psql('postgres', $told);
 note "committed: $committed";

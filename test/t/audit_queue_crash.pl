@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -52,7 +53,7 @@ sub crash
 	my $offset = -s $node->logfile;
 	kill 'KILL', $pid;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	return $node->poll_query_until('postgres', 'SELECT true');
+	return answers($node);
 }
 
 my $strict = 'SELECT count(*) FROM med.note';

@@ -4,6 +4,9 @@
 use strict;
 use warnings;
 use IPC::Run;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -81,7 +84,7 @@ sub crash
 	my $offset = -s $node->logfile;
 	kill 'KILL', $pid;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	return $node->poll_query_until('postgres', 'SELECT true');
+	return answers($node);
 }
 
 # Where the extension is, and only there.

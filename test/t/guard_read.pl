@@ -10,6 +10,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use IO::Socket::UNIX;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
@@ -87,7 +88,6 @@ sub leave
 # That its backend is gone, and has told what it had to tell.
 sub gone { return $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $_[0])") }
 
-sub answers { return $node->poll_query_until('postgres', 'SELECT true') }
 
 subtest 'cursors, errors, terminated sessions' => sub {
 	for my $table ('illness', 'plan')
@@ -196,7 +196,7 @@ subtest 'crashes' => sub {
 	my ($socket, $pid) = suspend('illness');
 	kill KILL => $pid;
 	usleep 500_000;
-	answers();
+	answers($node);
 	is(entries($since), 'read app.illness', 'kill -9 of the backend after rows have left: the strict read is there');
 
 	$since = last_entry();

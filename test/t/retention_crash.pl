@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SealTest;
@@ -66,7 +67,7 @@ while ($done < $kills)
 	my $offset = -s $node->logfile;
 	next if !kill 'KILL', $pid;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	$node->poll_query_until('postgres', 'SELECT true');
+	answers($node);
 	$done++;
 	$wrong++ if sql($faults) ne '0 0 0';
 	$wrong++ if $done % 10 == 0 && counted() ne 't|t';

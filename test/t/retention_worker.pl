@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -121,7 +122,7 @@ for my $signal ('TERM', 'ABRT', 'KILL')
 	my $pid = pid_of_worker();
 	fill_with('work.visit', 'acme', 10, 0) if $signal eq 'TERM';
 	kill $signal, $pid;
-	$node->poll_query_until('postgres', 'SELECT true');
+	answers($node);
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 AND bool_and(pid <> $pid) FROM pg_stat_activity WHERE backend_type = 'toms retention'"), "it comes again after SIG$signal");
 }
 $node->restart;

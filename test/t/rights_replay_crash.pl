@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -79,7 +80,7 @@ while ($done < $kills && $copies < 20)
 	{
 		eval { $psql->finish };
 		$restored->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-		$restored->poll_query_until('postgres', 'SELECT true');
+		answers($restored);
 		$done++;
 	}
 	else

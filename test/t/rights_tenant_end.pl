@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use CrashTest;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -128,7 +129,7 @@ while ($done < $kills)
 	my $offset = -s $node->logfile;
 	next if !kill 'KILL', $pid;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	$node->poll_query_until('postgres', 'SELECT true');
+	answers($node);
 	$done++;
 	$wrong++ if sql_once_open($faults) ne $whole;
 	push @seen, sql_once_open($left);
