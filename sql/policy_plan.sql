@@ -287,6 +287,20 @@ FROM unnest('{"toms.check_tenant(regclass,text,anyelement)","toms.check_subject(
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 RESET track_functions;
+-- where a check may answer otherwise the second time it is made as often as the policies say, also on tables of others
+BEGIN;
+CREATE SEQUENCE hr.checks;
+CREATE TABLE hr.free (id integer);
+ALTER TABLE hr.free ENABLE ROW LEVEL SECURITY;
+CREATE POLICY permissive ON hr.free WITH CHECK (nextval('hr.checks') > 0);
+CREATE POLICY restrictive ON hr.free AS RESTRICTIVE WITH CHECK (nextval('hr.checks') > 0);
+GRANT INSERT ON hr.free TO regress_stranger;
+GRANT USAGE ON SEQUENCE hr.checks TO regress_stranger;
+GRANT USAGE ON SCHEMA hr TO regress_stranger;
+SET LOCAL SESSION AUTHORIZATION regress_stranger;
+INSERT INTO hr.free VALUES (1);
+SELECT currval('hr.checks');                                                                            -- 2
+ROLLBACK;
 
 --
 -- clean up: without its protection a table has all its statistics again
