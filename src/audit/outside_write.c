@@ -13,6 +13,7 @@
 
 #include "audit/outside_int.h"
 #include "base/debug_point.h"
+#include "base/flush.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "guard/guard.h"
@@ -196,9 +197,14 @@ write_all(TomsOutside *log)
 			refuse_file(log, step < 0 ? strerror(errno) : strerror(ENOSPC));
 		written += step;
 	}
-	if (pg_fsync(log->fd) != 0 || fsync_fname_ext(toms_outside_directory(), true, false, LOG) != 0)
+}
+
+/* Also what was found there: whoever wrote it may have failed at this. */
+static void
+flush(TomsOutside *log)
+{
+	if (pg_fsync(log->fd) != 0 || toms_flush_directory(toms_outside_directory()) != 0)
 		refuse_file(log, strerror(errno));
-	TOMS_DEBUG_POINT("outside-after-write");
 }
 
 void
@@ -206,6 +212,8 @@ toms_outside_close(TomsOutside *log)
 {
 	if (log->added.len > 0)
 		write_all(log);
+	flush(log);
+	TOMS_DEBUG_POINT("outside-after-write");
 	CloseTransientFile(log->fd);
 	pfree(log->added.data);
 	pfree(log->buffer);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/debug_point.h"
+#include "base/flush.h"
 #include "base/secret.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -140,7 +141,7 @@ write_file(const char *path, const char *text)
 static char *
 flush_directory(const char *directory)
 {
-	return fsync_fname_ext(directory, true, false, LOG) == 0 ? NULL : problem_of(directory, strerror(errno));
+	return toms_flush_directory(directory) == 0 ? NULL : problem_of(directory, strerror(errno));
 }
 
 static char *

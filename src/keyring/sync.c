@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/flush.h"
 #include "keyring/program.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -78,7 +79,7 @@ toms_keyring_mark_unsynced(const char *name)
 	int			fd = OpenTransientFile(mark, O_WRONLY | O_CREAT | PG_BINARY);
 
 	if (fd < 0 || CloseTransientFile(fd) != 0 ||
-		fsync_fname_ext(mark, false, false, LOG) != 0 || fsync_fname_ext(".", true, false, LOG) != 0)
+		toms_flush_file(mark) != 0 || toms_flush_directory(".") != 0)
 		return psprintf("\"%s/%s\": %s", DataDir, mark, strerror(errno));
 	return NULL;
 }
