@@ -2,7 +2,7 @@
 #
 #     operations.pl PERSONA SIDE OPERATIONS RECORDS [PRIVATE-KEY]
 #
-# PERSONA: controller, customer, processor, regulator, or load, who brings the records, each in a statement; SIDE: bare, retrofit, pgaudit, pgcrypto, toms.
+# PERSONA: controller, customer, processor, regulator, or load, who brings the records, each in a statement; SIDE: bare, told, retrofit, pgaudit, pgcrypto, toms.
 # Which they are, in which order, of whom and with what values, is the same on all sides and in each run.
 # Mixes: Shastri et al., PVLDB 13(7), as the files of GDPRbench and of those who re-derived them have them; persons by Zipf's law.
 use strict;
@@ -10,7 +10,8 @@ use warnings;
 
 my ($persona, $side, $operations, $records, $key) = @ARGV;
 my $toms     = $side eq 'toms';
-my $retrofit = !$toms && $side ne 'bare';
+my $told     = $side eq 'told';
+my $retrofit = !$toms && $side !~ /^(bare|told)$/;
 my $persons  = 10_000;
 
 # What each operation is, by its weight in percent, with its parameters.
@@ -115,11 +116,11 @@ sub parameters {
 }
 
 srand 42;
-print "prepare\tcontext\tSELECT set_config('toms.token', \$1, true)\n" if $toms;
+printf "prepare\tcontext\tSELECT set_config('%s', \$1, true)\n", $toms ? 'toms.token' : 'app.token' if $toms || $told;
 print "prepare\t$_->[1]\t$statement{$_->[1]}\n" for @{ $mix{$persona} };
 for my $number (1 .. $operations) {
 	my $value = values_of($number);
 	my ($weight, $name, @wanted) = @{ choose($mix{$persona}, rand 100) };
 	my @fields = $name eq 'system_logs' && $side eq 'bare' ? () : parameters($value, $name, @wanted);
-	print join("\t", 'do', ($toms ? ('context', token($value), ';') : ()), $name, @fields), "\n";
+	print join("\t", 'do', ($toms || $told ? ('context', token($value), ';') : ()), $name, @fields), "\n";
 }

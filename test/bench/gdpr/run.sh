@@ -1,8 +1,9 @@
 #!/bin/bash
-# Measures the four personas of GDPRbench (controller, customer, processor, regulator; 100,000 records) on five servers that
+# Measures the four personas of GDPRbench (controller, customer, processor, regulator; 100,000 records) on six servers that
 # take turns, with the same operations in the same order:
 #
 #     bare        the records with an index on each column of metadata; nothing is enforced or recorded, nor is there a log to ask
+#     told        the same, and the customer's operations tell PostgreSQL who asks, by set_config(); it does nothing with it
 #     retrofit    what is usual: a plpgsql trigger that keeps each change, log_statement = all into csvlog, filters by person,
 #                 period and objection in the statements, a job of pg_cron (where it is installed) that deletes what has expired;
 #                 the regulator is shown the lines of the whole log that name a person
@@ -42,8 +43,8 @@ leave() {
 	exit $status
 }
 library=$(pg_config --pkglibdir)
-sides='bare retrofit pgcrypto toms'
-[ ! -e "$library/pgaudit.so" ] || sides='bare retrofit pgaudit pgcrypto toms'
+sides='bare told retrofit pgcrypto toms'
+[ ! -e "$library/pgaudit.so" ] || sides='bare told retrofit pgaudit pgcrypto toms'
 cron=''
 [ ! -e "$library/pg_cron.so" ] || cron=pg_cron
 psql() { command psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
@@ -58,14 +59,14 @@ log_of_statements="logging_collector = on
 	cron.use_background_workers = on"
 settings() {
 	case $1 in
-	bare) ;;
+	bare | told) ;;
 	retrofit | pgcrypto) printf '%s\n' "shared_preload_libraries = '$cron'" "$log_of_statements" 'log_statement = all' ;;
 	pgaudit) printf '%s\n' "shared_preload_libraries = 'pgaudit${cron:+,}$cron'" "$log_of_statements" "pgaudit.log = 'read, write'" 'pgaudit.log_parameter = on' ;;
 	toms) printf '%s\n' "shared_preload_libraries = 'toms'" "toms.keyring = '$box/keyring'" "toms.jwks_file = '$box/jwks.json'" ;;
 	esac
 }
 
-port() { case $1 in bare) echo 5441 ;; retrofit) echo 5442 ;; pgaudit) echo 5443 ;; pgcrypto) echo 5444 ;; toms) echo 5445 ;; esac; }
+port() { case $1 in bare) echo 5441 ;; told) echo 5446 ;; retrofit) echo 5442 ;; pgaudit) echo 5443 ;; pgcrypto) echo 5444 ;; toms) echo 5445 ;; esac; }
 
 start() {
 	initdb -D "$box/$1" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
@@ -122,6 +123,7 @@ printf '%-40s %-24s %9s %9s %7s %13s %7s %9s\n' persona side 'ops/s' 'cpu us' ra
 for persona in ${*:-customer processor regulator controller}; do
 	arguments=()
 	for side in $sides; do
+		[ "$persona" = customer ] || [ $side != told ] || continue
 		prepare $persona $side
 		arguments+=("$side=$box/$persona.$side")
 	done
