@@ -5,10 +5,12 @@
  */
 #include "audit/dataset.h"
 
+#include "audit/outside.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "keyring/keyring.h"
+#include "utils/fmgroids.h"
 #include "utils/uuid.h"
 
 bool
@@ -28,20 +30,26 @@ toms_dataset_get(uint8 dataset[16])
 	return true;
 }
 
+static void
+store(const uint8 dataset[16])
+{
+	pg_uuid_t	id;
+	Datum		value = UUIDPGetDatum(&id);
+
+	memcpy(id.data, dataset, sizeof(id.data));
+	if (SPI_execute_with_args("INSERT INTO toms.dataset (id) VALUES ($1)", 1, (Oid[]) {UUIDOID}, &value, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not store toms.dataset");
+}
+
+/* A state of before the name was given has that of the log that tells of it, whose erasures would not be found again otherwise. */
 void
 toms_dataset_make(uint8 dataset[16])
 {
 	if (toms_dataset_get(dataset))
 		return;
-	if (SPI_execute("INSERT INTO toms.dataset (id) VALUES (pg_catalog.gen_random_uuid()) RETURNING id", false, 0) != SPI_OK_INSERT_RETURNING ||
-		SPI_processed != 1)
-		elog(ERROR, "could not store toms.dataset");
-	else
-	{
-		bool		isnull;
-
-		memcpy(dataset, DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull))->data, 16);
-	}
+	if (!toms_outside_configured() || !toms_outside_find(NULL, dataset))
+		memcpy(dataset, DatumGetUUIDP(OidFunctionCall0(F_GEN_RANDOM_UUID))->data, 16);
+	store(dataset);
 }
 
 bool

@@ -23,6 +23,7 @@
 #include "keyring/keyring.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
+#include "trail/trail.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -158,11 +159,33 @@ is_told(int64 erasure)
 	return SPI_processed > 0;
 }
 
+/*
+ * What was read of him is in the trail before his keys are destroyed: written afterwards it would make new ones, which bear his
+ * name.  Once in a transaction, since the trail's writer may have to wait for what has been destroyed by then.
+ */
+static void
+wait_for_readings(void)
+{
+	static FullTransactionId waited_in = {InvalidTransactionId};
+	FullTransactionId now = GetTopFullTransactionId();
+
+	if (FullTransactionIdEquals(waited_in, now))
+		return;
+	if (!toms_event_flush())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the erasure could not begin: what was read until now is not in the audit trail yet"),
+				 errdetail("Its writer has not made it durable within toms.audit_timeout."),
+				 errhint("Nothing was erased. SELECT * FROM toms.audit_queue;")));
+	waited_in = now;
+}
+
 static void
 tell(int64 erasure)
 {
 	TomsLedgerIntent intent = {0};
 
+	wait_for_readings();
 	require_open();
 	require_key();
 	describe(&intent, erasure);

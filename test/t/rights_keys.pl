@@ -50,8 +50,6 @@ is(open_ones($node), '17,18', 'sealed values of two persons');
 my $instruction = officer($node, q{SELECT toms.record_instruction('acme', 'erase', given_by => 'them', wording => 'by key', subject => '17')});
 officer($node, "SELECT toms.confirm_instruction($instruction)");
 my $hold = officer($node, q{SELECT toms.hold('acme', '17', relation => 'med.visit', reason => 'court')});
-# a backup is known to the log outside since the trail was sealed for the first time
-$node->safe_psql('postgres', 'SELECT toms.seal_audit()');
 $node->backup('before');
 
 # A hold keeps some of his keys; it is released, and they go too: two transactions, two lines

@@ -19,6 +19,11 @@ my $outside = keyring();
 my $node = sealed_server('live', $keyring, allows_streaming => 1, has_archiving => 1,
 	settings => "toms.outside = '$outside'\nmax_connections = 30\ntoms.seal_interval = 200ms\nlog_statement = none\n");
 $node->start;
+# nobody seals yet
+my $of_launcher = q{FROM pg_stat_activity WHERE backend_type = 'toms launcher'};
+$node->poll_query_until('postgres', "SELECT count(*) = 1 $of_launcher") or die;
+my $launcher = $node->safe_psql('postgres', "SELECT pid $of_launcher");
+kill 'STOP', $launcher or die;
 add_roles($node);
 create_sealed($node, 'postgres');
 read_without_keys($node, 'postgres');
@@ -81,7 +86,9 @@ sub restored
 # The ledger
 
 is(sql($node, 'SELECT gate FROM toms.status'), 'open', 'the tables of a new database are open');
-# a backup is known to the log outside since the trail was sealed for the first time
+is(sql($node, 'SELECT count(*) FROM toms.dataset'), '0', 'and has no name yet, which it is given when its trail is sealed for the first time');
+$node->backup('unnamed');
+kill 'CONT', $launcher;
 sql($node, 'SELECT toms.seal_audit()');
 $node->backup('before');
 is(erase($node, 'acme', '17'), '3', 'a person is erased: three rows');
@@ -138,10 +145,22 @@ ok(settled($old), 'what the replay did is told');
 is(told(), 'erasure erased erasure void erasure erased', 'outside too');
 $old->restart;
 is(persons($old), '18,19', 'and stays so');
+my $name = sql($old, 'SELECT id FROM toms.dataset');
 $old->stop;
 my $newer = restored('newer', 'after');
 is(persons($newer), '18,19', 'a backup of after the erasure is open: that it was done again elsewhere is nothing new');
 $newer->stop;
+
+# One of before the data had a name
+
+my $unnamed = restored('unnamed', 'unnamed', settings => "toms.seal_interval = 200ms\n");
+like(persons($unnamed), qr/what was erased may be back.*HINT:  SELECT \* FROM toms\.replay_erasures\(\)/s, 'a backup of before the name was given: closed');
+sql($unnamed, 'SELECT toms.seal_audit()');
+is(sql($unnamed, 'SELECT id FROM toms.dataset'), $name, 'it takes the name of the log that tells of it');
+like(persons($unnamed), qr/what was erased may be back.*HINT:  SELECT \* FROM toms\.replay_erasures\(\)/s, 'and stays closed');
+is(officer($unnamed, 'SELECT kind, tenant, outcome, rows FROM toms.replay_erasures()'), 'subject|acme|erased again|3', 'until it is erased there, too');
+is(persons($unnamed), '18,19', 'then it is open');
+$unnamed->stop;
 
 # To a point in time
 
