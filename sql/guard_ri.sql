@@ -5,7 +5,7 @@
 -- the table, past all policies: it must see every row.  The promise: that keeps working on
 -- protected tables, without a verb on the child; but whatever else runs inside of such a
 -- query (a trigger, a default, a constraint, a cast), written by whoever had the privilege,
--- reads no protected table past its policies.
+-- reads no protected table past its policies: it sees what the caller may.
 --
 \set SHOW_CONTEXT never
 SELECT current_user AS superuser \gset
@@ -208,14 +208,18 @@ BEGIN
     END LOOP;
     RETURN seen;
 END $$;
+CREATE FUNCTION guard.inner_copy() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TABLE guard.stolen AS SELECT * FROM guard.salary;
+    RETURN (SELECT string_agg(tenant, ', ' ORDER BY tenant) FROM guard.stolen);
+END $$;
 CREATE FUNCTION guard.many_ways() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     way text;
 BEGIN
     FOREACH way IN ARRAY ARRAY['SELECT guard.inner_definer()', 'SELECT guard.inner_sql()', 'SELECT guard.inner_cursor()',
-        'SELECT tenant FROM guard.salary LIMIT 1 FOR UPDATE', 'SELECT query_to_xml(''SELECT tenant FROM guard.salary'', true, false, '''')::text',
-        'CREATE TABLE guard.stolen AS SELECT * FROM guard.salary',
-        'CREATE MATERIALIZED VIEW guard.stolen AS SELECT * FROM guard.salary',
+        'SELECT tenant FROM guard.salary LIMIT 1 FOR UPDATE', 'SELECT xpath(''//tenant/text()'', query_to_xml(''SELECT tenant FROM guard.salary'', true, false, ''''))::text',
+        'SELECT guard.inner_copy()',
         'ALTER TABLE guard.salary DISABLE ROW LEVEL SECURITY', 'ALTER TABLE guard.salary NO FORCE ROW LEVEL SECURITY',
         'DROP POLICY toms_select ON guard.salary', 'SECURITY LABEL FOR toms ON TABLE guard.salary IS NULL',
         'SELECT toms.unprotect(''guard.salary'', ''because'')', 'SELECT set_config(''toms.reason'', ''because'', true)',
@@ -265,6 +269,40 @@ DELETE FROM guard.department WHERE id = 5;
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 DROP TRIGGER many_ways ON guard.employee;
+
+--
+-- Nor does it leave a plan behind that has no policies, for the table's owner to run afterwards in somebody's context
+--
+GRANT regress_hr TO regress_owner;
+SELECT toms.allow_enter('regress_owner', '{acme}', '{regress_hr}') IS NOT NULL AS allowed;
+SET SESSION AUTHORIZATION regress_owner;
+CREATE FUNCTION guard.look() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    seen text;
+BEGIN
+    SELECT string_agg(tenant, ', ' ORDER BY tenant) INTO seen FROM guard.salary;
+    RETURN seen;
+END $$;
+CREATE FUNCTION guard.prepare() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'within the query of a foreign key: %', guard.attempt('SELECT guard.look()');
+    PREPARE prepared AS SELECT tenant FROM guard.salary;
+    RETURN old;
+END $$;
+CREATE TRIGGER prepare BEFORE DELETE ON guard.locker FOR EACH ROW EXECUTE FUNCTION guard.prepare();
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+INSERT INTO guard.employee VALUES (22, 'acme', NULL);
+INSERT INTO guard.locker VALUES (6, 22);
+DELETE FROM guard.employee WHERE id = 22;
+SELECT guard.look();                                           -- ok: of acme
+EXECUTE prepared;                                              -- ok: of acme
+ROLLBACK;
+DEALLOCATE prepared;
+DROP FUNCTION guard.prepare() CASCADE;
+RESET SESSION AUTHORIZATION;
+SELECT toms.disallow_enter('regress_owner');
+REVOKE regress_hr FROM regress_owner;
 
 --
 -- Functions that the owner's own tables call: defaults, checks, domains, generated

@@ -1,8 +1,8 @@
 /*
  * check.c - asks the rule for every relation a statement touches, before it starts.
  *
- * Called by hooks.c around the planner and the executor.  The levels of execution (level.c)
- * tell PostgreSQL's own referential-integrity queries from what a trigger inside one of them runs.
+ * Called by hooks.c around the planner and the executor.  PostgreSQL's own referential-integrity
+ * queries are let through; what a trigger inside one of them runs is not one of them (level.c).
  */
 #include "guard/admin.h"
 
@@ -71,21 +71,6 @@ toms_guard_init(void)
 	toms_loss_init();
 	toms_admin_init();
 	toms_gate_init();
-}
-
-/*
- * A referential-integrity query runs as the table's owner with SECURITY_NOFORCE_RLS, so
- * no policy applies to it, and must see all rows.  What a trigger, cast or operator runs
- * inside of it inherits the flag and must not: there the enclosing level has it already.
- */
-static bool
-is_referential_integrity(void)
-{
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	return (security & SECURITY_NOFORCE_RLS) != 0 && (toms_level.security & SECURITY_NOFORCE_RLS) == 0;
 }
 
 /* range tables ----------------------------------------------------------------------- */
@@ -176,7 +161,7 @@ static bool
 is_plain(const TomsAccess *access)
 {
 	return !toms_level.holding && !toms_level.counting && !toms_level.folding && !access->through_temporary &&
-		access->relation->mode == TOMS_MODE_ENFORCE && !InNoForceRLSOperation() &&
+		access->relation->mode == TOMS_MODE_ENFORCE &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
 }
 
@@ -363,7 +348,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 				return false;
 			continue;
 		}
-		if (is_referential_integrity())
+		if (InNoForceRLSOperation())
 			return true;
 		if (unlikely(!toms_gate_is_open()) && !toms_guard_gate_lets_through(toms_level.restoring || IsLogicalWorker()))
 		{

@@ -25,7 +25,8 @@ extern void toms_guard_init(void);
 typedef struct TomsLevel
 {
 	int			depth;
-	int			security;		/* security context in which the level runs */
+	Oid			user;			/* who has entered it, and in which security context */
+	int			security;
 	bool		holding;		/* inside of a cursor that outlives its transaction */
 	TomsCopy   *copy;			/* COPY that runs; NULL inside of another utility statement */
 	bool		counting;		/* inside of EXPLAIN ANALYZE */
@@ -48,10 +49,8 @@ extern void toms_guard_authenticated(bool by_peer);	/* the operating system vouc
 /* After a statement is parsed, and not rewritten yet: refuse what cannot be told later. */
 extern void toms_guard_after_parse(Query *query, const char *text);
 
-/* Before a statement is planned: refuse what the planner would misunderstand. */
+/* Before a statement is planned: refuse what the planner would misunderstand; have foreign keys ask each row whose it is. */
 extern void toms_guard_before_plan(Query *query);
-
-/* The same: what foreign keys do asks each row whose it is. */
 extern void toms_guard_keep_carried(Query *query);
 
 /*

@@ -30,11 +30,7 @@ static bool asking = false;
 bool
 toms_guard_needs_level(void)
 {
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	return security != toms_level.security || toms_level.planning || IsParallelWorker() || toms_context_is_working();
+	return InNoForceRLSOperation() || toms_level.planning || IsParallelWorker() || toms_context_is_working();
 }
 
 /* For slice context, while toms works on rows itself: then every statement has a level. */
@@ -61,15 +57,20 @@ toms_guard_needs_run_level(QueryDesc *query)
 	return toms_guard_needs_level() || is_held(query);
 }
 
+/*
+ * A referential-integrity query runs as the table's owner with SECURITY_NOFORCE_RLS, so that no policy applies to it: it must
+ * see all rows.  What a trigger, cast or operator runs inside of it must not, nor leave behind a plan without policies.
+ */
 TomsLevel
 toms_guard_push_level(void)
 {
 	TomsLevel	enclosing = toms_level;
-	Oid			user;
 
 	toms_level.depth++;
 	toms_level.planning = false;
-	GetUserIdAndSecContext(&user, &toms_level.security);
+	GetUserIdAndSecContext(&toms_level.user, &toms_level.security);
+	if (InNoForceRLSOperation())
+		SetUserIdAndSecContext(toms_level.user, toms_level.security & ~SECURITY_NOFORCE_RLS);
 	return enclosing;
 }
 
@@ -117,6 +118,8 @@ toms_guard_push_run(QueryDesc *query)
 void
 toms_guard_pop_level(TomsLevel level)
 {
+	if ((toms_level.security & SECURITY_NOFORCE_RLS) != 0)
+		SetUserIdAndSecContext(toms_level.user, toms_level.security);
 	toms_level = level;
 }
 
