@@ -203,6 +203,31 @@ SELECT regress.verdict('TRUNCATE guard.absence');              -- refused
 RESET toms.reason;
 
 --
+-- Long values are stored in a table of their own, on which there are no policies
+--
+RESET SESSION AUTHORIZATION;
+CREATE TABLE guard.letter (tenant text NOT NULL, wording text);
+ALTER TABLE guard.letter ALTER wording SET STORAGE EXTERNAL;
+INSERT INTO guard.letter VALUES ('globex', repeat('their words ', 1000));
+SELECT toms.protect('guard.letter', tenant => 'tenant');
+SELECT toms.permit('regress_hr', 'guard.letter', '{select}', '{absence_management}', 'tenant') IS NOT NULL AS permitted;
+SELECT format('SELECT convert_from(chunk_data, ''UTF8'') FROM %s', reltoastrelid::regclass) AS long_values FROM pg_class WHERE oid = 'guard.letter'::regclass \gset
+GRANT pg_read_all_data TO regress_job;
+SELECT regress.verdict(:'long_values');                        -- refused: toms_reason_missing
+SET toms.reason = 'a look at what is stored';
+SELECT regress.verdict(:'long_values') <> '0 rows' AS seen;    -- ok
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_job;
+SELECT regress.verdict(:'long_values');                        -- refused
+BEGIN;
+SELECT toms.enter('acme', '90', 'regress_hr', 'absence_management');
+SELECT regress.verdict(:'long_values');                        -- refused: nor in a context that permits the table
+COMMIT;
+RESET SESSION AUTHORIZATION;
+REVOKE pg_read_all_data FROM regress_job;
+SET SESSION AUTHORIZATION regress_job;
+
+--
 -- Tables that are not protected: nothing changes, with or without all of that
 --
 SELECT regress.verdict('SELECT * FROM guard.plain');           -- ok

@@ -6,13 +6,18 @@
  */
 #include "guard/admin.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/parallel.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/change.h"
 #include "base/compat.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "context/context.h"
@@ -24,6 +29,7 @@
 #include "replication/logicalworker.h"
 #include "seal/seal.h"
 #include "tcop/pquery.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -160,7 +166,7 @@ toms_guard_is_lookup(Oid check_as_user, List *rtable)
 static bool
 is_plain(const TomsAccess *access)
 {
-	return !toms_level.holding && !toms_level.counting && !toms_level.folding && !access->through_temporary &&
+	return !toms_level.holding && !toms_level.counting && !toms_level.folding && !access->through_temporary && !access->in_toast &&
 		access->relation->mode == TOMS_MODE_ENFORCE &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
 }
@@ -296,12 +302,12 @@ has_company(const Concern *concern)
 
 /* A table that is not protected: perhaps it is one of the trail. */
 static bool
-check_other(const RangeTblEntry *rte, TomsRtePerms perms, Checking *checking)
+check_other(const RangeTblEntry *rte, Oid relid, TomsRtePerms perms, Checking *checking)
 {
-	if (!toms_guard_check_trail(rte->relid, perms.required, checking->refuse))
+	if (!toms_guard_check_trail(relid, perms.required, checking->refuse))
 		return false;
-	if (checking->tells && (perms.required & ACL_SELECT) != 0 && toms_guard_reads_trail(rte->relid))
-		checking->reads = list_append_unique_oid(checking->reads, rte->relid);
+	if (checking->tells && (perms.required & ACL_SELECT) != 0 && toms_guard_reads_trail(relid))
+		checking->reads = list_append_unique_oid(checking->reads, relid);
 	checking->concern.open |= perms.writes && toms_guard_can_be_open(rte);
 	return true;
 }
@@ -319,6 +325,30 @@ reads_rows(const Checking *checking, const TomsRelation *relation, TomsRtePerms 
 		toms_guard_returns(checking->stmt, index) || toms_guard_looks_into(relation, perms.selected);
 }
 
+/* The table whose rows are read: of a TOAST table the one whose long values it stores, which it depends on. */
+static Oid
+table_read(const RangeTblEntry *rte)
+{
+	Oid			relid = rte->relid;
+	Relation	depend;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+
+	if (rte->relkind != RELKIND_TOASTVALUE)
+		return relid;
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, lengthof(keys), keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		relid = ((Form_pg_depend) GETSTRUCT(tuple))->refobjid;
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return relid;
+}
+
 static bool
 check_rtable(List *rtable, List *perminfos, Checking *checking)
 {
@@ -330,6 +360,7 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 		TomsRtePerms perms;
 		TomsAccess	access;
+		Oid			relid;
 
 		if (rte->rtekind != RTE_RELATION)
 			continue;
@@ -341,10 +372,11 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		fresh = true;
 		if (toms_guard_is_lookup(perms.check_as_user, rtable))
 			continue;
-		access.relation = toms_catalog_relation(rte->relid);
+		relid = table_read(rte);
+		access.relation = toms_catalog_relation(relid);
 		if (access.relation == NULL)
 		{
-			if (!check_other(rte, perms, checking))
+			if (!check_other(rte, relid, perms, checking))
 				return false;
 			continue;
 		}
@@ -354,13 +386,14 @@ check_rtable(List *rtable, List *perminfos, Checking *checking)
 		{
 			if (!checking->refuse)
 				return false;
-			toms_guard_refuse_closed(rte->relid);
+			toms_guard_refuse_closed(relid);
 		}
 		access.verbs = perms.required & TOMS_VERBS;
 		access.user = OidIsValid(perms.check_as_user) ? perms.check_as_user : GetUserId();
 		access.reads = reads_rows(checking, access.relation, perms, foreach_current_index(cell) + 1);
 		access.reads_own_rows = checking->stmt && checking->stmt->hasReturning;
 		access.through_temporary = has_temporary_view(rtable);
+		access.in_toast = relid != rte->relid;
 		if (checking->refuse && has_passed(&access))
 		{
 			checking->pin = true;

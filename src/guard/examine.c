@@ -45,9 +45,9 @@ toms_guard_administrator_at_work(void)
 static bool
 is_bypassed(const TomsAccess *access)
 {
-	if (access->relation->mode == TOMS_MODE_OBSERVE)
+	if (access->relation->mode == TOMS_MODE_OBSERVE && !access->in_toast)
 		return has_bypassrls_privilege(access->user);
-	return check_enable_rls(access->relation->relid, access->user, true) != RLS_ENABLED;
+	return access->in_toast || check_enable_rls(access->relation->relid, access->user, true) != RLS_ENABLED;
 }
 
 static TomsFinding
@@ -76,6 +76,9 @@ examine_bypass(const TomsAccess *access, bool intact)
 					   psprintf("User \"%s\" bypasses row security.", GetUserNameFromId(GetOuterUserId(), false)),
 					   "SET toms.reason = '…'; it is recorded. Programs: PGOPTIONS='-c toms.reason=nightly\\ dump'.");
 	}
+	if (access->in_toast)
+		return refused(TOMS_POLICY_BYPASSED, "Its long values would be read where PostgreSQL stores them, of every tenant.",
+					   "Read the table itself.");
 	if (!intact)
 		return refused(TOMS_PROTECTION_INCOMPLETE, "Its row security is not as toms made it.",
 					   psprintf("SELECT * FROM toms.explain_protection(%s); toms.protect() with the same arguments mends it.",

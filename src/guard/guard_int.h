@@ -18,6 +18,7 @@ typedef struct TomsAccess
 	bool		reads;			/* the statement reads rows of it, which it does not just write */
 	bool		reads_own_rows; /* RETURNING: the statement reads what it writes */
 	bool		through_temporary;	/* the statement reads a temporary view */
+	bool		in_toast;		/* of its long values, where they are stored: no policy applies there */
 } TomsAccess;
 
 typedef enum TomsPassage
@@ -41,10 +42,8 @@ typedef struct TomsFinding
 /* The one rule of the guard; raises no error and records nothing. */
 extern TomsFinding toms_guard_examine(const TomsAccess *access);
 
-/* Whether who opened the session, or SET ROLE in it, may bypass row security. */
+/* Whether who opened the session, or SET ROLE in it, may bypass row security; the same, and a reason is stated. */
 extern bool toms_guard_is_administrator(void);
-
-/* The same, and a reason is stated. */
 extern bool toms_guard_administrator_at_work(void);
 
 /* Raise the error of a finding. */
