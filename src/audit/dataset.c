@@ -34,9 +34,10 @@ static void
 store(const uint8 dataset[16])
 {
 	pg_uuid_t	id;
-	Datum		value = UUIDPGetDatum(&id);
+	Datum		value;
 
 	memcpy(id.data, dataset, sizeof(id.data));
+	value = UUIDPGetDatum(&id);
 	if (SPI_execute_with_args("INSERT INTO toms.dataset (id) VALUES ($1)", 1, (Oid[]) {UUIDOID}, &value, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not store toms.dataset");
 }

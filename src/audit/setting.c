@@ -68,10 +68,14 @@ Datum
 toms_tell_setting(PG_FUNCTION_ARGS)
 {
 	TomsEntry	entry = {.kind = TOMS_ENTRY_ADMIN,.verb = TOMS_VERB_SETTING};
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bool		secret = toms_guard_setting_is_secret(name);
+	char	   *name;
+	bool		secret;
 	StringInfoData words;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("setting must not be null")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	secret = toms_guard_setting_is_secret(name);
 	toms_record_begin(&entry);
 	entry.who = toms_who(entry.at);
 	initStringInfo(&words);

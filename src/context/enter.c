@@ -91,6 +91,14 @@ text_argument(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
+static char *
+required_argument(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+	return text_argument(fcinfo, n);
+}
+
 static void
 check_membership(const char *role)
 {
@@ -111,9 +119,10 @@ check_membership(const char *role)
 Datum
 toms_mint_context(PG_FUNCTION_ARGS)
 {
-	char	   *tenant = text_argument(fcinfo, 0);
-	char	   *role = text_argument(fcinfo, 2);
-	char	   *purpose = text_argument(fcinfo, 3);
+	char	   *tenant = required_argument(fcinfo, 0, "tenant");
+	char	   *subject = required_argument(fcinfo, 1, "subject");
+	char	   *role = required_argument(fcinfo, 2, "role");
+	char	   *purpose = required_argument(fcinfo, 3, "purpose");
 	char	   *claims;
 
 	if (toms_settings_is_test())
@@ -132,8 +141,7 @@ toms_mint_context(PG_FUNCTION_ARGS)
 				 errmsg("the context ends with its transaction all the same"),
 				 errhint("ALTER ROLE … SET toms.session_context = on; lets it live longer.")));
 	check_membership(role);
-	claims = claims_json(tenant, text_argument(fcinfo, 1), role, purpose,
-						 text_argument(fcinfo, 4), PG_GETARG_INT64(5));
+	claims = claims_json(tenant, subject, role, purpose, text_argument(fcinfo, 4), PG_GETARG_INT64(5));
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("toms entered: tenant=%s role=%s purpose=%s login=%s", tenant, role, purpose,
 					GetUserNameFromId(GetSessionUserId(), false)),
