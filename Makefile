@@ -188,7 +188,7 @@ load:
 bench-read:
 	test/sandbox.sh make -s check-bench-read BENCH='$(BENCH)'
 
-# Measures GDPRbench's four personas on bare PostgreSQL, the usual retrofit, its peers and toms; five minutes, BENCH=-q half of one.
+# Measures GDPRbench's four personas on bare PostgreSQL, the usual retrofit, its peers and toms; ten minutes, BENCH=-q half of one.
 bench-gdpr:
 	test/sandbox.sh make -s check-bench-gdpr BENCH='$(BENCH)'
 
