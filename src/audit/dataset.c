@@ -6,6 +6,7 @@
 #include "audit/dataset.h"
 
 #include "audit/outside.h"
+#include "audit/outside_int.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -43,12 +44,25 @@ store(const uint8 dataset[16])
 }
 
 /* A state of before the name was given has that of the log that tells of it, whose erasures would not be found again otherwise. */
+static bool
+find_told(uint8 dataset[16])
+{
+	char	   *problem;
+
+	if (!toms_outside_configured())
+		return false;
+	problem = toms_outside_problem(false);
+	if (problem)
+		toms_outside_refuse(problem);
+	return toms_outside_find(NULL, dataset);
+}
+
 void
 toms_dataset_make(uint8 dataset[16])
 {
 	if (toms_dataset_get(dataset))
 		return;
-	if (!toms_outside_configured() || !toms_outside_find(NULL, dataset))
+	if (!find_told(dataset))
 		memcpy(dataset, DatumGetUUIDP(OidFunctionCall0(F_GEN_RANDOM_UUID))->data, 16);
 	store(dataset);
 }

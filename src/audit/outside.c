@@ -82,6 +82,16 @@ toms_outside_problem(bool writing)
 	return fault ? psprintf("\"%s\": %s", outside_directory, fault) : NULL;
 }
 
+void
+toms_outside_refuse(const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the log outside of the database cannot be used"),
+			 errdetail("%s", problem),
+			 errhint("toms.outside is a directory of the server's user with mode 0700 outside the data directory.")));
+}
+
 char *
 toms_outside_dataset_name(const uint8 dataset[16])
 {

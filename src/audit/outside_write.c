@@ -41,19 +41,9 @@ struct TomsOutside
 };
 
 static void
-refuse(const char *problem)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the log outside of the database cannot be used"),
-			 errdetail("%s", problem),
-			 errhint("toms.outside is a directory of the server's user with mode 0700 outside the data directory.")));
-}
-
-static void
 refuse_file(const TomsOutside *log, const char *problem)
 {
-	refuse(psprintf("\"%s\": %s", log->path, problem));
+	toms_outside_refuse(psprintf("\"%s\": %s", log->path, problem));
 }
 
 static void
@@ -127,9 +117,9 @@ toms_outside_open(const uint8 dataset[16])
 	char	   *problem = toms_outside_problem(true);
 
 	if (problem)
-		refuse(problem);
+		toms_outside_refuse(problem);
 	if (toms_gate_is_foreign())
-		refuse("This node is not one of those that work with this data.");
+		toms_outside_refuse("This node is not one of those that work with this data.");
 	lock_log();
 	log->context = CurrentMemoryContext;
 	log->path = toms_outside_path(dataset);

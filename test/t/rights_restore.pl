@@ -153,7 +153,11 @@ $newer->stop;
 
 # One of before the data had a name
 
-my $unnamed = restored('unnamed', 'unnamed', settings => "toms.seal_interval = 200ms\n");
+my $unnamed = restored('unnamed', 'unnamed', settings => "toms.seal_interval = 200ms\ntoms.outside = '$outside/away'\n");
+like(refused($unnamed, 'SELECT toms.seal_audit()'), qr/the log outside of the database cannot be used\nDETAIL:  "\Q$outside\E\/away": No such file/, 'where that log is not at hand');
+is(sql($unnamed, 'SELECT count(*) FROM toms.dataset'), '0', 'the data is given no other name');
+$unnamed->append_conf('postgresql.conf', "toms.outside = '$outside'\n");
+$unnamed->restart;
 like(persons($unnamed), qr/what was erased may be back.*HINT:  SELECT \* FROM toms\.replay_erasures\(\)/s, 'a backup of before the name was given: closed');
 sql($unnamed, 'SELECT toms.seal_audit()');
 is(sql($unnamed, 'SELECT id FROM toms.dataset'), $name, 'it takes the name of the log that tells of it');
