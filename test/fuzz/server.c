@@ -178,6 +178,12 @@ errdetail(const char *format,...)
 }
 
 int
+errhint(const char *format,...)
+{
+	return 0;
+}
+
+int
 errmsg_internal(const char *format,...)
 {
 	return 0;
