@@ -90,7 +90,12 @@ SELECT regress.verdict($$UPDATE carried.team SET id = id + 10$$);               
 SELECT regress.verdict($$DELETE FROM carried.team$$);                                          -- refused, for the line that refers to it
 CREATE TABLE carried.lever (id integer PRIMARY KEY);
 INSERT INTO carried.lever VALUES (1), (2);
+ALTER TABLE carried.note ADD CONSTRAINT lever FOREIGN KEY (id) REFERENCES carried.lever ON DELETE CASCADE NOT VALID;   -- refused
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE carried.note ADD CONSTRAINT lever FOREIGN KEY (id) REFERENCES carried.lever ON DELETE CASCADE NOT VALID;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 SELECT regress.verdict($$DELETE FROM carried.lever$$);                                         -- refused
 ALTER TABLE carried.note DROP CONSTRAINT lever;
 -- Nor does a trigger of the owner's give a row away that a foreign key changes
@@ -104,7 +109,11 @@ BEGIN
     RETURN new;
 END
 $$;
+RESET SESSION AUTHORIZATION;
+SET toms.reason = 'migration';
 ALTER TABLE carried.note ADD CONSTRAINT note_team_fkey FOREIGN KEY (team) REFERENCES carried.team ON UPDATE CASCADE;
+RESET toms.reason;
+SET SESSION AUTHORIZATION regress_owner;
 CREATE TRIGGER give_away BEFORE UPDATE ON carried.note FOR EACH ROW EXECUTE FUNCTION carried.give_away();
 CREATE TRIGGER give_away BEFORE UPDATE ON carried.line FOR EACH ROW EXECUTE FUNCTION carried.give_away();
 SET SESSION AUTHORIZATION regress_job;

@@ -33,10 +33,24 @@ SELECT pg_temp.try(s) FROM unnest(ARRAY[
     'ALTER TABLE ddl.note ADD EXCLUDE USING btree ((lower(tenant)) WITH =)',
     'CREATE STATISTICS ddl.peek ON (ddl.leak(tenant)), id FROM ddl.note']) s;
 
+-- a table of the owner's asks as well: what a row refers to cannot be deleted, so each value that he guesses is answered
+CREATE TABLE ddl.guess (tenant text NOT NULL, day date PRIMARY KEY);
+CREATE TABLE ddl.year (day date PRIMARY KEY) PARTITION BY RANGE (day);
+SELECT pg_temp.try(s) FROM unnest(ARRAY[
+    'ALTER TABLE ddl.note ADD FOREIGN KEY (day) REFERENCES ddl.guess NOT VALID',
+    'ALTER TABLE ddl.note ADD FOREIGN KEY (day) REFERENCES ddl.guess ON DELETE CASCADE',
+    'ALTER TABLE ddl.note ADD COLUMN half boolean, ADD CONSTRAINT asked FOREIGN KEY (day) REFERENCES ddl.year NOT VALID']) s;
+RESET SESSION AUTHORIZATION;
+SELECT toms.protect('ddl.guess', tenant => 'tenant', mode => 'observe');              -- nor is one protected that is observed only
+SET SESSION AUTHORIZATION regress_owner;
+SELECT pg_temp.try('ALTER TABLE ddl.note ADD FOREIGN KEY (day) REFERENCES ddl.guess NOT VALID');
+
 -- each changes the table without looking at rows, or looks at plain columns: ok
 SELECT pg_temp.try(s) FROM unnest(ARRAY[
     'CREATE INDEX note_day ON ddl.note (tenant, day)',
     'ALTER TABLE ddl.note ADD PRIMARY KEY (tenant, id)',
+    'ALTER TABLE ddl.note ADD COLUMN before integer, ADD FOREIGN KEY (tenant, before) REFERENCES ddl.note (tenant, id)',
+    'ALTER TABLE ddl.note ADD COLUMN of_year date REFERENCES ddl.year',
     'ALTER TABLE ddl.note ADD COLUMN half boolean DEFAULT false',
     'ALTER TABLE ddl.note ALTER COLUMN half SET NOT NULL',
     'ALTER TABLE ddl.note RENAME COLUMN half TO half_day',

@@ -78,7 +78,7 @@ TOMS_REASON(DROP, "toms_drop", ERRCODE_INSUFFICIENT_PRIVILEGE, "what every tenan
 TOMS_REASON(CURSOR_WITH_HOLD, "toms_cursor_with_hold", ERRCODE_INSUFFICIENT_PRIVILEGE, "a cursor with hold would outlive the context")
 TOMS_REASON(TEMPORARY_VIEW, "toms_temporary_view", ERRCODE_INSUFFICIENT_PRIVILEGE, "the table is read through a temporary view, which outlives the context")
 TOMS_REASON(EXPLAIN_ANALYZE, "toms_explain_analyze", ERRCODE_INSUFFICIENT_PRIVILEGE, "explain analyze would tell of rows that are not shown")
-TOMS_REASON(DDL, "toms_ddl", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement would run an expression over the rows of every tenant")
+TOMS_REASON(DDL, "toms_ddl", ERRCODE_INSUFFICIENT_PRIVILEGE, "the statement would look at the rows of every tenant")
 TOMS_REASON(RULE, "toms_rule", ERRCODE_INSUFFICIENT_PRIVILEGE, "a rule could copy rows or send them elsewhere")
 TOMS_REASON(POLICY_MANAGED, "toms_policy_managed", ERRCODE_INSUFFICIENT_PRIVILEGE, "row security of a protected table is kept by toms")
 TOMS_REASON(TRAIL_APPEND_ONLY, "toms_trail_append_only", ERRCODE_INSUFFICIENT_PRIVILEGE, "the audit trail is written by toms alone")

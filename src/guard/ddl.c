@@ -1,9 +1,10 @@
 /*
- * ddl.c - which DDL computes an expression from the rows that a table has.
+ * ddl.c - which DDL asks something of all the rows that a table has.
  *
- * Called by utility.c, on raw statements as the parser made them.  PostgreSQL runs such
- * expressions as the table's owner over all rows, whatever row security says.  Keys and
- * indexes of plain columns call no code that a table's owner can have written.
+ * Called by utility.c, on raw statements as the parser made them.  PostgreSQL computes
+ * expressions as the table's owner over all rows, whatever row security says, and so it looks
+ * for those that refer to a row of another table.  Keys between protected tables and indexes
+ * of plain columns call no code that a table's owner can have written.
  */
 #include "guard/guard_int.h"
 
@@ -12,6 +13,7 @@
 #include "access/table.h"
 #include "base/compat.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_type.h"
@@ -39,8 +41,8 @@ is_computed_column(const ColumnDef *column)
 	return false;
 }
 
-bool
-toms_ddl_runs_expression(const AlterTableCmd *command)
+static bool
+runs_expression(const AlterTableCmd *command)
 {
 	switch (command->subtype)
 	{
@@ -54,6 +56,54 @@ toms_ddl_runs_expression(const AlterTableCmd *command)
 		default:
 			return toms_is_set_expression(command);
 	}
+}
+
+/* Of columns that are there: a new one has no values yet. */
+static bool
+adds_foreign_key(const AlterTableCmd *command)
+{
+	return command->subtype == AT_AddConstraint && castNode(Constraint, command->def)->contype == CONSTR_FOREIGN;
+}
+
+bool
+toms_ddl_can_ask(const AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		if (runs_expression(lfirst_node(AlterTableCmd, cell)) || adds_foreign_key(lfirst_node(AlterTableCmd, cell)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whoever writes the table that a foreign key refers to asks by it which values there are: one
+ * that is referred to cannot be deleted.  It is locked as the statement is going to.
+ */
+static bool
+refers_outward(const AlterTableCmd *command)
+{
+	Oid			relid = RangeVarGetRelid(castNode(Constraint, command->def)->pktable, ShareRowExclusiveLock, true);
+	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+
+	return OidIsValid(relid) && (relation == NULL || relation->is_undeclared || relation->mode != TOMS_MODE_ENFORCE);
+}
+
+bool
+toms_ddl_asks(const AlterTableStmt *alter)
+{
+	ListCell   *cell;
+
+	foreach(cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (runs_expression(command) || (adds_foreign_key(command) && refers_outward(command)))
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -86,8 +86,9 @@ extern bool toms_guard_can_be_open(const RangeTblEntry *rte);	/* what is not pro
 /* "what" was done, for the record: verbs, or "truncate", or "ddl". */
 extern void toms_guard_record_administrator(Oid relid, const char *what);
 
-/* ddl.c: whether a statement computes an expression from the rows that a table has. */
-extern bool toms_ddl_runs_expression(const AlterTableCmd *command);
+/* ddl.c: whether a statement asks all rows that a table has.  The first locks nothing, and is true for more of them. */
+extern bool toms_ddl_can_ask(const AlterTableStmt *alter);
+extern bool toms_ddl_asks(const AlterTableStmt *alter);
 extern bool toms_ddl_indexes_expression(const IndexStmt *index);
 extern bool toms_ddl_measures_expression(const CreateStatsStmt *statistics);
 

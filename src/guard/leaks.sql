@@ -264,6 +264,7 @@ CREATE FUNCTION toms.key_leaks(relations regclass[], OUT relation regclass, OUT 
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
     WITH tree AS MATERIALIZED (SELECT * FROM toms.protected_tree(relations)), foreign_key AS (
         SELECT DISTINCT tree.relation, f.oid, f.conname, f.conrelid::regclass AS child, f.confrelid::regclass AS parent, d.root IS NOT NULL AS protected,
+               f.conrelid = tree.relid AND NOT f.convalidated AS unproved,
                f.conrelid = tree.relid AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('c', 'n', 'd')) AS acts
         FROM tree JOIN pg_constraint f ON f.contype = 'f' AND f.conparentid = 0 AND tree.relid IN (f.conrelid, f.confrelid)
              CROSS JOIN LATERAL toms.describe(f.confrelid) d
@@ -285,7 +286,12 @@ RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = p
     SELECT f.relation, 'foreign key', format('%s on %s', f.conname, f.child),
            format('whoever may change %s, which is not protected, changes rows of his tenant by it, whatever he is permitted there', f.parent),
            format('SELECT toms.protect(%L, tenant => ''…''); or a key without ON UPDATE and ON DELETE actions', f.parent)
-    FROM foreign_key f WHERE f.acts AND NOT f.protected;
+    FROM foreign_key f WHERE f.acts AND NOT f.protected
+    UNION ALL
+    SELECT f.relation, 'foreign key', format('%s on %s', f.conname, f.child),
+           format('not valid: whoever may change %s, which is not protected, learns by each value that he guesses whether a row of any tenant has it', f.parent),
+           format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', f.child, f.conname)
+    FROM foreign_key f WHERE f.unproved AND NOT f.protected;
 $$;
 REVOKE ALL ON FUNCTION toms.key_leaks(regclass[]) FROM PUBLIC;
 COMMENT ON FUNCTION toms.key_leaks(regclass[]) IS 'internal: keys that cross tenants';

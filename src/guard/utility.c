@@ -192,14 +192,12 @@ check_rule(RuleStmt *rule)
 	toms_guard_record_administrator(relid, "ddl");
 }
 
-/*
- * An expression over all rows meets no policy.  It is an administrator's, on record.
- */
+/* What asks all rows meets no policy.  It is an administrator's, on record. */
 static void
 require_administrator(Oid relid)
 {
 	TomsRefusal refusal = {.reason = TOMS_DDL,.relid = relid,.who = toms_context_who(),
-		.detail = "No policy applies to the rows that an index, a constraint, a generated column or a new type is computed from.",
+		.detail = "No policy applies where an index, a constraint, a generated column, a new type or a foreign key to an unprotected table looks at rows.",
 	.hint = "Run the migration as a role with BYPASSRLS and toms.reason set."};
 
 	if (!toms_guard_administrator_at_work())
@@ -207,27 +205,14 @@ require_administrator(Oid relid)
 	toms_guard_record_administrator(relid, "ddl");
 }
 
-static bool
-runs_expression(AlterTableStmt *alter)
-{
-	ListCell   *cell;
-
-	foreach(cell, alter->cmds)
-	{
-		if (toms_ddl_runs_expression(lfirst_node(AlterTableCmd, cell)))
-			return true;
-	}
-	return false;
-}
-
 static void
 check_alter_table(AlterTableStmt *alter)
 {
-	Oid			relid = runs_expression(alter) ? relation_locked(alter->relation, AlterTableGetLockLevel(alter->cmds)) :
+	Oid			relid = toms_ddl_can_ask(alter) ? relation_locked(alter->relation, AlterTableGetLockLevel(alter->cmds)) :
 		relation_named(alter->relation);
 	ListCell   *cell;
 
-	if (is_enforced(relid) && runs_expression(alter))
+	if (is_enforced(relid) && toms_ddl_asks(alter))
 		require_administrator(relid);
 	toms_policy_before_alter(relid, alter);
 	toms_seal_before_alter(relid, alter);
