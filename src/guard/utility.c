@@ -44,10 +44,11 @@ refuse_managed(Oid relid, const char *detail)
 	toms_refuse(&refusal);
 }
 
+/* pg_upgrade makes the tables anew as they were, and has no rows. */
 static bool
 is_enforced(Oid relid)
 {
-	TomsRelation *relation = OidIsValid(relid) ? toms_catalog_relation(relid) : NULL;
+	TomsRelation *relation = OidIsValid(relid) && !IsBinaryUpgrade ? toms_catalog_relation(relid) : NULL;
 
 	return relation && relation->mode == TOMS_MODE_ENFORCE && !relation->is_undeclared;
 }

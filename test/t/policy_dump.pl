@@ -178,7 +178,9 @@ $source->safe_psql('source', q{
 	CREATE TABLE hr.person (gone integer, id integer, login text UNIQUE, tenant_id text NOT NULL, UNIQUE (tenant_id, id));
 	INSERT INTO hr.person VALUES (0, 17, 'ann', 'acme'), (0, 18, 'bob', 'acme'), (0, 17, 'carl', 'globex');
 	ALTER TABLE hr.person DROP COLUMN gone;
-	CREATE TABLE hr.letter (id integer PRIMARY KEY, tenant_id text NOT NULL, "Author" text);
+	CREATE TABLE hr.place (place text PRIMARY KEY);     -- of all tenants
+	INSERT INTO hr.place VALUES ('Ulm');
+	CREATE TABLE hr.letter (id integer PRIMARY KEY, tenant_id text NOT NULL, "Author" text, place text DEFAULT 'Ulm' REFERENCES hr.place);
 	INSERT INTO hr.letter VALUES (10, 'acme', 'ann'), (11, 'acme', 'bob'), (12, 'globex', 'carl');
 	CREATE TABLE hr."Case" (id integer PRIMARY KEY, gone integer, "Tenant Id" text NOT NULL);
 	INSERT INTO hr."Case" VALUES (20, 0, 'acme'), (21, 0, 'globex');

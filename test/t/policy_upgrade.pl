@@ -126,7 +126,10 @@ $old->safe_psql('app', q{
 	INSERT INTO hr.attachment VALUES (11, 'contract', 4), (12, 'contract', 5), (13, 'clause', 6), (14, 'clause', 7), (15, 'other', 4);
 	CREATE TABLE hr.holiday (id integer, tenant text);
 	INSERT INTO hr.holiday VALUES (16, NULL), (17, 'acme'), (18, 'globex');
-	CREATE TABLE hr.absence (id integer, tenant text NOT NULL, person_id integer NOT NULL, kind text);
+	CREATE DOMAIN hr.word AS text;
+	CREATE TABLE hr.kind (kind hr.word PRIMARY KEY);       -- of all tenants
+	INSERT INTO hr.kind VALUES ('SICK'), ('LEAVE');
+	CREATE TABLE hr.absence (id integer, tenant text NOT NULL, person_id integer NOT NULL, kind hr.word);
 	INSERT INTO hr.absence VALUES (19, 'acme', 17, 'SICK'), (20, 'acme', 17, 'LEAVE'), (21, 'acme', 18, 'LEAVE'), (22, 'globex', 17, 'LEAVE');
 	CREATE TABLE hr.booking (id integer, tenant text NOT NULL, person_id integer NOT NULL, day date NOT NULL) PARTITION BY RANGE (day);
 	CREATE TABLE hr.booking_2025 PARTITION OF hr.booking FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (tenant);
@@ -176,7 +179,18 @@ $old->safe_psql('app', q{
 	FROM toms.protected_tables p WHERE p.root = p.relation;
 	RESET SESSION AUTHORIZATION;
 	SET toms.reason = 'migration';
-	DROP TABLE hr.doomed CASCADE});
+	DROP TABLE hr.doomed CASCADE;
+	-- what an administrator alone can make
+	CREATE INDEX ON hr.absence (tenant, lower(kind));
+	CREATE STATISTICS hr.kinds ON tenant, lower(kind) FROM hr.absence;
+	ALTER TABLE hr.absence ADD FOREIGN KEY (kind) REFERENCES hr.kind, ADD CHECK (id > 0) NOT VALID, ADD EXCLUDE USING btree ((id * 10) WITH =);
+	ALTER DOMAIN hr.word ADD CHECK (VALUE <> '') NOT VALID;
+	CREATE RULE kept AS ON DELETE TO zz.last DO INSTEAD NOTHING;
+	CREATE RULE copied AS ON INSERT TO hr.kind DO ALSO INSERT INTO hr.note VALUES (0, 'acme', NEW.kind);
+	CREATE MATERIALIZED VIEW hr.days AS SELECT day FROM hr.booking;
+	CREATE PUBLICATION of_notes FOR TABLE hr.note;
+	CREATE FUNCTION hr.count() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM hr.note; END;
+	ALTER TABLE hr.orphan SET UNLOGGED});
 is(seen($old), $expected, 'each role sees its rows before the upgrade');
 is_closed($old, 'before the upgrade');
 my $before = content($old);
