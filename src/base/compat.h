@@ -56,11 +56,13 @@ typedef void TomsJsonActionResult;
 #if PG_VERSION_NUM >= 170000
 #define toms_proc_lxid(proc) ((proc)->vxid.lxid)
 #define toms_process_number() ((int) MyProcNumber)
+#define toms_lock_holder(lock) ((lock)->vxid)
 #define toms_is_set_expression(command) ((command)->subtype == AT_SetExpression)
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(NULL, json, len, PG_UTF8, true)
 #else
 #define toms_proc_lxid(proc) ((proc)->lxid)
 #define toms_process_number() ((int) MyBackendId)
+#define toms_lock_holder(lock) ((VirtualTransactionId) {(lock)->backend, (lock)->lxid})
 #define toms_is_set_expression(command) false
 #define toms_json_lexer(json, len) makeJsonLexContextCstringLen(json, len, PG_UTF8, true)
 #endif
