@@ -67,7 +67,7 @@ run_on(const TomsDue *due, const TomsDueRow *rows, int n, const char *statement,
 	number = toms_due_parameter(&asked, TIDARRAYOID, PointerGetDatum(toms_tid_array(tids, n)));
 	return toms_due_run(&asked, psprintf("%s t%s WHERE t.ctid = ANY ($%d) AND %s%s%s%s", statement, due->cleared && statement[0] == 'U' ?
 										 psprintf(" SET %s", due->cleared) : "", number, due->condition, due->held ? " AND NOT " : "",
-										 due->held ? due->held : "", tail));
+										 due->held ? due->held : "", tail), 0);
 }
 
 static uint64

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "trail/trail.h"
@@ -105,8 +106,9 @@ choose(const TomsDue *due, int limit, const TomsBatchPosition *position, TomsDue
 		say_left_out(&text, &asked, position->blocked);
 	if (due->since)
 		appendStringInfo(&text, " ORDER BY %s", due->since);
-	appendStringInfo(&text, " LIMIT %d", limit);
-	(void) toms_due_run(&asked, text.data);
+	/* for the planner, to whom it matters how many are wanted; but not a plan for each number */
+	appendStringInfo(&text, " LIMIT %u", pg_nextpower2_32(limit));
+	(void) toms_due_run(&asked, text.data, limit);
 	return take_chosen(due, rows, CurrentMemoryContext);
 }
 
@@ -116,7 +118,7 @@ count_rows(const TomsDue *due, const char *further, int64 most)
 	bool		isnull;
 
 	(void) toms_due_run(due, psprintf("SELECT count(*) FROM (SELECT FROM %s t WHERE %s%s%s LIMIT " INT64_FORMAT ") c", due->table, due->condition,
-									  further[0] ? " AND " : "", further, most));
+									  further[0] ? " AND " : "", further, most), 0);
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 

@@ -36,8 +36,11 @@ extern TomsDue *toms_due_make(const TomsRelation *relation, const TomsRule *rule
 /* A further parameter: returns its number. */
 extern int	toms_due_parameter(TomsDue *due, Oid type, Datum value);
 
-/* plan.c: run a statement with the parameters, by a plan that is kept.  SPI is connected. */
-extern uint64 toms_due_run(const TomsDue *due, const char *statement);
+/*
+ * plan.c: run a statement with the parameters, by a plan that is kept, until it has "most" rows; 0: to its end.  SPI is
+ * connected.  What differs from call to call must not be in the text, or each has a plan.
+ */
+extern uint64 toms_due_run(const TomsDue *due, const char *statement, long most);
 
 /* A row that was chosen, or is left out. */
 typedef struct TomsDueRow

@@ -82,11 +82,11 @@ plan_of(const TomsDue *due, const char *statement)
 }
 
 uint64
-toms_due_run(const TomsDue *due, const char *statement)
+toms_due_run(const TomsDue *due, const char *statement, long most)
 {
 	Datum	   *values = (Datum *) due->values;
 
-	if (SPI_execute_plan(plan_of(due, statement), values, NULL, false, 0) < 0)
+	if (SPI_execute_plan(plan_of(due, statement), values, NULL, false, most) < 0)
 		elog(ERROR, "could not carry out a statement of retention");
 	return SPI_processed;
 }
