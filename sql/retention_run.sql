@@ -207,6 +207,25 @@ SELECT regress.rule('chat.note', 'written', '105 days') AS rule \gset
 SELECT relation, due, done FROM toms.run_retention();
 SELECT subject, wrapped IS NULL AS destroyed FROM toms.data_key WHERE relation = 'chat.note'::regclass ORDER BY subject;
 SELECT count(*) FROM toms.loose_key;
+
+--
+-- The size of a batch changes all the time: a session does not keep a plan for each
+--
+CREATE VIEW regress.plans AS
+    SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'SELECT t.tableoid, t.ctid%FROM chat.note t %';
+SELECT count AS plans FROM regress.plans \gset
+ALTER SYSTEM SET toms.retention_batch = 9000;
+SELECT pg_reload_conf();
+SELECT pg_sleep(0.5);
+SELECT current_setting('toms.retention_batch'), count(*) FROM toms.run_retention();
+ALTER SYSTEM SET toms.retention_batch = 16000;
+SELECT pg_reload_conf();
+SELECT pg_sleep(0.5);
+SELECT current_setting('toms.retention_batch'), count(*) FROM toms.run_retention();
+ALTER SYSTEM RESET toms.retention_batch;
+SELECT pg_reload_conf();
+SELECT :plans > 0, count - :plans AS more FROM regress.plans;
+DROP VIEW regress.plans;
 SELECT toms.unretain(:rule, 'test');
 SELECT count(*) FROM unnest('{chat.message,chat.reaction,chat.visit,chat.call_line,chat.call,chat.account,chat.address}'::text[]) t, toms.unprotect(t::regclass, reason => 'test');
 DROP SCHEMA chat CASCADE;

@@ -1,10 +1,11 @@
 /*
  * ddl.c - which DDL asks something of all the rows that a table has.
  *
- * Called by utility.c, on raw statements as the parser made them.  PostgreSQL computes
- * expressions as the table's owner over all rows, whatever row security says, and so it looks
- * for those that refer to a row of another table.  Keys between protected tables and indexes
- * of plain columns call no code that a table's owner can have written.
+ * Called by utility.c, on raw statements as the parser made them.  Row security does not count
+ * where PostgreSQL computes expressions over all rows, as the table's owner, nor where it looks
+ * whether any row refers to one that is deleted elsewhere: a foreign key to a table that the owner
+ * fills as he likes answers his guesses.  Keys between protected tables, and indexes of plain
+ * columns, neither call his code nor answer him.  The one lock taken here is refers_outward()'s.
  */
 #include "guard/guard_int.h"
 
